@@ -1,0 +1,217 @@
+"""The messages between coordinator and agents.  docs/PROTOCOL.md tells when each travels and what must follow.
+
+Lengths are in bytes, times in seconds, image sizes in pixels.  Unknown fields are ignored, so that a newer peer can
+add some; :data:`PROTOCOL_VERSION` changes when that is not enough.
+"""
+
+import enum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from coordinator.protocol.packs import Sha256
+
+PROTOCOL_VERSION = 1
+
+Seconds = Annotated[float, Meta(ge=0)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Pixels = Annotated[int, Meta(ge=1, le=65536)]
+FrameNumber = Annotated[int, Meta(ge=-1_048_574, le=1_048_574)]
+"""Blender's own limits (MINAFRAME, MAXFRAME)."""
+
+
+class ImageFormat(enum.StrEnum):
+    """File formats of frames, by Blender's identifiers."""
+
+    PNG = "PNG"
+    JPEG = "JPEG"
+    OPEN_EXR = "OPEN_EXR"
+
+
+class Stage(enum.StrEnum):
+    """What a slot is doing with its lease."""
+
+    FETCHING = "fetching"
+    OPENING = "opening"
+    MIXING = "mixing"
+    RENDERING = "rendering"
+    UPLOADING = "uploading"
+
+
+class BlenderBuild(msgspec.Struct, frozen=True, kw_only=True):
+    """A Blender that an agent can render with."""
+
+    version: tuple[int, int, int]
+    kind: str
+    """``bpy`` (the Python module) or ``executable``."""
+
+
+class Gpu(msgspec.Struct, frozen=True, kw_only=True):
+    """A graphics card."""
+
+    name: str
+    memory_bytes: int | None = None
+
+
+class Hardware(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine an agent runs on."""
+
+    hostname: str
+    os: str
+    cpu: str
+    cpu_count: Annotated[int, Meta(ge=1)]
+    memory_bytes: Annotated[int, Meta(ge=0)]
+    gpus: list[Gpu] = []
+
+
+class RegisterRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent introduces itself, with a join token for the first time and its own token afterwards."""
+
+    protocol: int
+    name: Name
+    software_version: str
+    slots: Annotated[int, Meta(ge=1, le=64)]
+    hardware: Hardware
+    blenders: Annotated[list[BlenderBuild], Meta(min_length=1, max_length=32)]
+    tags: list[Name] = []
+
+
+class RegisterResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """The agent's credential and the farm's timing."""
+
+    agent_id: int
+    token: str
+    """The agent's own token; keep it.  Empty when the agent registered again with the one it has."""
+    lease_seconds: Seconds
+    """A lease lives this long past its last report."""
+    report_seconds: Seconds
+    """Report at least this often."""
+    poll_seconds: Seconds
+    """How long the coordinator holds a lease request open when there is no work."""
+
+
+class RenderSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change in the scene before rendering; ``None`` leaves the scene's own value."""
+
+    scene: Name
+    camera: Name | None = None
+    engine: Name | None = None
+    """``CYCLES``, ``EEVEE`` or ``WORKBENCH`` (each Blender's own identifiers are accepted too)."""
+    samples: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    resolution: tuple[Pixels, Pixels] | None = None
+    percentage: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    persistent_data: bool = True
+    """Keep prepared scene data between frames of a session."""
+
+
+class OutputSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What each frame's file must be."""
+
+    format: ImageFormat
+    width: Pixels | None = None
+    """``None`` where it cannot be told before rendering; then all frames must be alike."""
+    height: Pixels | None = None
+    fps: Annotated[float, Meta(gt=0, le=10_000)] = 24.0
+    """Pictures a second, the scene's ``fps / fps_base``."""
+    display: bool = False
+    """Also deliver a full-size 8-bit PNG through the view transform (a video of OpenEXR frames is made of these)."""
+
+
+class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent needs to know of a job."""
+
+    job_id: int
+    name: str
+    pack_id: Sha256
+    render: RenderSpec
+    output: OutputSpec
+
+
+class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A slot asks for work."""
+
+    slot: Annotated[int, Meta(ge=0, le=63)]
+    blender: tuple[int, int, int]
+    """The version this slot renders with."""
+    open_pack: Sha256 | None = None
+    """The pack its session has open."""
+    holds: list[str] = []
+    """Ids of the leases the slot still works on; a live lease of this slot that is not among them is granted again."""
+    wait_seconds: Seconds = 25.0
+
+
+class LeaseGrant(msgspec.Struct, frozen=True, kw_only=True):
+    """One slot's time-limited right to render one chunk."""
+
+    lease_id: str
+    job: JobSpec
+    frames: Annotated[list[FrameNumber], Meta(min_length=1)]
+    """In the order to render them."""
+    mix_sound: bool = False
+    """Mix the scene's sound for ``sound_range`` first and deliver it before the frames."""
+    sound_range: tuple[FrameNumber, FrameNumber] | None = None
+
+
+class FrameFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """One frame (or, with ``frame`` None, the whole job) could not be rendered."""
+
+    frame: FrameNumber | None
+    code: Name
+    """``render_failed``, ``crashed``, ``no_camera``, ``cannot_open``, ``bad_frame``, ``timeout``…"""
+    message: Annotated[str, Meta(max_length=4000)]
+    """In the words of a person."""
+
+
+class ReportRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The slot is alive; where it is."""
+
+    stage: Stage
+    frame: FrameNumber | None = None
+    """The frame being rendered."""
+    progress: Fraction = 0.0
+    """Of that frame."""
+    remaining_seconds: Seconds | None = None
+    """Of that frame, as Blender estimates it."""
+    memory_bytes: Annotated[int, Meta(ge=0)] | None = None
+    failures: list[FrameFailure] = []
+    """Since the last report that was answered; the same failure sent twice counts once."""
+    warnings: list[Annotated[str, Meta(max_length=1000)]] = []
+    """What the job's owner should know (a missing texture); the same text counts once per job."""
+    release: bool = False
+    """Hand back every frame of the lease that is not finished; the lease ends."""
+
+
+class ReportResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """Go on."""
+
+    last_frame: FrameNumber | None
+    """Render no frame of the lease past this one (its order counts); ``None``: nothing is left to render."""
+
+
+class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was uploaded as a blob before."""
+
+    sha256: Sha256
+    size: Annotated[int, Meta(ge=1)]
+
+
+class FrameResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A rendered frame, its files already uploaded as blobs."""
+
+    output: StoredFile
+    preview: StoredFile
+    """JPEG, as seen in Blender, small."""
+    display: StoredFile | None = None
+    seconds: Seconds
+    """Wall time of the render."""
+    peak_memory_bytes: Annotated[int, Meta(ge=0)] | None = None
+    blender: tuple[int, int, int]
+
+
+class SoundResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The mixed sound of a job (FLAC), or why there is none."""
+
+    file: StoredFile | None = None
+    failure: Annotated[str, Meta(max_length=4000)] | None = None
