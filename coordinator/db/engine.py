@@ -1,0 +1,132 @@
+"""What the rest of the coordinator knows of its database: run a function in a transaction, hear of changes.
+
+The functions are synchronous and see a :class:`Transaction`; the :class:`Database` runs them away from the event loop.
+SQLite has one writer thread and some readers beside it (``sqlite.py``), PostgreSQL a pool (``postgresql.py``).
+"""
+
+import abc
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar, Concatenate, Literal, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+R = TypeVar("R")
+
+Clock = Callable[[], datetime]
+"""Tells the time: aware, in UTC."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something changed; published after the commit, within this process only."""
+
+    kind: Literal["work", "job", "frame", "agent"]
+    """``work``: chunks became pending, waiting lease requests should look again."""
+    id: int | None = None
+    """The job of a ``job`` or ``frame`` notice, the agent of an ``agent`` notice."""
+    frame: int | None = None
+    state: str | None = None
+    """Of a ``frame`` notice: ``finished`` or ``failed``."""
+
+
+WORK = Notice(kind="work")
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """An open transaction, its time, and the notices to publish once it is committed."""
+
+    conn: Connection
+    now: datetime
+    """One time for everything that happens in it."""
+    notices: list[Notice] = field(default_factory=list)
+
+    def notify(self, notice: Notice) -> None:
+        """Publish ``notice`` after the commit; the same notice twice is published once."""
+        if notice not in self.notices:
+            self.notices.append(notice)
+
+
+class DatabaseClosed(RuntimeError):
+    """The database was used after :meth:`Database.close`."""
+
+
+class Database(abc.ABC):
+    """Runs functions in transactions and publishes their notices."""
+
+    kind: ClassVar[Literal["sqlite", "postgresql"]]
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._subscribers: list[tuple[asyncio.AbstractEventLoop, Callable[[Notice], None]]] = []
+
+    @abc.abstractmethod
+    async def write(
+        self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run ``function(tx, …)`` in a transaction; commit, publish its notices, and return what it returned.
+
+        What it raises rolls its changes back, alone, and is raised here.  The function may be run more than once
+        (serialisation failures): it must have no effect outside of the transaction.  Once started it is carried to
+        its end even when the caller is cancelled.
+        """
+
+    @abc.abstractmethod
+    async def read(
+        self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run ``function(tx, …)`` over one consistent state of the database that it cannot change."""
+
+    @abc.abstractmethod
+    def migrate(self) -> None:
+        """Bring the schema up to date.  Blocks; two coordinators may do it at once."""
+
+    @abc.abstractmethod
+    async def close(self) -> None:
+        """Finish what was begun, then let go of every connection and thread."""
+
+    def subscribe(self, callback: Callable[[Notice], None]) -> Callable[[], None]:
+        """Call ``callback`` on the running event loop for each notice from now on; returns how to stop that."""
+        entry = (asyncio.get_running_loop(), callback)
+        self._subscribers.append(entry)
+
+        def unsubscribe() -> None:
+            if entry in self._subscribers:
+                self._subscribers.remove(entry)
+
+        return unsubscribe
+
+    def _publish(self, notices: list[Notice]) -> None:
+        """Hand notices to the subscribers' event loops; callable from any thread."""
+        for loop, callback in list(self._subscribers):
+            for notice in notices:
+                try:
+                    loop.call_soon_threadsafe(callback, notice)
+                except RuntimeError:
+                    # Its loop was closed without unsubscribing, as at the end of a process: no one is left to tell.
+                    log.debug("a subscriber's event loop is closed")
+
+
+def open_database(url: str, clock: Clock) -> Database:
+    """Return the database at ``url`` (``sqlite:///PATH`` or ``postgresql://…``); its schema may still be old.
+
+    Raises:
+        ValueError: the URL is of another kind; the text says what is possible.
+    """
+    from coordinator.db.postgresql import PostgresDatabase
+    from coordinator.db.sqlite import SqliteDatabase
+
+    scheme = url.partition(":")[0].partition("+")[0]
+    if scheme == "sqlite":
+        return SqliteDatabase(url, clock)
+    if scheme in ("postgresql", "postgres"):
+        return PostgresDatabase(url, clock)
+    raise ValueError(f"the database URL starts with {scheme!r}; it must be sqlite:///PATH or postgresql://USER@HOST/NAME")

@@ -1,0 +1,32 @@
+"""How a use case says no."""
+
+from collections.abc import Mapping
+
+from coordinator.protocol import ErrorCode
+
+
+class Refused(Exception):  # noqa: N818 - it names the answer, as the protocol does; most refusals are no error of ours
+    """The request is understood and not granted; nothing was changed.
+
+    One HTTP middleware turns ``code`` into a status and renders all three as the envelope of docs/PROTOCOL.md.
+    """
+
+    def __init__(self, code: ErrorCode, message: str, fields: Mapping[str, object] | None = None) -> None:
+        """Refuse with a code for programs, one sentence for people, and details by field name."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.fields: dict[str, object] = dict(fields or {})
+
+
+def lease_lost() -> Refused:
+    """Return the refusal that makes an agent drop a chunk."""
+    return Refused(
+        ErrorCode.LEASE_LOST,
+        "this lease has ended; its frames were given back, finished or cancelled: drop the chunk",
+    )
+
+
+def not_found(what: str) -> Refused:
+    """Return the refusal for something that is not there; ``what`` as in "job 7"."""
+    return Refused(ErrorCode.NOT_FOUND, f"there is no {what}")

@@ -1,0 +1,252 @@
+"""The public API's messages (JSON), as docs/PROTOCOL.md describes them.
+
+Lengths are in bytes, durations in seconds, times aware and in UTC (ISO 8601 on the wire).
+"""
+
+import enum
+from datetime import datetime
+from typing import Annotated, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from coordinator.protocol import BlenderBuild, BlobRef, Hardware, OutputSpec, RenderSpec
+from coordinator.protocol.packs import Sha256
+
+T = TypeVar("T")
+
+
+class JobState(enum.StrEnum):
+    """Where a job is; docs/STATES.md has the transitions."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    STITCHING = "stitching"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class SoundState(enum.StrEnum):
+    """Where a job's sound is."""
+
+    NONE = "none"
+    WANTED = "wanted"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class FrameState(enum.StrEnum):
+    """How a frame ended."""
+
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+class AgentState(enum.StrEnum):
+    """Whether an agent can be given work."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    LEFT = "left"
+
+
+class TokenKind(enum.StrEnum):
+    """What a token is for."""
+
+    ADMIN = "admin"
+    JOIN = "join"
+    AGENT = "agent"
+    SESSION = "session"
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """A part of a list, and where it goes on."""
+
+    items: list[T]
+    next: str | None = None
+    """The cursor of the next page; ``None`` at the end."""
+
+
+class ManifestAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered pack, and what must be uploaded before a job can use it."""
+
+    id: Sha256
+    missing: list[BlobRef]
+
+
+class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A submission."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    pack: Sha256
+    frames: Annotated[str, Meta(min_length=1, max_length=20_000)]
+    """A frame range."""
+    blender: tuple[Annotated[int, Meta(ge=2, le=99)], Annotated[int, Meta(ge=0, le=99)]]
+    """Major and minor version of the Blender that saved the file."""
+    render: RenderSpec
+    output: OutputSpec
+    priority: Annotated[int, Meta(ge=0, le=100)] = 50
+    """Higher first."""
+    video: bool = False
+    sound: bool = False
+    max_retries: Annotated[int, Meta(ge=0, le=100)] = 3
+    """How often each frame may be tried again after its first failure."""
+    warnings: Annotated[list[Annotated[str, Meta(max_length=1000)]], Meta(max_length=100)] = []
+
+
+class JobView(msgspec.Struct, frozen=True, kw_only=True):
+    """A job as lists and the event stream show it."""
+
+    id: int
+    name: str
+    pack: str
+    frames: str
+    blender: tuple[int, int]
+    render: RenderSpec
+    output: OutputSpec
+    priority: int
+    video: bool
+    sound: bool
+    max_retries: int
+    warnings: list[str]
+    state: JobState
+    reason: str | None
+    """Why it failed, a sentence."""
+    frame_count: int
+    finished: int
+    failed: int
+    progress: float
+    """0–1; frames being rendered count by their share."""
+    eta_seconds: float | None
+    seconds_per_frame: float | None
+    latest_frame: int | None
+    """The frame that was finished last."""
+    video_ready: bool
+    sound_state: SoundState
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class FailureView(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame that failed for good (``frame`` None: what made the whole job fail)."""
+
+    frame: int | None
+    reason: str
+    attempts: int
+
+
+class JobSlotView(msgspec.Struct, frozen=True, kw_only=True):
+    """A slot working on a job."""
+
+    agent: str
+    slot: int
+    stage: str | None
+    frame: int | None
+    progress: float
+    remaining_seconds: float | None
+
+
+class JobDetail(JobView, frozen=True, kw_only=True):
+    """A single job: also what failed (the first 200) and who works on it."""
+
+    failures: list[FailureView]
+    slots: list[JobSlotView]
+
+
+class FrameView(msgspec.Struct, frozen=True, kw_only=True):
+    """An ended frame."""
+
+    frame: int
+    state: FrameState
+    reason: str | None
+    attempts: int
+    """How often it was tried, the successful time included."""
+    agent: str | None
+    seconds: float | None
+    peak_memory_bytes: int | None
+    size: int | None
+    sha256: str | None
+    filename: str
+    finished_at: datetime
+
+
+class AgentSlotView(msgspec.Struct, frozen=True, kw_only=True):
+    """One slot of an agent; all but ``slot`` are null while it is idle."""
+
+    slot: int
+    job: int | None = None
+    job_name: str | None = None
+    stage: str | None = None
+    frame: int | None = None
+    progress: float | None = None
+    remaining_seconds: float | None = None
+
+
+class AgentView(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent and what each of its slots does."""
+
+    id: int
+    name: str
+    state: AgentState
+    version: str
+    hardware: Hardware
+    blenders: list[BlenderBuild]
+    tags: list[str]
+    last_seen_at: datetime
+    slots: list[AgentSlotView]
+
+
+class EventView(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a job's history."""
+
+    id: int
+    at: datetime
+    kind: str
+    message: str
+    data: dict[str, object]
+
+
+class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Ask for a new token."""
+
+    kind: Literal["admin", "join"]
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class TokenView(msgspec.Struct, frozen=True, kw_only=True):
+    """A token without its secret."""
+
+    id: int
+    kind: TokenKind
+    name: str
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class TokenCreated(TokenView, frozen=True, kw_only=True):
+    """A new token; the only time that the plain token is shown."""
+
+    token: str
+
+
+class SessionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A browser signs in."""
+
+    token: Annotated[str, Meta(max_length=200)]
+
+
+class SessionView(msgspec.Struct, frozen=True, kw_only=True):
+    """Who the caller is."""
+
+    kind: TokenKind
+    name: str
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """The coordinator runs."""
+
+    status: Literal["ok"] = "ok"
+    version: str
+    database: Literal["sqlite", "postgresql"]
