@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
@@ -42,7 +43,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The path of the .blend to open."""
     files: list[ManifestFile]
     remap: dict[str, str] = {}
-    """Paths as the scene names them (absolute, from the artist's machine) → paths inside the pack."""
+    """Files or folders as the scene names them (absolute, from the artist's machine) → files or folders of the pack."""
 
 
 class ManifestError(ValueError):
@@ -90,17 +91,25 @@ def validate_manifest(manifest: Manifest) -> None:
         seen[folded] = file.path
         if sum(blob.size for blob in file.blobs) != file.size:
             raise ManifestError(f"the blobs of {file.path!r} do not add up to its size of {file.size} bytes")
-    for path in seen:
-        parent = path
-        while "/" in parent:
-            parent = parent.rpartition("/")[0]
-            if parent in seen:
-                raise ManifestError(f"{seen[parent]!r} is both a file and a folder")
+    folders = _folders(seen.values())
+    for folder in folders:
+        if folder.casefold() in seen:
+            raise ManifestError(f"{seen[folder.casefold()]!r} is both a file and a folder")
     paths = set(seen.values())
     if manifest.main not in paths:
         raise ManifestError(f"the main file {manifest.main!r} is not among the files")
     if not manifest.main.lower().endswith(".blend"):
         raise ManifestError(f"the main file {manifest.main!r} is not a .blend file")
     for target in manifest.remap.values():
-        if target not in paths:
-            raise ManifestError(f"remap points to {target!r}, which is not among the files")
+        if target not in paths and target not in folders:
+            raise ManifestError(f"remap points to {target!r}, which is neither a file nor a folder of the pack")
+
+
+def _folders(paths: Iterable[str]) -> set[str]:
+    """Return every folder of a pack with these files; the pack itself is the empty path."""
+    folders = {""}
+    for path in paths:
+        while "/" in path:
+            path = path.rpartition("/")[0]  # noqa: PLW2901 - climbing up is what the loop is for
+            folders.add(path)
+    return folders
