@@ -1,0 +1,1 @@
+"""Pictures and films: checking frames, making the MP4 with ffmpeg."""

@@ -1,0 +1,66 @@
+"""Check a frame's files before the frame is recorded, without holding up the event loop."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from coordinator.media.pictures import BadPicture, Picture, read_picture
+from coordinator.protocol import ImageFormat
+
+#: A preview with more pixels is refused: previews are shown by the hundred in a browser.
+MAX_PREVIEW_PIXELS = 4096 * 4096
+
+
+class FrameVerifier:
+    """Decodes frames in a few threads of its own, so that large pictures are bounded in number and memory."""
+
+    def __init__(self, threads: int = 2) -> None:
+        """Decode at most ``threads`` frames at a time."""
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="verify")
+
+    async def check(
+        self,
+        output: Path,
+        preview: Path,
+        display: Path | None,
+        kind: ImageFormat,
+        size: tuple[int, int] | None,
+    ) -> Picture:
+        """Decode all files of a frame and return what its output is.
+
+        Args:
+            output: the file Blender wrote.
+            preview: the small JPEG.
+            display: the full-size PNG, where the job asks for one.
+            kind: the output's format.
+            size: the width and height that the output must have in pixels, or None for any.
+
+        Raises:
+            BadPicture: naming the file (output, preview, display) and what is wrong with it.
+        """
+        return await asyncio.get_running_loop().run_in_executor(
+            self._pool, _check, output, preview, display, kind, size
+        )
+
+    async def close(self) -> None:
+        """Wait for running checks and free the threads."""
+        await asyncio.to_thread(self._pool.shutdown, wait=True)
+
+
+def _check(
+    output: Path, preview: Path, display: Path | None, kind: ImageFormat, size: tuple[int, int] | None
+) -> Picture:
+    picture = read_picture(output, kind, size)
+    small = _named("preview", preview, ImageFormat.JPEG, None)
+    if small.width * small.height > MAX_PREVIEW_PIXELS:
+        raise BadPicture(f"The preview is {small.width} × {small.height} pixels, which is too large for a preview.")
+    if display is not None:
+        _named("display picture", display, ImageFormat.PNG, (picture.width, picture.height))
+    return picture
+
+
+def _named(name: str, path: Path, kind: ImageFormat, size: tuple[int, int] | None) -> Picture:
+    try:
+        return read_picture(path, kind, size)
+    except BadPicture as error:
+        raise BadPicture(f"The frame's {name} is no good: {error}") from error

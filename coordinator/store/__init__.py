@@ -1,0 +1,14 @@
+"""Blobs: bytes named by their SHA-256, kept in a local folder."""
+
+from coordinator.store.interface import BlobMissing, BlobStore, ContentMismatch, StoreError, StoreFull, StoreUnusable
+from coordinator.store.local import LocalBlobStore
+
+__all__ = [
+    "BlobMissing",
+    "BlobStore",
+    "ContentMismatch",
+    "LocalBlobStore",
+    "StoreError",
+    "StoreFull",
+    "StoreUnusable",
+]

@@ -1,0 +1,70 @@
+"""What the coordinator asks of a place that keeps blobs."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Protocol
+
+
+class StoreError(Exception):
+    """The store did not do what was asked; the text is a sentence for people."""
+
+
+class BlobMissing(StoreError):
+    """There is no blob of that name."""
+
+
+class ContentMismatch(StoreError):
+    """The bytes received have another digest or another length than was announced; nothing was kept."""
+
+
+class StoreFull(StoreError):
+    """There is no room for the bytes; nothing was kept, and the same call may succeed later."""
+
+
+class StoreUnusable(StoreError):
+    """The place itself cannot be used (no permission, not a folder)."""
+
+
+class BlobStore(Protocol):
+    """Keeps blobs.  A name is the SHA-256 of the bytes, 64 lower-case hexadecimal digits.
+
+    A blob is whole or absent, whatever fails and whenever: no reader ever sees a part of one, and what :meth:`put`
+    has answered survives a loss of power.  All calls may run concurrently, also for the same name.
+    """
+
+    async def put(self, sha256: str, size: int, pieces: AsyncIterator[bytes]) -> bool:
+        """Store ``size`` bytes, which come in any number of pieces; return False when they were there already.
+
+        Raises:
+            ContentMismatch: the pieces end early, go on past ``size``, or have another digest.
+            StoreFull: there is no room.
+        """
+
+    async def put_file(self, path: Path) -> tuple[str, int]:
+        """Store a file made in :meth:`work_folder`, which is gone from there afterwards; return its name and length.
+
+        Raises:
+            StoreFull: there is no room.
+        """
+
+    async def work_folder(self) -> Path:
+        """Return a new empty folder for making files.  The caller removes it; :meth:`sweep` removes forgotten ones."""
+
+    async def size(self, sha256: str) -> int | None:
+        """Return a blob's length in bytes, or None when it is absent."""
+
+    async def fetch(self, sha256: str) -> Path:
+        """Return a local file with the blob's bytes; it must not be changed.
+
+        Raises:
+            BlobMissing: there is no such blob.
+        """
+
+    async def delete(self, sha256: str) -> bool:
+        """Forget a blob; return False when it was absent."""
+
+    async def sweep(self, older_than_seconds: float) -> int:
+        """Remove what broken uploads and crashes left unfinished this long ago; return how many things went."""
+
+    async def close(self) -> None:
+        """Wait for running work and free the threads; the store cannot be used afterwards."""

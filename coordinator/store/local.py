@@ -1,0 +1,251 @@
+"""Blobs in a local folder.
+
+A blob is written to a temporary file, its length and digest are checked, the file is flushed to the disk, renamed to
+its final name, and the folder is flushed too: a reader sees all of it or nothing, and a crash leaves only a temporary
+file, which :meth:`LocalBlobStore.sweep` removes.
+"""
+
+import asyncio
+import errno
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from coordinator.store.interface import BlobMissing, ContentMismatch, StoreError, StoreFull, StoreUnusable
+
+_NAME = re.compile(r"[0-9a-f]{64}")
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+#: Pieces are gathered to this many bytes before they are handed to a thread: hand-overs cost more than writing.
+_WRITE_BYTES = 1024 * 1024
+
+#: Kept free on the disk for the database and the system, in bytes.
+DEFAULT_RESERVE_BYTES = 256 * 1024 * 1024
+
+T = TypeVar("T")
+
+
+class LocalBlobStore:
+    """A :class:`~coordinator.store.interface.BlobStore` in a folder."""
+
+    def __init__(self, root: Path, *, reserve_bytes: int = DEFAULT_RESERVE_BYTES, threads: int = 8) -> None:
+        """Use (and make) the folder ``root``.
+
+        Raises:
+            StoreUnusable: the folder cannot be made or written.
+        """
+        self._blobs = root / "blobs"
+        self._unfinished = root / "unfinished"
+        self._reserve_bytes = reserve_bytes
+        try:
+            self._blobs.mkdir(parents=True, exist_ok=True)
+            self._unfinished.mkdir(exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._unfinished):
+                pass
+        except OSError as error:
+            raise StoreUnusable(
+                f"The folder {root} cannot be written ({error.strerror}); "
+                "give its owner the right to write there or choose another with RENDERFARM_DATA_DIR."
+            ) from error
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="store")
+
+    async def put(self, sha256: str, size: int, pieces: AsyncIterator[bytes]) -> bool:
+        """Store ``size`` bytes; see :meth:`BlobStore.put`."""
+        final = self._path(sha256)
+        if await self._run(_size_of, final) == size:
+            return False
+        upload = _Upload(self._unfinished, size)
+        try:
+            await self._run(upload.begin, self._reserve_bytes)
+            pending = bytearray()
+            async for piece in pieces:
+                pending += piece
+                if len(pending) >= _WRITE_BYTES:
+                    await self._run(upload.write, bytes(pending))
+                    pending.clear()
+            await self._run(upload.write, bytes(pending))
+            await self._run(upload.commit, sha256, final)
+        finally:
+            await self._run(upload.discard)
+        return True
+
+    async def put_file(self, path: Path) -> tuple[str, int]:
+        """Store a finished file; see :meth:`BlobStore.put_file`."""
+
+        def move() -> tuple[str, int]:
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            size = path.stat().st_size
+            _publish(path, self._path(sha256))
+            return sha256, size
+
+        return await self._run(move)
+
+    async def work_folder(self) -> Path:
+        """Return a new empty folder; see :meth:`BlobStore.work_folder`."""
+
+        def make() -> Path:
+            try:
+                return Path(tempfile.mkdtemp(dir=self._unfinished))
+            except OSError as error:
+                raise _store_error(error, self._unfinished) from error
+
+        return await self._run(make)
+
+    async def size(self, sha256: str) -> int | None:
+        """Return a blob's length; see :meth:`BlobStore.size`."""
+        return await self._run(_size_of, self._path(sha256))
+
+    async def fetch(self, sha256: str) -> Path:
+        """Return the blob's file; see :meth:`BlobStore.fetch`."""
+        path = self._path(sha256)
+        if await self._run(_size_of, path) is None:
+            raise BlobMissing(f"The file {sha256} is not in the store.")
+        return path
+
+    async def delete(self, sha256: str) -> bool:
+        """Forget a blob; see :meth:`BlobStore.delete`."""
+
+        def unlink() -> bool:
+            try:
+                self._path(sha256).unlink()
+            except FileNotFoundError:
+                return False
+            return True
+
+        return await self._run(unlink)
+
+    async def sweep(self, older_than_seconds: float) -> int:
+        """Remove unfinished things; see :meth:`BlobStore.sweep`."""
+
+        def remove() -> int:
+            # The age of a file is the file system's business: its times are compared with the same wall clock.
+            limit = time.time() - older_than_seconds
+            removed = 0
+            for entry in self._unfinished.iterdir():
+                try:
+                    if entry.stat().st_mtime > limit:
+                        continue
+                    if entry.is_dir():
+                        shutil.rmtree(entry)
+                    else:
+                        entry.unlink()
+                except FileNotFoundError:
+                    continue  # its upload ended meanwhile
+                removed += 1
+            return removed
+
+        return await self._run(remove)
+
+    async def close(self) -> None:
+        """Wait for running work; see :meth:`BlobStore.close`."""
+        await asyncio.to_thread(self._pool.shutdown, wait=True)
+
+    def _path(self, sha256: str) -> Path:
+        # Names come from requests: one that is no digest could point out of the folder.
+        if not _NAME.fullmatch(sha256):
+            raise BlobMissing(f"{sha256[:80]!r} is not the name of a file in the store.")
+        return self._blobs / sha256[:2] / sha256
+
+    async def _run(self, function: Callable[..., T], *arguments: object) -> T:
+        """Run a blocking function in the store's threads.
+
+        When the caller is cancelled (a client hangs up), the thread is waited for: nothing of ours may still write to
+        a file that is being discarded.
+        """
+        future = asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            raise
+
+
+class _Upload:
+    """A blob on its way in: a temporary file and the digest of what it has so far.  Methods block.
+
+    The file is opened for each piece, so that an upload which is abandoned at any point leaves no open file behind.
+    """
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self._path = folder / secrets.token_hex(8)
+        self._size = size
+        self._received = 0
+        self._digest = hashlib.sha256()
+
+    def begin(self, reserve_bytes: int) -> None:
+        if shutil.disk_usage(self._path.parent).free - self._size < reserve_bytes:
+            raise _full(self._path.parent)
+
+    def write(self, data: bytes) -> None:
+        self._received += len(data)
+        if self._received > self._size:
+            raise ContentMismatch(f"More than the announced {self._size} bytes were sent.")
+        self._digest.update(data)
+        try:
+            with self._path.open("ab") as file:
+                file.write(data)
+        except OSError as error:
+            raise _store_error(error, self._path) from error
+
+    def commit(self, sha256: str, final: Path) -> None:
+        if self._received != self._size:
+            raise ContentMismatch(f"{self._received} bytes were sent of the announced {self._size}.")
+        if self._digest.hexdigest() != sha256:
+            raise ContentMismatch(
+                f"The bytes sent have the SHA-256 {self._digest.hexdigest()}, not {sha256}; "
+                "they changed on the way or on the disk: send them again."
+            )
+        _publish(self._path, final)
+
+    def discard(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+def _publish(source: Path, final: Path) -> None:
+    """Flush a whole file to the disk and give it its final name, durably."""
+    try:
+        _flush(source)
+        if not final.parent.is_dir():
+            final.parent.mkdir(exist_ok=True)
+            _flush(final.parent.parent)
+        source.replace(final)
+        _flush(final.parent)
+    except OSError as error:
+        raise _store_error(error, final) from error
+
+
+def _flush(path: Path) -> None:
+    """Flush a file, or a folder's list of names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _size_of(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def _store_error(error: OSError, path: Path) -> StoreError:
+    if error.errno in _FULL:
+        return _full(path.parent)
+    return StoreError(f"{path} cannot be written: {error.strerror}.")
+
+
+def _full(folder: Path) -> StoreFull:
+    return StoreFull(
+        f"The coordinator's disk is full (folder {folder}): make room there, the upload then goes on by itself."
+    )
