@@ -1,0 +1,168 @@
+"""The coordinator's public API, call by call.
+
+Every call either returns its answer or raises :class:`FarmError`, which says what is wrong and what to do next.
+A client keeps one connection open and belongs to one thread; :meth:`FarmClient.clone` makes one for another thread.
+"""
+
+import hashlib
+import os
+import re
+import secrets
+import urllib.parse
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from .transport import FarmError, Transport
+
+__all__ = ["FarmClient", "FarmError"]
+
+_PIECE = 256 * 1024
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class FarmClient:
+    """Calls the coordinator at ``base_url`` with a token.
+
+    Raises:
+        FarmError: ``base_url`` is no http or https address.
+    """
+
+    def __init__(self, base_url: str, token: str) -> None:
+        self._transport = Transport(base_url, token)
+
+    @property
+    def base_url(self) -> str:
+        """The coordinator's address, without a slash at its end."""
+        return self._transport.base_url
+
+    def clone(self) -> "FarmClient":
+        """Return a client for the same coordinator with a connection of its own."""
+        return FarmClient(self._transport.base_url, self._transport.token)
+
+    def close(self) -> None:
+        """Close the connection; the next call opens one anew."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def check(self) -> dict[str, Any]:
+        """Make sure that a coordinator is there and that the token may submit; return the coordinator's health."""
+        health = self._transport.call("GET", "/api/v1/health")
+        if "status" not in health or "version" not in health:
+            raise self._transport.no_coordinator()
+        self._transport.call("GET", "/api/v1/session")
+        return health
+
+    def send_manifest(self, manifest: Mapping[str, Any]) -> tuple[str, list[str]]:
+        """Return the pack's id and the digests of the blobs that the coordinator lacks."""
+        answer = self._transport.call("POST", "/api/v1/packs", manifest)
+        try:
+            return str(answer["id"]), [str(blob["sha256"]) for blob in answer["missing"]]
+        except (KeyError, TypeError):
+            raise self._transport.no_coordinator() from None
+
+    def put_blob(self, sha256: str, size: int, pieces: Iterable[bytes]) -> None:
+        """Upload a blob of ``size`` bytes."""
+        self._transport.upload(f"/api/v1/blobs/{sha256}", size, pieces)
+
+    def create_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Create a job and return it.  After ``interrupted`` or ``timeout`` it may be there: do not simply repeat."""
+        return self._transport.call("POST", "/api/v1/jobs", request)
+
+    def jobs(self, *, states: Iterable[str] = (), limit: int = 50) -> list[dict[str, Any]]:
+        """Return the newest jobs, at most 200; only those in one of ``states`` if any are named."""
+        query = {"limit": str(limit)}
+        if joined := ",".join(states):
+            query["state"] = joined
+        items, _ = self._page("/api/v1/jobs", query)
+        return items
+
+    def job(self, job_id: int) -> dict[str, Any]:
+        """Return one job, with its failures and the slots that work on it."""
+        return self._transport.call("GET", f"/api/v1/jobs/{job_id}")
+
+    def cancel(self, job_id: int) -> dict[str, Any]:
+        """Cancel a job and return it."""
+        return self._transport.call("POST", f"/api/v1/jobs/{job_id}/cancel")
+
+    def frames(self, job_id: int) -> Iterator[dict[str, Any]]:
+        """Yield the finished and failed frames in order."""
+        query = {"limit": "1000"}
+        while True:
+            items, following = self._page(f"/api/v1/jobs/{job_id}/frames", query)
+            yield from items
+            if following is None:
+                return
+            query["cursor"] = following
+
+    def agents(self) -> list[dict[str, Any]]:
+        """Return the agents, at most 200, with what each slot does."""
+        items, _ = self._page("/api/v1/agents", {"limit": "200"})
+        return items
+
+    def download_output(self, job_id: int, frame: int, target: Path, *, sha256: str) -> None:
+        """Write a finished frame's file to ``target``: whole and verified, or not at all."""
+        self._download(f"/api/v1/jobs/{job_id}/frames/{frame}/output", target, sha256=sha256)
+
+    def download_preview(self, job_id: int, frame: int, target: Path) -> None:
+        """Write a frame's preview (a JPEG) to ``target``: whole, or not at all."""
+        self._download(f"/api/v1/jobs/{job_id}/frames/{frame}/preview", target)
+
+    def download_video(self, job_id: int, target: Path, progress: Callable[[int, int], None] | None = None) -> None:
+        """Write a job's video to ``target``: whole, or not at all; ``progress`` is told bytes done and in all."""
+        self._download(f"/api/v1/jobs/{job_id}/video", target, progress=progress)
+
+    def _page(self, path: str, query: Mapping[str, str]) -> tuple[list[dict[str, Any]], str | None]:
+        answer = self._transport.call("GET", f"{path}?{urllib.parse.urlencode(query)}")
+        try:
+            return list(answer["items"]), answer["next"]
+        except (KeyError, TypeError):
+            raise self._transport.no_coordinator() from None
+
+    def _download(
+        self,
+        path: str,
+        target: Path,
+        *,
+        sha256: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        response = self._transport.open(path)
+        total = response.length or 0
+        tag = (response.headers.get("ETag") or "").strip('"')
+        expected = sha256 or (tag if _DIGEST.fullmatch(tag) else None)
+        digest = hashlib.sha256()
+        done = 0
+        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        try:
+            with partial.open("xb") as file:
+                while piece := self._transport.read(response, _PIECE):
+                    file.write(piece)
+                    digest.update(piece)
+                    done += len(piece)
+                    if progress is not None:
+                        progress(done, total)
+                file.flush()
+                os.fsync(file.fileno())
+            if expected is not None and digest.hexdigest() != expected:
+                raise FarmError(
+                    "digest_mismatch", f"{target.name} arrived damaged.", "Download it again.", passing=True
+                )
+            partial.replace(target)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise FarmError(
+                "not_written", f"{target} cannot be written: {reason}.", "Choose another folder."
+            ) from error
+        finally:
+            partial.unlink(missing_ok=True)
+            if not response.isclosed():
+                self._transport.close()  # The rest of this answer must not be taken for the next one.

@@ -1,0 +1,307 @@
+"""Sends a pack and its job to the coordinator in the background, while Blender goes on working.
+
+Nothing half-made stays behind: the job is created by the last call, when every file is there.  Blobs are named by their
+content, so a submission that was interrupted goes on where it stopped when it is started again.
+"""
+
+import enum
+import hashlib
+import os
+import queue
+import random
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .client import FarmClient, FarmError
+from .pack_plan import PackPlan
+
+#: Files are cut into blobs of this many bytes (the coordinator takes up to this).
+BLOB_BYTES = 64 * 1024 * 1024
+
+#: Connections that upload at the same time: enough to fill a line with delay, too few to crowd out the agents.
+CONNECTIONS = 4
+
+#: A call that may succeed later is repeated this often, after 0.5, 1, 2, 4, 8 and 16 seconds.
+RETRIES = 6
+FIRST_PAUSE = 0.5
+
+#: How often blobs that were there may turn out to have been swept since.
+ROUNDS = 3
+
+_PIECE = 256 * 1024
+
+T = TypeVar("T")
+
+
+class Stage(enum.StrEnum):
+    """What a submission is doing."""
+
+    WAITING = "waiting"
+    READING = "reading"
+    UPLOADING = "uploading"
+    CREATING = "creating"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a submission is; the bytes are those of the present stage."""
+
+    stage: Stage
+    done_bytes: int
+    total_bytes: int
+    message: str
+
+    @property
+    def fraction(self) -> float:
+        """The share of this stage that is done, 0-1."""
+        return self.done_bytes / self.total_bytes if self.total_bytes else 1.0
+
+
+@dataclass(frozen=True)
+class _Blob:
+    """A run of a file's bytes."""
+
+    path: str
+    start: int
+    size: int
+    sha256: str
+
+
+class _CancelledError(Exception):
+    """The person changed their mind."""
+
+
+class Submission:
+    """One submission: ``start()`` it, look at ``progress()``, ``cancel()`` or ``wait()`` for it.
+
+    Afterwards exactly one of ``job`` and ``error`` is set, unless it was cancelled: then neither is.  The folder
+    ``temporary`` is deleted at the end, however it ends.
+    """
+
+    def __init__(
+        self, client: FarmClient, plan: PackPlan, request: Mapping[str, Any], *, temporary: Path | None = None
+    ) -> None:
+        self.job: dict[str, Any] | None = None
+        self.error: FarmError | None = None
+        self._client = client.clone()
+        self._plan = plan
+        self._request = request
+        self._temporary = temporary
+        self._cancelled = threading.Event()
+        self._lock = threading.Lock()
+        self._progress = Progress(Stage.WAITING, 0, 0, "Waiting")
+        self._thread = threading.Thread(target=self._run, name="renderfarm-submission", daemon=True)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """Stop soon.  No job is made, unless it was made already."""
+        self._cancelled.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it has ended, at most ``timeout`` seconds; tell whether it has."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def progress(self) -> Progress:
+        """Return how far it is; cheap, from any thread."""
+        with self._lock:
+            return self._progress
+
+    def _run(self) -> None:
+        try:
+            self.job = self._submit()
+            self._enter(Stage.DONE, 0, f"Submitted as job {self.job.get('id')}")
+        except _CancelledError:
+            self._enter(Stage.CANCELLED, 0, "Cancelled")
+        except FarmError as error:
+            self.error = error
+            self._enter(Stage.FAILED, 0, str(error))
+        except Exception as error:  # noqa: BLE001 - nobody else would hear of it: this is the thread's last line
+            self.error = FarmError("internal", f"The submission failed: {error}.", "Please report this as a bug.")
+            self._enter(Stage.FAILED, 0, str(self.error))
+        finally:
+            self._client.close()
+            if self._temporary is not None:
+                shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _submit(self) -> dict[str, Any]:
+        files = self._read_files()
+        manifest = {
+            "main": self._plan.main,
+            "files": [
+                {
+                    "path": place,
+                    "size": sum(blob.size for blob in blobs),
+                    "blobs": [{"sha256": blob.sha256, "size": blob.size} for blob in blobs],
+                }
+                for place, blobs in files.items()
+            ],
+            "remap": self._plan.remap,
+        }
+        by_digest = {blob.sha256: blob for blobs in files.values() for blob in blobs}
+        for _ in range(ROUNDS):
+            pack, missing = self._retrying(lambda: self._client.send_manifest(manifest))
+            self._upload([by_digest[sha256] for sha256 in missing if sha256 in by_digest])
+            self._enter(Stage.CREATING, 0, "Creating the job")
+            self._stop_if_cancelled()
+            try:
+                return self._create_job({**self._request, "pack": pack})
+            except FarmError as error:
+                if error.code != "missing_blobs":
+                    raise
+        raise FarmError("missing_blobs", "The coordinator keeps losing the uploaded files.", "Look into its log.")
+
+    def _create_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            # Only what never reached the coordinator is repeated: the same request twice would make two jobs.
+            return self._retrying(lambda: self._client.create_job(request), codes=("unreachable", "too_many_requests"))
+        except FarmError as error:
+            if error.code in ("interrupted", "timeout"):
+                raise FarmError(
+                    error.code,
+                    "The connection broke while the job was being created, so it may be there or not.",
+                    "Look at the list of jobs before submitting again.",
+                ) from error
+            raise
+
+    def _read_files(self) -> dict[str, list[_Blob]]:
+        """Return the blobs of each file, by its place in the pack."""
+        total = 0
+        for path in self._plan.files.values():
+            with _reading(path):
+                total += os.stat(path).st_size  # noqa: PTH116 - thousands of plain paths
+        self._enter(Stage.READING, total, f"Reading {len(self._plan.files)} files")
+        return {place: self._read_file(path) for place, path in sorted(self._plan.files.items())}
+
+    def _read_file(self, path: str) -> list[_Blob]:
+        blobs: list[_Blob] = []
+        with _reading(path), open(path, "rb") as file:  # noqa: PTH123 - thousands of plain paths
+            before = os.fstat(file.fileno())
+            start = 0
+            while size := min(BLOB_BYTES, before.st_size - start):
+                digest = hashlib.sha256()
+                for piece in _pieces(file.read, size):
+                    self._stop_if_cancelled()
+                    digest.update(piece)
+                    self._advance(len(piece))
+                if file.tell() != start + size:
+                    raise _changed(path)
+                blobs.append(_Blob(path, start, size, digest.hexdigest()))
+                start += size
+            after = os.stat(path)  # noqa: PTH116 - as above
+            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+                raise _changed(path)
+        return blobs
+
+    def _upload(self, blobs: list[_Blob]) -> None:
+        total = sum(blob.size for blob in blobs)
+        self._enter(Stage.UPLOADING, total, "Uploading")
+        waiting: queue.SimpleQueue[_Blob] = queue.SimpleQueue()
+        for blob in blobs:
+            waiting.put(blob)
+        failed = threading.Event()
+
+        def work() -> None:
+            with self._client.clone() as client:
+                while not failed.is_set():
+                    try:
+                        blob = waiting.get_nowait()
+                    except queue.Empty:
+                        return
+                    try:
+                        self._upload_blob(client, blob)
+                    except BaseException:
+                        failed.set()
+                        raise
+
+        with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="renderfarm-upload") as pool:
+            workers = [pool.submit(work) for _ in range(min(CONNECTIONS, len(blobs)))]
+            wait(workers)
+        for worker in workers:
+            worker.result()
+
+    def _upload_blob(self, client: FarmClient, blob: _Blob) -> None:
+        sent = 0
+
+        def pieces() -> Iterator[bytes]:
+            nonlocal sent
+            self._advance(-sent)
+            sent = 0
+            digest = hashlib.sha256()
+            with _reading(blob.path), open(blob.path, "rb") as file:  # noqa: PTH123 - thousands of plain paths
+                file.seek(blob.start)
+                for piece in _pieces(file.read, blob.size):
+                    self._stop_if_cancelled()
+                    digest.update(piece)
+                    self._advance(len(piece))
+                    sent += len(piece)
+                    # The last piece is held back until all are known to be what was promised.
+                    if sent == blob.size and digest.hexdigest() != blob.sha256:
+                        raise _changed(blob.path)
+                    yield piece
+            if sent != blob.size:
+                raise _changed(blob.path)
+
+        self._retrying(lambda: client.put_blob(blob.sha256, blob.size, pieces()))
+
+    def _retrying(self, call: Callable[[], T], codes: tuple[str, ...] | None = None) -> T:
+        pause = FIRST_PAUSE
+        for attempt in range(RETRIES + 1):
+            self._stop_if_cancelled()
+            try:
+                return call()
+            except FarmError as error:
+                if attempt == RETRIES or not error.passing or (codes is not None and error.code not in codes):
+                    raise
+            # Spread out, so that many artists do not come back in the same instant.
+            self._cancelled.wait(pause * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+            pause *= 2
+        raise AssertionError("the last attempt returns or raises")
+
+    def _stop_if_cancelled(self) -> None:
+        if self._cancelled.is_set():
+            raise _CancelledError
+
+    def _enter(self, stage: Stage, total: int, message: str) -> None:
+        with self._lock:
+            self._progress = Progress(stage, 0, total, message)
+
+    def _advance(self, size: int) -> None:
+        with self._lock:
+            now = self._progress
+            self._progress = Progress(now.stage, now.done_bytes + size, now.total_bytes, now.message)
+
+
+def _pieces(read: Callable[[int], bytes], size: int) -> Iterator[bytes]:
+    """Yield the next ``size`` bytes, or as many as there are."""
+    while size and (piece := read(min(_PIECE, size))):
+        yield piece
+        size -= len(piece)
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    """Say in a person's words why a file cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise FarmError("unreadable", f"{path} cannot be read: {reason}.", "Mend that and submit again.") from error
+
+
+def _changed(path: str) -> FarmError:
+    return FarmError(
+        "changed", f"{path} was changed while it was being sent.", "Submit again when it is no longer being written."
+    )
