@@ -1,0 +1,1 @@
+"""Blender as the agent uses it: finding one, starting one, and keeping a scene open in it."""

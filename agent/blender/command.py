@@ -1,0 +1,35 @@
+"""The command line and the environment that start a session's Blender (pure)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from agent.blender.locate import Blender
+
+HOST = Path(__file__).with_name("host.py")
+
+
+def session_argv(blender: Blender, commands_fd: int, events_fd: int) -> list[str]:
+    """Return the command line of a session that talks over these two descriptors."""
+    pipes = ["--commands-fd", str(commands_fd), "--events-fd", str(events_fd)]
+    if blender.kind == "bpy":
+        # -I: neither the environment nor the working folder brings modules in.
+        return [str(blender.path), "-I", str(HOST), *pipes]
+    return [
+        str(blender.path),
+        "--background",
+        "--factory-startup",
+        "--disable-autoexec",
+        "--python-exit-code",
+        "3",
+        "--python",
+        str(HOST),
+        "--",
+        *pipes,
+    ]
+
+
+def session_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for Blender: the agent's, without its tokens and without a person's Blender settings."""
+    return {
+        name: value for name, value in environment.items() if not name.startswith(("RENDERFARM_", "BLENDER_", "PYTHON"))
+    }

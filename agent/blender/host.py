@@ -1,0 +1,259 @@
+"""The script that runs inside Blender: takes commands from one pipe, answers on another (docs/PROTOCOL.md).
+
+Started as ``python -I host.py --commands-fd N --events-fd M`` where Blender is the ``bpy`` module, and as
+``blender -b --factory-startup --python-exit-code 3 -P host.py -- --commands-fd N --events-fd M`` otherwise.
+"""
+
+import argparse
+import inspect
+import json
+import os
+import queue
+import resource
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+# Blender's Python knows nothing of the agent's folder.  It stays on the path only for these imports, so that the scene
+# cannot reach the agent's libraries.
+_ROOT = str(Path(__file__).resolve().parents[2])
+sys.path.insert(0, _ROOT)
+try:
+    from agent.blender.inside.configure import configure, find_scene, frame_size, mute_file_outputs
+    from agent.blender.inside.errors import CommandError
+    from agent.blender.inside.missing import missing_files
+    from agent.blender.inside.overrides import Overrides
+    from agent.blender.inside.pictures import EXTENSIONS, render_path, save_display, save_preview
+    from agent.blender.inside.remap import remap_files
+    from agent.blender.inside.sound import mix_sound
+    from agent.blender.inside.stats import RenderStats, parse_stats
+finally:
+    sys.path.remove(_ROOT)
+
+#: Progress is told at most this often (seconds).
+PROGRESS_INTERVAL = 0.25
+
+EXIT_CLOSED = 0
+EXIT_FAILED = 3
+EXIT_AGENT_GONE = 4
+
+
+class Pipe:
+    """Both ends of the conversation with the agent.
+
+    A thread waits for commands, so that it notices the agent's death while a frame renders: Blender lets other threads
+    run meanwhile.  Without the agent there is nobody to render for, and the process ends at once.
+    """
+
+    def __init__(self, commands_fd: int, events_fd: int) -> None:
+        self._commands_fd = commands_fd
+        self._events_fd = events_fd
+        self._commands: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._writing = threading.Lock()
+        threading.Thread(target=self._read, name="commands", daemon=True).start()
+
+    def next_command(self) -> Any:
+        """Wait for a command and return its JSON value, or None if it is no JSON."""
+        try:
+            return json.loads(self._commands.get())
+        except ValueError:
+            return None
+
+    def send(self, event: str, **fields: Any) -> None:
+        """Tell the agent something."""
+        line = json.dumps({"event": event, **fields}).encode() + b"\n"
+        with self._writing:
+            while line:
+                try:
+                    line = line[os.write(self._events_fd, line) :]
+                except OSError:
+                    os._exit(EXIT_AGENT_GONE)
+
+    def _read(self) -> None:
+        with open(self._commands_fd, "rb") as lines:  # noqa: PTH123 - a descriptor, not a path
+            for line in lines:
+                self._commands.put(line)
+        os._exit(EXIT_AGENT_GONE)
+
+
+class Host:
+    """Carries the commands out, one at a time."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+        self._overrides = Overrides()
+        self._opened = False
+        self._scene: Any = None
+        self._layers: list[str] = []
+        self._progress = 0.0
+        self._told_at = 0.0
+        self._commands: dict[str, Callable[..., None]] = {
+            "open": self.open,
+            "configure": self.configure,
+            "render": self.render,
+            "mix_sound": self.mix_sound,
+        }
+        bpy.app.handlers.render_stats.append(self._make_stats_handler())
+
+    def serve(self) -> None:
+        """Answer commands until ``close``; the process ends without leaving this function."""
+        self._pipe.send("ready", blender=list(bpy.app.version))
+        while True:
+            command = self._pipe.next_command()
+            if isinstance(command, dict) and command.get("do") == "close":
+                leave(EXIT_CLOSED)
+            try:
+                self._carry_out(command)
+            except CommandError as error:
+                self._pipe.send("error", code=error.code, message=error.message)
+
+    def _carry_out(self, command: Any) -> None:
+        if not isinstance(command, dict) or command.get("do") not in self._commands:
+            raise CommandError("bad_command", f"Not a command: {command!r:.200}")
+        carry_out = self._commands[command.pop("do")]
+        try:
+            inspect.signature(carry_out).bind(**command)
+        except TypeError as error:
+            raise CommandError("bad_command", f"{carry_out.__name__}: {error}") from error
+        carry_out(**command)
+
+    def open(self, blend: str, remap: Mapping[str, str]) -> None:
+        """Open a .blend; a process opens one, and after a failure none."""
+        if self._opened:
+            raise CommandError("bad_command", "A scene is open already.")
+        self._opened = True
+        complaint = ""
+        try:
+            bpy.ops.wm.open_mainfile(filepath=blend, use_scripts=False)
+        except RuntimeError as error:
+            # It may have complained about a part (a missing library) and opened the rest.
+            complaint = str(error).strip()
+        if not bpy.data.filepath or os.path.realpath(bpy.data.filepath) != os.path.realpath(blend):
+            raise CommandError("cannot_open", f"Blender cannot open the file: {complaint or 'no reason given'}")
+        if bpy.data.version[:2] > bpy.app.version[:2]:
+            saved, here = (f"{major}.{minor}" for major, minor in (bpy.data.version[:2], bpy.app.version[:2]))
+            raise CommandError(
+                "cannot_open",
+                f"The file was saved by Blender {saved}, this agent has Blender {here}, which would lose part of it; "
+                f"render it on an agent with Blender {saved} or newer.",
+            )
+        remap_files(remap)
+        mute_file_outputs()
+        warnings = []
+        if bpy.app.autoexec_fail:
+            warnings.append(
+                f"Python in the file was not run ({bpy.app.autoexec_fail_message}); "
+                "what it drives keeps its last saved value, so the picture may be wrong."
+            )
+        self._pipe.send("opened", file_version=list(bpy.data.version), missing=missing_files(), warnings=warnings)
+
+    def configure(self, render: Mapping[str, Any], format: str, device: str, threads: int | None) -> None:  # noqa: A002 - the protocol's word
+        """Set the scene up for a job."""
+        self._overrides.undo()
+        self._scene = None
+        scene = find_scene(render["scene"])
+        warnings = configure(scene, render, format, device, threads, self._overrides)
+        self._scene = scene
+        self._layers = [layer.name for layer in scene.view_layers if layer.use]
+        width, height = frame_size(scene) or (None, None)
+        self._pipe.send("configured", width=width, height=height, extension=EXTENSIONS[format], warnings=warnings)
+
+    def render(self, frame: int, output: str, preview: str, display: str | None) -> None:
+        """Render one frame into one file, as ``blender -b FILE -S SCENE -f FRAME`` would."""
+        scene = self._configured()
+        Path(output).unlink(missing_ok=True)
+        scene.render.filepath = render_path(output)
+        self._progress = 0.0
+        started = time.monotonic()
+        try:
+            scene.frame_set(frame)
+            bpy.ops.render.render(scene=scene.name, write_still=True)
+        except RuntimeError as error:
+            raise _render_error(str(error), frame) from error
+        seconds = time.monotonic() - started
+        if not Path(output).is_file() or Path(output).stat().st_size == 0:
+            raise CommandError("not_written", f"Blender reported success for frame {frame} but wrote no file.")
+        save_preview(scene, preview)
+        if display is not None:
+            save_display(scene, display)
+        self._pipe.send("rendered", frame=frame, seconds=seconds, output=output, memory_bytes=_peak_memory())
+
+    def mix_sound(self, output: str, first: int, last: int) -> None:
+        """Mix the scene's sound for a range of frames."""
+        mix_sound(self._configured(), output, first, last)
+        self._pipe.send("mixed")
+
+    def _configured(self) -> Any:
+        if self._scene is None:
+            raise CommandError("bad_command", "No scene is configured.")
+        return self._scene
+
+    def _make_stats_handler(self) -> Callable[..., None]:
+        def tell(line: object, *_: object) -> None:
+            stats = parse_stats(line, self._layers) if isinstance(line, str) else None
+            if stats is not None:
+                self._tell(stats)
+
+        # Opening a file drops the handlers that are not persistent.
+        handler: Callable[..., None] = bpy.app.handlers.persistent(tell)
+        return handler
+
+    def _tell(self, stats: RenderStats) -> None:
+        now = time.monotonic()
+        # Another scene that the compositor needs counts its own samples: never go back.
+        if stats.progress <= self._progress or (now - self._told_at < PROGRESS_INTERVAL and stats.progress < 1):
+            return
+        self._progress, self._told_at = stats.progress, now
+        self._pipe.send(
+            "progress",
+            progress=stats.progress,
+            remaining_seconds=stats.remaining_seconds,
+            memory_bytes=_peak_memory(),
+        )
+
+
+def _render_error(report: str, frame: int) -> CommandError:
+    words = " ".join(report.removeprefix("Error: ").split())
+    if "camera" in words.lower():
+        return CommandError(
+            "no_camera", f"The scene has no camera to render through ({words}); set one and submit again."
+        )
+    return CommandError("render_failed", f"Blender could not render frame {frame}: {words}")
+
+
+def _peak_memory() -> int:
+    """Return the most memory (bytes) this process has held so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def leave(code: int) -> None:
+    """End the process now: Blender can hang in an orderly exit while a handler of ours is registered."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def main() -> None:
+    """Serve the agent that started this process."""
+    arguments = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
+    parser = argparse.ArgumentParser(prog="host.py")
+    parser.add_argument("--commands-fd", type=int, required=True)
+    parser.add_argument("--events-fd", type=int, required=True)
+    options = parser.parse_args(arguments)
+    try:
+        Host(Pipe(options.commands_fd, options.events_fd)).serve()
+    finally:
+        # An error of ours: the agent shows the end of this log.
+        traceback.print_exc()
+        leave(EXIT_FAILED)
+
+
+if __name__ == "__main__":
+    main()

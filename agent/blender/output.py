@@ -1,0 +1,102 @@
+"""What a session says: one line of its events pipe → one typed event (pure; docs/PROTOCOL.md, session protocol)."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+#: The longest line a session may write, in bytes.  A scene with ten thousand missing files stays below it.
+MAX_LINE_BYTES = 4 * 1024 * 1024
+
+_Count = Annotated[int, Meta(ge=0)]
+_Seconds = Annotated[float, Meta(ge=0)]
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="ready"):
+    """Blender is up."""
+
+    blender: tuple[int, int, int]
+
+
+class MissingFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that the scene needs and that is not in the pack."""
+
+    kind: str
+    """``image``, ``library``…"""
+    name: str
+    path: str
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="opened"):
+    """The scene is open."""
+
+    file_version: tuple[int, int, int]
+    """Of the Blender that saved the file."""
+    missing: list[MissingFile]
+    warnings: list[str]
+
+
+class Configured(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="configured"):
+    """The scene is set up for a job."""
+
+    width: Annotated[int, Meta(ge=0)] | None
+    """Of the finished frames, in pixels; None where Blender decides only while rendering."""
+    height: Annotated[int, Meta(ge=0)] | None
+    extension: str
+    """Of the frames' files, without a dot."""
+    warnings: list[str]
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="progress"):
+    """How far the frame is."""
+
+    progress: Annotated[float, Meta(ge=0, le=1)]
+    remaining_seconds: _Seconds | None
+    memory_bytes: _Count
+
+
+class Rendered(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="rendered"):
+    """The frame's files are written."""
+
+    frame: int
+    seconds: _Seconds
+    """Wall time of the render."""
+    output: str
+    memory_bytes: _Count
+    """The most memory the session has held so far."""
+
+
+class Mixed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="mixed"):
+    """The sound file is written."""
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="error"):
+    """The command could not be carried out."""
+
+    code: str
+    message: str
+
+
+Event = Ready | Opened | Configured | Progress | Rendered | Mixed | Failed
+
+
+class BadLineError(ValueError):
+    """The line is no event."""
+
+
+def parse_event(line: bytes) -> Event:
+    """Return the event in a line.
+
+    Raises:
+        BadLineError: the line is too long, no JSON, or no event of the session protocol.
+    """
+    if len(line) > MAX_LINE_BYTES:
+        raise BadLineError(f"a line of {len(line)} bytes is over the limit of {MAX_LINE_BYTES}")
+    try:
+        event: Event = _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadLineError(str(error)) from error
+    return event
+
+
+_decoder = msgspec.json.Decoder(Event)

@@ -1,0 +1,226 @@
+"""A warm Blender with one scene open, reused from frame to frame and chunk to chunk."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from agent.blender.command import session_argv, session_environment
+from agent.blender.locate import Blender
+from agent.blender.output import (
+    BadLineError,
+    Configured,
+    Event,
+    Failed,
+    Mixed,
+    Opened,
+    Progress,
+    Ready,
+    Rendered,
+    parse_event,
+)
+from agent.blender.process import BlenderProcess
+from coordinator.protocol import ImageFormat, RenderSpec
+
+T = TypeVar("T", Ready, Opened, Configured, Rendered, Mixed)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long each command may take (seconds) before its Blender is taken for hung and killed."""
+
+    start: float = 180.0
+    open: float = 3600.0
+    configure: float = 300.0
+    render: float | None = None
+    """None: a frame may take as long as it needs."""
+    mix_sound: float = 3600.0
+    close: float = 5.0
+
+
+class SessionError(Exception):
+    """A command failed.  ``code`` is one of docs/PROTOCOL.md, or ``crashed`` or ``timeout``."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Session:
+    """Speaks the session protocol with one Blender process.
+
+    After a :class:`SessionError` the session is best closed: the next frame begins in a clean one.
+    """
+
+    def __init__(self, process: BlenderProcess, limits: Limits) -> None:
+        self._process = process
+        self._limits = limits
+        self.version: tuple[int, int, int] = (0, 0, 0)
+
+    @classmethod
+    async def start(cls, blender: Blender, log_path: Path, limits: Limits | None = None) -> "Session":
+        """Start Blender and wait until it is ready.
+
+        Raises:
+            SessionError: it does not start.
+        """
+        limits = limits or Limits()
+        try:
+            process = await BlenderProcess.spawn(
+                partial(session_argv, blender), session_environment(os.environ), log_path
+            )
+        except OSError as error:
+            raise SessionError("crashed", f"Blender at {blender.path} cannot be started: {error.strerror}.") from error
+        session = cls(process, limits)
+        try:
+            ready = await session._finish(Ready, "starting", limits.start)
+        except SessionError:
+            await session.kill()
+            raise
+        session.version = ready.blender
+        return session
+
+    async def open(self, blend: Path, remap: Mapping[str, str]) -> Opened:
+        """Open a .blend, its files taken from where ``remap`` says (paths as the scene names them → here).
+
+        Raises:
+            SessionError: it cannot be opened.
+        """
+        command = {"do": "open", "blend": str(blend), "remap": dict(remap)}
+        return await self._command(Opened, "opening the file", self._limits.open, command)
+
+    async def configure(
+        self, render: RenderSpec, image_format: ImageFormat, device: str, threads: int | None
+    ) -> Configured:
+        """Set the scene up for a job; what a job before changed is the scene's own again.
+
+        Raises:
+            SessionError: the scene cannot be rendered like that.
+        """
+        command = {
+            "do": "configure",
+            "render": msgspec.to_builtins(render),
+            "format": image_format.value,
+            "device": device,
+            "threads": threads,
+        }
+        return await self._command(Configured, "setting the scene up", self._limits.configure, command)
+
+    async def render(
+        self, frame: int, output: Path, preview: Path, display: Path | None, on_progress: Callable[[Progress], None]
+    ) -> Rendered:
+        """Render one frame into ``output``, and the pictures for people beside it.
+
+        Raises:
+            SessionError: it could not be rendered.
+        """
+        command = {
+            "do": "render",
+            "frame": frame,
+            "output": str(output),
+            "preview": str(preview),
+            "display": None if display is None else str(display),
+        }
+        return await self._command(Rendered, f"rendering frame {frame}", self._limits.render, command, on_progress)
+
+    async def mix_sound(self, output: Path, first: int, last: int) -> None:
+        """Mix the scene's sound for a range of frames, both ends included, into a FLAC file.
+
+        Raises:
+            SessionError: there is no sound, or it could not be mixed.
+        """
+        command = {"do": "mix_sound", "output": str(output), "first": first, "last": last}
+        await self._command(Mixed, "mixing the sound", self._limits.mix_sound, command)
+
+    async def close(self) -> None:
+        """End Blender politely, and by force when it does not."""
+        try:
+            await self._send({"do": "close"})
+            patience = self._limits.close
+        except OSError:
+            patience = 0.0
+        await self._process.end(patience)
+
+    async def kill(self) -> None:
+        """End Blender at once; a frame being rendered is lost."""
+        await self._process.end(0.0)
+
+    async def _command(
+        self,
+        answer: type[T],
+        doing: str,
+        limit: float | None,
+        command: Mapping[str, object],
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> T:
+        try:
+            await self._send(command)
+        except OSError:
+            raise await self._crashed(doing) from None
+        return await self._finish(answer, doing, limit, on_progress)
+
+    async def _send(self, command: Mapping[str, object]) -> None:
+        self._process.commands.write(msgspec.json.encode(command) + b"\n")
+        await self._process.commands.drain()
+
+    async def _finish(
+        self, answer: type[T], doing: str, limit: float | None, on_progress: Callable[[Progress], None] | None = None
+    ) -> T:
+        """Wait for the answer to the command sent before."""
+        try:
+            async with asyncio.timeout(limit):
+                while True:
+                    event = await self._next_event(doing)
+                    if isinstance(event, answer):
+                        return event
+                    if isinstance(event, Failed):
+                        raise SessionError(event.code, event.message)
+                    if isinstance(event, Progress) and on_progress is not None:
+                        on_progress(event)
+        except TimeoutError:
+            await self.kill()
+            raise SessionError(
+                "timeout", f"Blender was still {doing} after {limit:.0f} seconds and was taken for hung."
+            ) from None
+        except asyncio.CancelledError:
+            # The answer is still to come and would be taken for that of the next command.
+            await self.kill()
+            raise
+
+    async def _next_event(self, doing: str) -> Event:
+        try:
+            line = await self._process.events.readline()
+        except ValueError as error:  # longer than the stream's limit
+            await self.kill()
+            raise SessionError("crashed", f"Blender wrote something that is no answer while {doing}.") from error
+        if not line.endswith(b"\n"):
+            raise await self._crashed(doing)
+        try:
+            return parse_event(line)
+        except BadLineError as error:
+            await self.kill()
+            raise SessionError(
+                "crashed", f"Blender wrote something that is no answer while {doing}: {error}"
+            ) from error
+
+    async def _crashed(self, doing: str) -> SessionError:
+        """Return the error that tells how Blender ended."""
+        status = await self._process.end(self._limits.close)
+        lines = await self._process.log.last_lines(3)
+        said = f' The last it said: "{" / ".join(lines)}"' if lines else ""
+        return SessionError("crashed", f"Blender {_ending(status)} while {doing}.{said}")
+
+
+def _ending(status: int) -> str:
+    if status == -signal.SIGKILL:
+        return "was killed (SIGKILL), most often because the machine ran out of memory,"
+    if status < 0:
+        return f"crashed ({signal.Signals(-status).name})"
+    return f"ended by itself (exit status {status})"
