@@ -72,15 +72,24 @@ class _Trees:
         home = paths.dirname(original)
         self._next: dict[str, str] = {home: home}
         self._files = {original: home}
+        self._libraries: dict[str, str] = {}
 
     def add(self, dependency: Dependency) -> None:
         owner = self._paths.dirname(dependency.owner or self._original)
         for path in dependency.files:
             folder = self._files[path] = self._paths.dirname(path)
             self._next.setdefault(folder, folder)
-            if dependency.is_relative and self._drive(folder) == self._drive(owner):
-                self._next.setdefault(owner, owner)
-                self._next[self._tree(folder)] = self._tree(owner)
+            if dependency.is_relative:
+                self._join(folder, owner)
+            if dependency.kind == "library":
+                # A library's own links are known to Blender only as seen from the open file, so that nobody can tell
+                # which library names which by a relative path: all of them stay where they are to one another.
+                self._join(folder, self._libraries.setdefault(self._drive(folder), folder))
+
+    def _join(self, folder: str, other: str) -> None:
+        if self._drive(folder) == self._drive(other):
+            self._next.setdefault(other, other)
+            self._next[self._tree(folder)] = self._tree(other)
 
     def places(self) -> dict[str, str]:
         """Return each file's place in the pack."""
