@@ -24,22 +24,27 @@ demo: ## render a small film on a farm of two agents, here and now; ARGS=--exit 
 .PHONY: addon
 addon: ## build the Blender extension into dist/
 	@deploy/setup.sh check
-	@$(BIN)/python -m deploy.build_addon dist
+	@$(BIN)/python deploy/build_addon.py --output dist
 
 ## Changing it
 
+define LINT
+$(BIN)/ruff format --check .
+$(BIN)/ruff check .
+$(BIN)/mypy
+$(BIN)/lint-imports --no-logo
+endef
+
 .PHONY: check
-check: ## format, lints, types, arrows and the fast tests: under two minutes
+check: ## formatting, lints, types, arrows and the fast tests: under two minutes
 	@deploy/setup.sh check
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(LINT)
 	$(BIN)/pytest -n 2 -m "not slow" $(ARGS)
 
 .PHONY: test
-test: ## every test, with real Blender, PostgreSQL, ffmpeg and browser; sets up what they need
+test: ## all of that and every test, with real Blender, PostgreSQL, ffmpeg and browser
 	@deploy/setup.sh test
+	$(LINT)
 	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 .PHONY: bench
