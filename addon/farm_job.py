@@ -1,0 +1,87 @@
+"""A job as the farm tells of it, checked on arrival and put into words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from .client import FarmError
+
+#: States in which a job can still be cancelled.
+UNDER_WAY = frozenset({"queued", "running", "stitching"})
+
+
+@dataclass(frozen=True)
+class FarmJob:
+    """One line of the list of jobs."""
+
+    id: int
+    name: str
+    state: str
+    """One of docs/STATES.md's, or one that a newer coordinator has."""
+    reason: str
+    """Why it failed; empty otherwise."""
+    frame_count: int
+    finished: int
+    progress: float
+    """0-1."""
+    eta_seconds: float | None
+    video_ready: bool
+
+    @classmethod
+    def from_answer(cls, answer: Mapping[str, Any]) -> Self:
+        """Return the job in the public API's answer.
+
+        Raises:
+            FarmError: the answer is no job.
+        """
+        try:
+            eta = answer["eta_seconds"]
+            return cls(
+                id=int(answer["id"]),
+                name=str(answer["name"]),
+                state=str(answer["state"]),
+                reason=str(answer["reason"] or ""),
+                frame_count=int(answer["frame_count"]),
+                finished=int(answer["finished"]),
+                progress=min(max(float(answer["progress"]), 0.0), 1.0),
+                eta_seconds=None if eta is None else float(eta),
+                video_ready=bool(answer["video_ready"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise FarmError(
+                "not_a_coordinator",
+                f"The coordinator's list of jobs cannot be read ({error}).",
+                "Is the extension older or newer than the coordinator?  Install the one that came with it.",
+            ) from error
+
+    @property
+    def under_way(self) -> bool:
+        """It has not ended yet."""
+        return self.state in UNDER_WAY
+
+    @property
+    def detail(self) -> str:
+        """How far it is, in a few characters."""
+        match self.state:
+            case "running":
+                share = f"{self.progress:.0%}"
+                return share if self.eta_seconds is None else f"{share} · {duration(self.eta_seconds)}"
+            case "stitching":
+                return "Making the video"
+            case "completed":
+                return "Done"
+            case "queued":
+                return "Waiting"
+            case _:
+                return self.state.capitalize()
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as people say it: ``40 s``, ``12 min``, ``3 h 20 min``."""
+    if seconds < 60:
+        return f"{max(round(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"

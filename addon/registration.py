@@ -1,0 +1,37 @@
+"""What the extension adds to Blender, in order, and how all of it is taken back."""
+
+from contextlib import ExitStack
+
+import bpy
+
+from . import operators, panels, preferences, properties, refresh, state
+
+CLASSES = (*properties.CLASSES, *preferences.CLASSES, *operators.CLASSES, *panels.CLASSES)
+
+#: Undoes what register() did, last things first.
+_undo = ExitStack()
+
+
+def register() -> None:
+    """Add everything; when something fails, what was added before is taken back."""
+    global _undo  # noqa: PLW0603 - Blender calls plain functions: what they share can only live in the module
+    with ExitStack() as undo:
+        for cls in CLASSES:
+            bpy.utils.register_class(cls)
+            undo.callback(bpy.utils.unregister_class, cls)
+        for owner, kind in ((bpy.types.Scene, properties.JobSettings), (bpy.types.WindowManager, properties.JobList)):
+            owner.renderfarm = bpy.props.PointerProperty(type=kind)
+            undo.callback(delattr, owner, "renderfarm")
+        state.start()
+        undo.callback(state.stop)
+        undo.callback(refresh.stop)
+        bpy.types.TOPBAR_MT_render.append(panels.draw_render_menu)
+        undo.callback(bpy.types.TOPBAR_MT_render.remove, panels.draw_render_menu)
+        command = bpy.utils.register_cli_command("farm_submit", operators.submit_from_command_line)
+        undo.callback(bpy.utils.unregister_cli_command, command)
+        _undo = undo.pop_all()
+
+
+def unregister() -> None:
+    """Take everything back, and end the threads."""
+    _undo.close()

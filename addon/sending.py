@@ -1,0 +1,82 @@
+"""From the open scene to a submission that is ready to start.  Runs in Blender's main thread; asks no network."""
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from .connection import Connection
+from .dependencies import find_dependencies
+from .pack_plan import plan_pack
+from .preflight import Problem, Severity, check
+from .results import safe_name
+from .scene_reader import read_scene
+from .snapshot import Dependency, SceneSnapshot
+from .submission import Overrides, build_request
+from .uploader import Submission
+
+
+@dataclass(frozen=True)
+class CheckedScene:
+    """A scene as it was at one moment, and what the preflight found."""
+
+    snapshot: SceneSnapshot
+    dependencies: tuple[Dependency, ...]
+    overrides: Overrides
+    problems: tuple[Problem, ...]
+
+    def problems_of(self, severity: Severity) -> list[Problem]:
+        """Return the problems of one severity."""
+        return [problem for problem in self.problems if problem.severity is severity]
+
+
+def check_scene(scene: bpy.types.Scene, *, still: bool = False) -> CheckedScene:
+    """Read a scene with its settings for the farm, and look for problems; ``still``: its current frame alone."""
+    snapshot = read_scene(scene)
+    dependencies = tuple(find_dependencies())
+    overrides = _overrides(scene, still=still)
+    return CheckedScene(snapshot, dependencies, overrides, tuple(check(snapshot, dependencies, overrides)))
+
+
+def prepare(checked: CheckedScene, farm: Connection) -> Submission:
+    """Save a copy of the scene as it is now, and return its submission; the open file is neither saved nor changed.
+
+    Raises:
+        PackError: a file that cannot be packed.
+        RuntimeError: Blender could not write the copy; the text says why.
+        OSError: there is no room for temporary files.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="renderfarm-"))
+    try:
+        copy = folder / f"{safe_name(checked.snapshot.title)}.blend"
+        # Relative paths stay as they are: they count from the artist's file, and the pack keeps them working; a file
+        # that was never saved has none.  Uncompressed, a small change to the scene changes little of the file.
+        bpy.ops.wm.save_as_mainfile(filepath=str(copy), copy=True, relative_remap=False, compress=False)
+        original = checked.snapshot.blend_path or str(copy)
+        plan = plan_pack(str(copy), original, checked.dependencies)
+        request = build_request(
+            checked.snapshot,
+            checked.overrides,
+            blender=bpy.app.version[:2],
+            warnings=[str(problem) for problem in checked.problems_of(Severity.WARNING)],
+        )
+        return Submission(farm.client(), plan, request, temporary=folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _overrides(scene: bpy.types.Scene, *, still: bool) -> Overrides:
+    settings = scene.renderfarm
+    frames = str(scene.frame_current) if still else settings.frames.strip()
+    return Overrides(
+        name=settings.job_name.strip() or None,
+        frames=frames or None,
+        samples=settings.samples if settings.use_samples else None,
+        percentage=settings.percentage if settings.use_percentage else None,
+        # Left to the submission, a single frame makes no video.
+        video=None if settings.video and not still else False,
+        priority=settings.priority,
+    )
