@@ -6,6 +6,7 @@ were decoded here.  Functions block; :mod:`coordinator.media.verify` runs them i
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import OpenEXR
@@ -89,14 +90,12 @@ def _read_with_pillow(path: Path, kind: ImageFormat, size: tuple[int, int] | Non
 def _read_exr(path: Path, size: tuple[int, int] | None) -> Picture:
     try:
         with OpenEXR.File(str(path), header_only=True) as file:
-            header = file.header()
+            # Leaving the block empties the header.
+            display, stored = (_extent(file.header()[name]) for name in ("displayWindow", "dataWindow"))
     except (RuntimeError, ValueError, OSError) as error:
         raise BadPicture("The file is not an OpenEXR picture, or its header is damaged.") from error
-    (left, top), (right, bottom) = header["displayWindow"]
-    width, height = int(right) - int(left) + 1, int(bottom) - int(top) + 1
-    _check_size((width, height), size)
-    (left, top), (right, bottom) = header["dataWindow"]
-    _check_size((int(right) - int(left) + 1, int(bottom) - int(top) + 1), None)
+    _check_size(display, size)
+    _check_size(stored, None)
     try:
         with OpenEXR.File(str(path), separate_channels=True) as file:
             channels = [channel for part in file.parts for channel in part.channels.values()]
@@ -109,7 +108,7 @@ def _read_exr(path: Path, size: tuple[int, int] | None) -> Picture:
         raise BadPicture("The OpenEXR file is truncated or damaged; the disk it was written to may be full.")
     if not numbers:
         raise BadPicture("The OpenEXR file holds not a single valid number; every pixel is NaN or infinite.")
-    return Picture(width=width, height=height, alpha="A" in names, deep=True)
+    return Picture(width=display[0], height=display[1], alpha="A" in names, deep=True)
 
 
 def _check_size(found: tuple[int, int], wanted: tuple[int, int] | None) -> None:
@@ -119,6 +118,12 @@ def _check_size(found: tuple[int, int], wanted: tuple[int, int] | None) -> None:
         raise BadPicture(
             f"The picture is {found[0]} × {found[1]} pixels, but the job's frames are {wanted[0]} × {wanted[1]}."
         )
+
+
+def _extent(window: Any) -> tuple[int, int]:
+    """Return the width and height of an OpenEXR window, whose last column and row are inside."""
+    (left, top), (right, bottom) = window
+    return int(right) - int(left) + 1, int(bottom) - int(top) + 1
 
 
 def _png_depth(path: Path) -> int:
