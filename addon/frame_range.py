@@ -4,12 +4,14 @@ The coordinator has the last word; this reads them before anything is uploaded, 
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, pairwise
 
 #: Blender's own limits.
 FIRST_FRAME, LAST_FRAME = -1_048_574, 1_048_574
 
-_ITEM = re.compile(r"(?P<first>-?\d+)(?:-(?P<last>-?\d+)(?:[:x](?P<step>-?\d+))?)?")
+_ITEM = re.compile(r"\s*(?P<first>-?\d{1,9})\s*(?:-\s*(?P<last>-?\d{1,9})\s*(?:[:xX]\s*(?P<step>-?\d{1,9})\s*)?)?")
 
 
 class FrameRangeError(ValueError):
@@ -20,35 +22,42 @@ class FrameRangeError(ValueError):
 class FrameRange:
     """The frames of a job, in ascending order."""
 
-    frames: tuple[int, ...]
+    runs: tuple[range, ...]
+    """Ascending, none reaching into the next."""
+
+    def __len__(self) -> int:
+        return sum(len(run) for run in self.runs)
+
+    def __iter__(self) -> Iterator[int]:
+        return chain.from_iterable(self.runs)
 
     @property
     def consecutive(self) -> bool:
         """No frame is left out between the first and the last."""
-        return self.frames[-1] - self.frames[0] + 1 == len(self.frames)
+        return self.runs[-1][-1] - self.runs[0][0] + 1 == len(self)
 
 
 def parse_frames(text: str) -> FrameRange:
     """Return the frames that ``text`` names.
 
     Raises:
-        FrameRangeError: it names none, names one twice, or cannot be read.
+        FrameRangeError: it names none, reaches into itself, or cannot be read.
     """
-    # Blanks mean nothing; positions in messages count the text as it was written.
-    place_of = [index for index, character in enumerate(text) if not character.isspace()]
-    compact = "".join(text[index] for index in place_of)
-    if not compact:
+    if not text.strip():
         raise FrameRangeError("The frame range is empty; write for example 1-10.")
-    seen: set[int] = set()
+    runs: list[tuple[range, str]] = []
     position = 0
-    for item in compact.split(","):
-        place = place_of[min(position, len(place_of) - 1)] + 1
-        for frame in _item_frames(item, text, place):
-            if frame in seen:
-                raise FrameRangeError(f"{_at(text, place)}: frame {frame} is named twice; name each frame once.")
-            seen.add(frame)
+    for item in text.split(","):
+        runs.append((_run(item, text, position), item.strip()))
         position += len(item) + 1
-    return FrameRange(tuple(sorted(seen)))
+    runs.sort(key=lambda run: run[0][0])
+    for (earlier, earlier_text), (later, later_text) in pairwise(runs):
+        if later[0] <= earlier[-1]:
+            raise FrameRangeError(
+                f"In the frame range “{text}”, {earlier_text} and {later_text} overlap at frame {later[0]}; "
+                "name each frame once."
+            )
+    return FrameRange(tuple(run for run, _ in runs))
 
 
 def format_frames(start: int, end: int, step: int) -> str:
@@ -58,27 +67,30 @@ def format_frames(start: int, end: int, step: int) -> str:
     return f"{start}-{end}" if step == 1 else f"{start}-{end}:{step}"
 
 
-def _item_frames(item: str, text: str, place: int) -> range:
+def _run(item: str, text: str, position: int) -> range:
+    """Return the frames of one item, ascending; ``position`` is where it stands in ``text``."""
+    place = f"In the frame range “{text}”, at character {position + len(item) - len(item.lstrip()) + 1}"
     match = _ITEM.fullmatch(item)
     if match is None:
-        shown = f"“{item}” is no frame or range" if item else "a frame is missing"
-        raise FrameRangeError(f"{_at(text, place)}: {shown}; write for example 1-10, 5 or 1-100:5.")
+        problem = f"“{item.strip()}” is no frame or range" if item.strip() else "a frame is missing"
+        raise FrameRangeError(f"{place}: {problem}; write for example 5, 1-10 or 1-100:5.")
     first = int(match["first"])
-    last = int(match["last"]) if match["last"] else first
-    step = int(match["step"]) if match["step"] else 1
+    last = int(match["last"] or first)
+    step = int(match["step"] or 1)
     for frame in (first, last):
         if not FIRST_FRAME <= frame <= LAST_FRAME:
             raise FrameRangeError(
-                f"{_at(text, place)}: frame {frame} does not exist; Blender's go from {FIRST_FRAME} to {LAST_FRAME}."
+                f"{place}: frame {frame} does not exist; Blender's go from {FIRST_FRAME} to {LAST_FRAME}."
             )
     if step == 0:
-        raise FrameRangeError(f"{_at(text, place)}: a step of 0 leads nowhere; leave it out or write 1.")
+        raise FrameRangeError(f"{place}: a step of 0 never gets anywhere; leave it out.")
     if first > last and step > 0:
-        raise FrameRangeError(f"{_at(text, place)}: “{item}” runs backwards; did you mean {last}-{first}?")
+        raise FrameRangeError(
+            f"{place}: {first}-{last} runs backwards; write {last}-{first}, or {first}-{last}:{-step} to count down."
+        )
     if first < last and step < 0:
-        raise FrameRangeError(f"{_at(text, place)}: “{item}” goes up with a negative step; leave out the minus.")
-    return range(first, last + (1 if step > 0 else -1), step)
-
-
-def _at(text: str, place: int) -> str:
-    return f"In the frame range “{text}”, at character {place}"
+        raise FrameRangeError(
+            f"{place}: {first}-{last} runs forwards but its step is {step}; write {first}-{last}:{-step}."
+        )
+    frames = range(first, last + (1 if step > 0 else -1), step)
+    return frames if step > 0 else frames[::-1]

@@ -100,7 +100,7 @@ def _check_frames(snapshot: SceneSnapshot, overrides: Overrides) -> Iterator[Pro
     except FrameRangeError as error:
         yield _error("bad_frames", str(error), "")
         return
-    outside = [frame for frame in frames.frames if not snapshot.frame_start <= frame <= snapshot.frame_end]
+    outside = [frame for frame in frames if not snapshot.frame_start <= frame <= snapshot.frame_end]
     if outside:
         span = f"{outside[0]}" if len(outside) == 1 else f"{outside[0]} to {outside[-1]}"
         yield _warning(
@@ -125,7 +125,7 @@ def _check_sound(snapshot: SceneSnapshot, overrides: Overrides, frames: FrameRan
             "the video.",
             "Render consecutive frames, or without sound.",
         )
-    if overrides.video and len(frames.frames) == 1:
+    if overrides.video and len(frames) == 1:
         yield Problem(Severity.INFO, "short_video", "The video is a single frame long.", "")
 
 

@@ -72,7 +72,7 @@ def wants_video(snapshot: SceneSnapshot, overrides: Overrides) -> bool:
     """Tell whether a video is made.  The frame range must be readable."""
     if overrides.video is not None:
         return overrides.video
-    return len(parse_frames(frames_text(snapshot, overrides)).frames) > 1
+    return len(parse_frames(frames_text(snapshot, overrides))) > 1
 
 
 def wants_sound(snapshot: SceneSnapshot, overrides: Overrides) -> bool:
