@@ -1,0 +1,199 @@
+/**
+ * All frames of a job as a sheet of previews that fills while it renders.  Only the rows in sight are in the page, and
+ * records are fetched as far as one has scrolled, so that a job of ten thousand frames is as light as one of ten.
+ */
+import { addresses, api } from "../api.js";
+import { placeOf } from "../frame_range.js";
+import { links } from "../router.js";
+import { el, icon, setAttribute } from "./element.js";
+import { KeyedList } from "./keyed_list.js";
+
+const LEAST_CELL_PX = 148;
+const LEAST_CELL_PHONE_PX = 96;
+const PHONE_PX = 560;
+const GAP_PX = 10;
+const CAPTION_PX = 24;
+const ROWS_OUT_OF_SIGHT = 2;
+/** Pictures narrower or wider than this are shown within it, so that a cell stays a cell. */
+const ASPECT_LIMITS = [0.6, 2.4];
+
+export class ContactSheet {
+  #records = new Map();
+  #rendering = new Map();
+  #cursor = null;
+  #complete = false;
+  #loadedUpTo = -Infinity;
+  #loading = false;
+  #stale = false;
+  #wanted = -Infinity;
+  #drawRequested = false;
+  #layout = null;
+
+  /**
+   * `element` fires `records` whenever a page of records has come.
+   *
+   * @param {number} jobId
+   * @param {Int32Array} frames ascending.
+   * @param {number} aspect width / height of a picture.
+   * @param {(work: () => Promise<void>) => void} guard runs work and shows its errors.
+   */
+  constructor(jobId, frames, aspect, guard) {
+    this.jobId = jobId;
+    this.frames = frames;
+    this.aspect = Math.min(ASPECT_LIMITS[1], Math.max(ASPECT_LIMITS[0], aspect));
+    this.guard = guard;
+    this.element = el("ul", { class: "sheet", "aria-label": "Frames" });
+    this.list = new KeyedList(this.element, () => this.#cell());
+    this.onScroll = () => this.#requestDraw();
+    this.resizes = new ResizeObserver(() => {
+      this.#layout = null;
+      this.#requestDraw();
+    });
+    this.resizes.observe(this.element);
+    window.addEventListener("scroll", this.onScroll, { passive: true });
+    window.addEventListener("resize", this.onScroll, { passive: true });
+  }
+
+  close() {
+    this.resizes.disconnect();
+    window.removeEventListener("scroll", this.onScroll);
+    window.removeEventListener("resize", this.onScroll);
+  }
+
+  /** Fetches the records anew, as far as they are in sight; those known stay until then. */
+  refresh() {
+    this.#stale = true;
+    this.#requestDraw();
+  }
+
+  /** A frame has ended: shows it before its record is fetched. */
+  mark(frame, state) {
+    if (this.#records.get(frame)?.state === state) return;
+    this.#records.set(frame, { frame, state });
+    this.#requestDraw();
+  }
+
+  /** Frames that slots are rendering: a map from frame to its progress, 0–1. */
+  setRendering(frames) {
+    this.#rendering = frames;
+    this.#requestDraw();
+  }
+
+  /** What is known of a frame; only `frame` and `state` when its page was not fetched since it ended. */
+  record(frame) {
+    return this.#records.get(frame) ?? null;
+  }
+
+  /** Sees to it that the record of a frame is fetched, in sight or not. */
+  want(frame) {
+    this.#wanted = frame;
+    if (this.#loadedUpTo >= frame && !this.#records.get(frame)?.finished_at) this.#stale = true;
+    this.#requestDraw();
+  }
+
+  /** The finished frame before (-1) or after (1) a frame, or null. */
+  neighbour(frame, direction) {
+    let place = placeOf(this.frames, frame) + direction;
+    while (place >= 0 && place < this.frames.length) {
+      if (this.#records.get(this.frames[place])?.state === "finished") return this.frames[place];
+      place += direction;
+    }
+    return null;
+  }
+
+  #requestDraw() {
+    if (this.#drawRequested) return;
+    this.#drawRequested = true;
+    requestAnimationFrame(() => {
+      this.#drawRequested = false;
+      if (this.element.isConnected) this.#draw();
+    });
+  }
+
+  #measure() {
+    const width = this.element.clientWidth;
+    const least = width < PHONE_PX ? LEAST_CELL_PHONE_PX : LEAST_CELL_PX;
+    const columns = Math.max(1, Math.floor((width + GAP_PX) / (least + GAP_PX)));
+    const cellWidth = (width - GAP_PX * (columns - 1)) / columns;
+    const pictureHeight = Math.round(cellWidth / this.aspect);
+    const rowHeight = pictureHeight + CAPTION_PX + GAP_PX;
+    const rows = Math.ceil(this.frames.length / columns);
+    this.element.style.setProperty("height", `${rows * rowHeight}px`);
+    this.element.style.setProperty("--picture-height", `${pictureHeight}px`);
+    this.element.style.setProperty("--cell-width", `${cellWidth}px`);
+    this.#layout = { columns, cellWidth, rowHeight, rows };
+  }
+
+  #draw() {
+    if (!this.#layout) this.#measure();
+    const { columns, rowHeight, rows } = this.#layout;
+    const top = -this.element.getBoundingClientRect().top;
+    const firstRow = Math.max(0, Math.floor(top / rowHeight) - ROWS_OUT_OF_SIGHT);
+    const lastRow = Math.min(rows - 1, Math.floor((top + window.innerHeight) / rowHeight) + ROWS_OUT_OF_SIGHT);
+    const indices = [];
+    const end = Math.min(this.frames.length, (lastRow + 1) * columns);
+    for (let index = firstRow * columns; index < end; index += 1) indices.push(index);
+    this.list.update(indices, (index) => index);
+    const last = indices.length > 0 ? this.frames[indices.at(-1)] : -Infinity;
+    this.guard(() => this.#ensure(Math.max(last, this.#wanted)));
+  }
+
+  /** Fetches pages of records, in order, until `frame` is among them. */
+  async #ensure(frame) {
+    if (this.#loading) return;
+    if (this.#stale) {
+      this.#stale = false;
+      this.#cursor = null;
+      this.#complete = false;
+      this.#loadedUpTo = -Infinity;
+    }
+    if (this.#complete || this.#loadedUpTo >= frame) return;
+    this.#loading = true;
+    try {
+      const page = await api.frames(this.jobId, this.#cursor);
+      for (const record of page.items) this.#records.set(record.frame, record);
+      this.#cursor = page.next;
+      this.#complete = page.next === null;
+      this.#loadedUpTo = page.items.at(-1)?.frame ?? this.#loadedUpTo;
+    } finally {
+      this.#loading = false;
+    }
+    this.element.dispatchEvent(new Event("records"));
+    this.#requestDraw();
+  }
+
+  #cell() {
+    const picture = el("span", { class: "cell-picture" });
+    const caption = el("span", { class: "cell-caption" });
+    const link = el("a", { class: "cell-link" }, picture, caption);
+    const element = el("li", { class: "cell", "aria-setsize": this.frames.length }, link);
+    let shown = null;
+    return {
+      element,
+      update: (index) => {
+        const frame = this.frames[index];
+        const { columns, cellWidth, rowHeight } = this.#layout;
+        const x = (index % columns) * (cellWidth + GAP_PX);
+        const y = Math.floor(index / columns) * rowHeight;
+        element.style.setProperty("transform", `translate(${x}px, ${y}px)`);
+        setAttribute(element, "aria-posinset", index + 1);
+        const progress = this.#rendering.get(frame);
+        const state = this.#records.get(frame)?.state ?? (progress === undefined ? "pending" : "rendering");
+        if (state === "rendering") picture.style.setProperty("--progress", String(progress));
+        if (state === shown) return;
+        shown = state;
+        element.dataset.state = state;
+        caption.replaceChildren(String(frame), el("span", { class: "visually-hidden" }, `, ${state}`));
+        setAttribute(link, "href", state === "finished" ? links.frame(this.jobId, frame) : null);
+        picture.replaceChildren(...this.#picture(frame, state));
+      },
+      // A picture that scrolled away before it came is not worth its download.
+      close: () => picture.querySelector("img")?.removeAttribute("src"),
+    };
+  }
+
+  #picture(frame, state) {
+    if (state === "finished") return [el("img", { src: addresses.preview(this.jobId, frame), alt: "", decoding: "async" })];
+    return state === "failed" ? [icon("failed")] : [];
+  }
+}

@@ -1,0 +1,55 @@
+/** The farm's agents, fetched whole at every refresh and patched by live events; three views look at them. */
+import { api } from "./api.js";
+
+export class Fleet extends EventTarget {
+  #agents = new Map();
+  #loaded = false;
+
+  constructor(live) {
+    super();
+    live.addEventListener("agent", (event) => {
+      this.#agents.set(event.detail.id, event.detail);
+      this.#changed();
+    });
+  }
+
+  get loaded() {
+    return this.#loaded;
+  }
+
+  /** Agents that have not left, online ones first, then by name. */
+  get agents() {
+    const rank = (agent) => (agent.state === "online" ? 0 : 1);
+    return [...this.#agents.values()]
+      .filter((agent) => agent.state !== "left")
+      .sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name, "en", { numeric: true }));
+  }
+
+  get online() {
+    return this.agents.filter((agent) => agent.state === "online");
+  }
+
+  /** The slots that work on a job, each with its agent's name. */
+  slotsOf(jobId) {
+    return this.online.flatMap((agent) =>
+      agent.slots.filter((slot) => slot.job === jobId).map((slot) => ({ ...slot, agent: agent.name })),
+    );
+  }
+
+  async refresh() {
+    const agents = new Map();
+    let cursor = null;
+    do {
+      const page = await api.agents(cursor);
+      for (const agent of page.items) agents.set(agent.id, agent);
+      cursor = page.next;
+    } while (cursor);
+    this.#agents = agents;
+    this.#loaded = true;
+    this.#changed();
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("change"));
+  }
+}

@@ -1,0 +1,83 @@
+/** Numbers and times in the words of people.  Pure; durations are in seconds, times ISO 8601 texts, lengths in bytes. */
+
+const NUMBER = new Intl.NumberFormat("en");
+const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+
+export function number(value) {
+  return NUMBER.format(value);
+}
+
+/** 0.4249 → "42 %".  Rounded down, so that 100 % means that all is done. */
+export function percent(fraction) {
+  return `${Math.floor(fraction * 100 + 1e-9)} %`;
+}
+
+export function plural(count, one, many) {
+  return `${number(count)} ${count === 1 ? one : many}`;
+}
+
+/** 3725 → "1 h 02 min"; 200 → "3 min 20 s"; 42 → "42 s". */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return whole % 60 === 0 ? `${whole / 60} min` : `${Math.floor(whole / 60)} min ${pad(whole % 60)} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 1440) return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
+  const hours = Math.floor(minutes / 60);
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+/** A render time, with tenths where they matter: 0.52 → "0.5 s". */
+export function renderTime(seconds) {
+  return seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds);
+}
+
+/** An estimate, no more exact than it deserves: 200 → "about 3 min". */
+export function estimate(seconds) {
+  if (seconds < 5) return "a few seconds";
+  if (seconds < 55) return `about ${Math.ceil(seconds / 5) * 5} s`;
+  if (seconds < 3570) return `about ${Math.round(seconds / 60)} min`;
+  return `about ${duration(Math.round(seconds / 60) * 60)}`;
+}
+
+/** "just now", "5 minutes ago", "yesterday". */
+export function ago(time, now) {
+  const seconds = Math.round((now - Date.parse(time)) / 1000);
+  if (seconds < 10) return "just now";
+  if (seconds < 60) return RELATIVE.format(-seconds, "second");
+  if (seconds < 3600) return RELATIVE.format(-Math.floor(seconds / 60), "minute");
+  if (seconds < 86400) return RELATIVE.format(-Math.floor(seconds / 3600), "hour");
+  return RELATIVE.format(-Math.floor(seconds / 86400), "day");
+}
+
+/** Date and time where the reader is, as they write them. */
+export function dateTime(time) {
+  return new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+}
+
+/** "14:32" where the reader is, with the day when that is not the day of `now`. */
+export function clockTime(milliseconds, now) {
+  const then = new Date(milliseconds);
+  const time = then.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
+  if (then.toDateString() === new Date(now).toDateString()) return time;
+  return `${then.toLocaleDateString(undefined, { weekday: "short", day: "numeric", month: "short" })}, ${time}`;
+}
+
+export function bytes(length) {
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  let value = length;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return unit === 0 ? `${value} ${units[0]}` : `${value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`;
+}
+
+export function version(parts) {
+  return parts.join(".");
+}
+
+function pad(value) {
+  return String(value).padStart(2, "0");
+}

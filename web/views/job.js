@@ -1,0 +1,218 @@
+/** One job: its progress, who works on it, its frames, video and history. */
+import { addresses, api } from "../api.js";
+import { clock } from "../clock.js";
+import { confirm } from "../components/confirm.js";
+import { ContactSheet } from "../components/contact_sheet.js";
+import { el, icon, setAttribute, setText } from "../components/element.js";
+import { frameViewer } from "../components/frame_viewer.js";
+import { jobHistory } from "../components/job_history.js";
+import { jobFacts } from "../components/job_facts.js";
+import { jobPicture } from "../components/job_picture.js";
+import { jobProblems } from "../components/job_problems.js";
+import { emptyState, loadError, loading } from "../components/notice.js";
+import { slotList } from "../components/slot_list.js";
+import { stateBadge } from "../components/state_badge.js";
+import { percent } from "../format.js";
+import { parseFrameRange } from "../frame_range.js";
+import { links } from "../router.js";
+import { isActive } from "../words.js";
+
+const DEFAULT_ASPECT = 16 / 9;
+
+export function jobView({ live, fleet, guard, replaceRoute, retitle }, { id }) {
+  const element = el("section", { class: "job" }, loading());
+  const request = new AbortController();
+  let job = null;
+  let page = null;
+  let route = null;
+
+  async function refresh() {
+    try {
+      take(await api.job(id, { signal: request.signal }));
+      page.sheet.refresh();
+      if (route?.tab === "history") await page.history.refresh();
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      if (error.code === "not_found") element.replaceChildren(noSuchJob(id));
+      else if (job === null) element.replaceChildren(loadError(error.message, () => guard(refresh)));
+      else throw error;
+    }
+  }
+
+  function take(next) {
+    job = next;
+    if (page === null) {
+      page = jobPage({ job, guard, replaceRoute, refresh });
+      element.replaceChildren(...page.children);
+    }
+    page.update(job);
+    page.updateSlots(fleet);
+    if (route) page.route(route);
+    retitle();
+  }
+
+  /** List events come without the failures; those are fetched when their number has changed. */
+  function onJob({ detail }) {
+    if (detail.id !== id || page === null) return;
+    const { failures, slots } = job;
+    const changed = detail.failed !== job.failed || detail.state !== job.state || detail.reason !== job.reason;
+    take({ failures, slots, ...detail });
+    if (changed) guard(refresh);
+  }
+
+  function onFrame({ detail }) {
+    if (detail.job === id) page?.sheet.mark(detail.frame, detail.state);
+  }
+
+  function onFleet() {
+    page?.updateSlots(fleet);
+  }
+
+  live.addEventListener("job", onJob);
+  live.addEventListener("frame", onFrame);
+  fleet.addEventListener("change", onFleet);
+  const stopClock = clock.everySecond(() => page?.tick());
+
+  return {
+    element,
+    title() {
+      if (job === null) return `Job ${id}`;
+      return isActive(job) ? `${percent(job.progress)} · ${job.name}` : job.name;
+    },
+    refresh,
+    route(next) {
+      route = next;
+      page?.route(route);
+    },
+    close() {
+      request.abort();
+      live.removeEventListener("job", onJob);
+      live.removeEventListener("frame", onFrame);
+      fleet.removeEventListener("change", onFleet);
+      stopClock();
+      page?.close();
+    },
+  };
+}
+
+/** The elements of a job's page, once the job is known. */
+function jobPage({ job: first, guard, replaceRoute, refresh }) {
+  let job = first;
+  const name = el("h1", { tabindex: -1 });
+  const badge = stateBadge();
+  const download = el("a", { class: "button primary", download: true, href: addresses.video(job.id), hidden: true });
+  download.append(icon("download"), "Download MP4");
+  const cancel = el("button", { class: "button", type: "button", hidden: true }, "Cancel job");
+  cancel.addEventListener("click", () => guard(askCancel));
+
+  const picture = jobPicture();
+  const facts = jobFacts(job);
+  const problems = jobProblems();
+  const slots = slotList("agent");
+  const slotPanel = el("section", { class: "panel", hidden: true }, el("h2", {}, "Rendering now"), slots.element);
+
+  const nobody = el(
+    "p",
+    { class: "notice warning", hidden: true },
+    icon("warning"),
+    el("span", {}, "No agent is online: the job begins when one is. ", el("a", { href: links.agents() }, "How to start one")),
+  );
+
+  const { width, height } = job.output;
+  const aspect = width === null || height === null ? DEFAULT_ASPECT : width / height;
+  const sheet = new ContactSheet(job.id, parseFrameRange(job.frames), aspect, guard);
+  const past = jobHistory(job.id, guard);
+  const tabs = el(
+    "nav",
+    { class: "filters", "aria-label": "Parts of the job" },
+    el("a", { href: links.job(job.id), "data-tab": "frames" }, "Frames"),
+    el("a", { href: links.history(job.id), "data-tab": "history" }, "History"),
+  );
+  const tabBody = el("div", { class: "tab-body" });
+  const viewer = frameViewer({
+    job,
+    record: (frame) => sheet.record(frame),
+    want: (frame) => sheet.want(frame),
+    neighbour: (frame, direction) => sheet.neighbour(frame, direction),
+    go: (frame) => replaceRoute(frame === null ? links.job(job.id) : links.frame(job.id, frame)),
+  });
+  sheet.element.addEventListener("records", () => viewer.update());
+
+  async function askCancel() {
+    const agreed = await confirm({
+      title: "Cancel this job?",
+      text: "The frames that are being rendered stop and the rest is not rendered. Finished frames stay here. A cancelled job cannot be resumed.",
+      agree: "Cancel the job",
+      refuse: "Keep rendering",
+    });
+    if (!agreed) return;
+    await api.cancelJob(job.id);
+    await refresh();
+  }
+
+  return {
+    sheet,
+    history: past,
+    children: [
+      el("a", { class: "back-link", href: links.jobs() }, icon("back"), "Jobs"),
+      el(
+        "header",
+        { class: "page-head" },
+        el("div", {}, name, el("p", { class: "job-line" }, badge.element, el("span", {}, `#${job.id}`))),
+        el("div", { class: "buttons" }, cancel, download),
+      ),
+      el("div", { class: "job-hero" }, picture.element, facts.element),
+      nobody,
+      problems.element,
+      slotPanel,
+      tabs,
+      tabBody,
+      viewer.element,
+    ],
+    update(next) {
+      job = next;
+      setText(name, job.name);
+      badge.update(job.state);
+      download.hidden = !job.video_ready;
+      cancel.hidden = !isActive(job);
+      picture.update(job);
+      facts.update(job);
+      problems.update(job);
+    },
+    updateSlots(fleet) {
+      nobody.hidden = !fleet.loaded || fleet.online.length > 0 || (job.state !== "queued" && job.state !== "running");
+      const working = fleet.slotsOf(job.id);
+      slotPanel.hidden = working.length === 0;
+      slots.update(working);
+      const rendering = working.filter((slot) => slot.stage === "rendering" && slot.frame !== null);
+      sheet.setRendering(new Map(rendering.map((slot) => [slot.frame, slot.progress ?? 0])));
+    },
+    route(route) {
+      for (const tab of tabs.children) setAttribute(tab, "aria-current", tab.dataset.tab === route.tab ? "true" : null);
+      const part = route.tab === "history" ? past.element : sheet.element;
+      if (!part.isConnected) {
+        tabBody.replaceChildren(part);
+        if (route.tab === "history") guard(() => past.refresh());
+        else sheet.refresh();
+      }
+      viewer.show(route.frame);
+    },
+    tick() {
+      facts.tick();
+      past.tick();
+    },
+    close() {
+      sheet.close();
+      viewer.show(null);
+    },
+  };
+}
+
+function noSuchJob(id) {
+  return emptyState(
+    "picture",
+    `There is no job ${id}`,
+    el("p", {}, "The address may be mistyped, or the job is on another farm."),
+    el("a", { class: "button", href: links.jobs() }, "See all jobs"),
+  );
+}

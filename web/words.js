@@ -1,0 +1,52 @@
+/** What states and stages are called on the page, and what they mean. */
+
+export const JOB_STATES = Object.freeze({
+  queued: "Queued",
+  running: "Running",
+  stitching: "Stitching",
+  completed: "Completed",
+  failed: "Failed",
+  cancelled: "Cancelled",
+});
+
+export const ACTIVE_STATES = Object.freeze(["queued", "running", "stitching"]);
+export const ENDED_STATES = Object.freeze(["completed", "failed", "cancelled"]);
+
+export function isActive(job) {
+  return ACTIVE_STATES.includes(job.state);
+}
+
+const STAGES = Object.freeze({
+  fetching: "Fetching the scene’s files",
+  opening: "Opening the scene",
+  mixing: "Mixing the sound",
+  rendering: "Rendering",
+  uploading: "Uploading",
+});
+
+/** What a slot does, in words. */
+export function slotWords(slot) {
+  if (slot.job === null) return "Idle";
+  const words = STAGES[slot.stage] ?? "Starting";
+  const hasFrame = slot.stage === "rendering" || slot.stage === "uploading";
+  return hasFrame && slot.frame !== null ? `${words} frame ${slot.frame}` : words;
+}
+
+const ENGINES = Object.freeze({
+  CYCLES: "Cycles",
+  EEVEE: "EEVEE",
+  BLENDER_EEVEE: "EEVEE",
+  BLENDER_EEVEE_NEXT: "EEVEE",
+  WORKBENCH: "Workbench",
+  BLENDER_WORKBENCH: "Workbench",
+});
+
+export function engineName(identifier) {
+  return ENGINES[identifier] ?? identifier;
+}
+
+const FORMATS = Object.freeze({ PNG: "PNG", JPEG: "JPEG", OPEN_EXR: "OpenEXR" });
+
+export function formatName(identifier) {
+  return FORMATS[identifier] ?? identifier;
+}
