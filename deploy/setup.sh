@@ -19,6 +19,15 @@ stop() {
     exit 1
 }
 
+# Runs a command and shows its output only if it fails.
+quietly() {
+    local output
+    output=$("$@" 2>&1 </dev/null) || {
+        printf '%s\n' "$output" | tail -n 20 >&2
+        return 1
+    }
+}
+
 case $level in
     demo) lock=agent ;;
     check | test) lock=dev ;;
@@ -48,10 +57,10 @@ install_missing() {
         [[ -t 0 ]] || as_root=(sudo -n)
         "${as_root[@]}" true || stop "sudo refused; have an administrator run: $line"
     fi
-    local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
-    say "installing ${packages[*]}"
-    "${apt[@]}" update >&2 || stop "apt-get update failed; see above, then run this again."
-    "${apt[@]}" install --yes --no-install-recommends "${packages[@]}" >&2 ||
+    local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get --quiet -o DPkg::Lock::Timeout=300)
+    say "installing ${packages[*]} …"
+    quietly "${apt[@]}" update || stop "apt-get update failed; see above, then run this again."
+    quietly "${apt[@]}" install --yes --no-install-recommends "${packages[@]}" ||
         stop "apt-get could not install; see above, or run yourself: $line"
 }
 
@@ -101,19 +110,23 @@ find_python() {
         "install one and name it, as in: make demo PYTHON=python3.11"
 }
 
+version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])'; }
+
+# A half-made or moved environment does not run its own pip; one of another version than PYTHON's is not what was meant.
+venv_works() {
+    runs "$venv/bin/python" && "$venv/bin/python" -m pip --version >/dev/null 2>&1 &&
+        [[ -z ${PYTHON:-} || $(version_of "$venv/bin/python") == "$(version_of "$python")" ]]
+}
+
+need_venv_module() {
+    "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+        need "python$(version_of "$python")-venv" "Python's packages go into a virtual environment"
+}
+
 make_venv() {
-    # A half-made or moved environment does not run its own pip.
-    if runs "$venv/bin/python" && "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
-        return
-    fi
-    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-        need "$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')" \
-            "Python's packages go into a virtual environment"
-        install_missing
-    fi
     say "making the virtual environment $venv with $python"
     rm -rf "$venv"
-    "$python" -m venv "$venv"
+    quietly "$python" -m venv "$venv" || stop "Python could not make $venv; see above."
 }
 
 install_lock() {
@@ -123,12 +136,12 @@ install_lock() {
     if [[ -f $stamp ]] && { grep -qxF "$digest" "$stamp" || grep -qxF "dev ${digest#* }" "$stamp"; }; then
         return
     fi
-    say "installing Python packages (deploy/locks/$lock.txt)"
+    say "installing the packages of deploy/locks/$lock.txt into $venv; the first time takes minutes …"
     rm -f "$stamp"
-    local pip=("$venv/bin/python" -m pip --disable-pip-version-check install --quiet)
-    "${pip[@]}" --require-hashes --only-binary :all: -r deploy/locks/build.txt -r "deploy/locks/$lock.txt" ||
+    local pip=("$venv/bin/python" -m pip --disable-pip-version-check install)
+    quietly "${pip[@]}" --require-hashes --only-binary :all: -r deploy/locks/build.txt -r "deploy/locks/$lock.txt" ||
         stop "pip could not install deploy/locks/$lock.txt; see above, then run this again."
-    "${pip[@]}" --no-deps --no-build-isolation --editable . || stop "pip could not install this checkout; see above."
+    quietly "${pip[@]}" --no-deps --no-build-isolation --editable . || stop "pip could not install this checkout; see above."
     printf '%s\n' "$digest" >"$stamp"
 }
 
@@ -162,9 +175,10 @@ need_blender() {
 # ---------------------------------------------------------------------------------------------- all of it
 
 python=$(find_python)
+venv_works || need_venv_module
 [[ $level == check ]] || need_blender_libraries
 [[ $level != test ]] || need_test_tools
 install_missing
-make_venv
+venv_works || make_venv
 install_lock
 [[ $level == check ]] || need_blender
