@@ -15,7 +15,6 @@ from typing import ClassVar, Concatenate, Literal, ParamSpec, TypeVar
 from sqlalchemy import Connection
 
 P = ParamSpec("P")
-T = TypeVar("T")
 R = TypeVar("R")
 
 Clock = Callable[[], datetime]
@@ -80,9 +79,7 @@ class Database(abc.ABC):
         """
 
     @abc.abstractmethod
-    async def read(
-        self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
-    ) -> R:
+    async def read(self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run ``function(tx, …)`` over one consistent state of the database that it cannot change."""
 
     @abc.abstractmethod
@@ -129,4 +126,6 @@ def open_database(url: str, clock: Clock) -> Database:
         return SqliteDatabase(url, clock)
     if scheme in ("postgresql", "postgres"):
         return PostgresDatabase(url, clock)
-    raise ValueError(f"the database URL starts with {scheme!r}; it must be sqlite:///PATH or postgresql://USER@HOST/NAME")
+    raise ValueError(
+        f"the database URL starts with {scheme!r}; it must be sqlite:///PATH or postgresql://USER@HOST/NAME"
+    )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from coordinator.protocol import ErrorCode
 
 
-class Refused(Exception):  # noqa: N818 - it names the answer, as the protocol does; most refusals are no error of ours
+class Refused(Exception):
     """The request is understood and not granted; nothing was changed.
 
     One HTTP middleware turns ``code`` into a status and renders all three as the envelope of docs/PROTOCOL.md.

@@ -3,61 +3,17 @@
 Lengths are in bytes, durations in seconds, times aware and in UTC (ISO 8601 on the wire).
 """
 
-import enum
 from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
 
+from coordinator.domain.model import AgentState, FrameState, JobState, SoundState, TokenKind
 from coordinator.protocol import BlenderBuild, BlobRef, Hardware, OutputSpec, RenderSpec
 from coordinator.protocol.packs import Sha256
 
 T = TypeVar("T")
-
-
-class JobState(enum.StrEnum):
-    """Where a job is; docs/STATES.md has the transitions."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    STITCHING = "stitching"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class SoundState(enum.StrEnum):
-    """Where a job's sound is."""
-
-    NONE = "none"
-    WANTED = "wanted"
-    READY = "ready"
-    FAILED = "failed"
-
-
-class FrameState(enum.StrEnum):
-    """How a frame ended."""
-
-    FINISHED = "finished"
-    FAILED = "failed"
-
-
-class AgentState(enum.StrEnum):
-    """Whether an agent can be given work."""
-
-    ONLINE = "online"
-    OFFLINE = "offline"
-    LEFT = "left"
-
-
-class TokenKind(enum.StrEnum):
-    """What a token is for."""
-
-    ADMIN = "admin"
-    JOIN = "join"
-    AGENT = "agent"
-    SESSION = "session"
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):

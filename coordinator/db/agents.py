@@ -1,0 +1,84 @@
+"""Queries on agents."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from coordinator.db.schema import agents
+from coordinator.domain.model import Agent, AgentState
+
+
+def insert_agent(conn: Connection, **values: Any) -> Agent:
+    """Add an agent and return it."""
+    return Agent(**conn.execute(insert(agents).values(**values).returning(agents)).mappings().one())
+
+
+def get(conn: Connection, agent_id: int) -> Agent | None:
+    """Return an agent."""
+    row = conn.execute(select(agents).where(agents.c.id == agent_id)).mappings().one_or_none()
+    return Agent(**row) if row else None
+
+
+def lock(conn: Connection, agent_id: int) -> Agent | None:
+    """Return an agent and keep other writers off it; lock it before any job."""
+    query = select(agents).where(agents.c.id == agent_id).with_for_update(key_share=True)
+    row = conn.execute(query).mappings().one_or_none()
+    return Agent(**row) if row else None
+
+
+def lock_by_name(conn: Connection, name: str) -> Agent | None:
+    """Return the agent of that name, locked."""
+    query = select(agents).where(agents.c.name == name).with_for_update(key_share=True)
+    row = conn.execute(query).mappings().one_or_none()
+    return Agent(**row) if row else None
+
+
+def change(conn: Connection, agent: Agent, **values: Any) -> Agent | None:
+    """Set columns of an agent that is still in the state it was read in; None if it is not."""
+    query = update(agents).where(agents.c.id == agent.id, agents.c.state == agent.state).values(**values)
+    row = conn.execute(query.returning(agents)).mappings().one_or_none()
+    return Agent(**row) if row else None
+
+
+def lock_silent(conn: Connection, since: datetime) -> list[Agent]:
+    """Return, locked, the online agents not heard of since then; those that are just being heard of are left out."""
+    query = (
+        select(agents)
+        .where(agents.c.state == AgentState.ONLINE, agents.c.last_seen_at < since)
+        .order_by(agents.c.id)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    return [Agent(**row) for row in conn.execute(query).mappings()]
+
+
+def everyone(conn: Connection) -> list[Agent]:
+    """Return all agents by name."""
+    return [Agent(**row) for row in conn.execute(select(agents).order_by(agents.c.name)).mappings()]
+
+
+def names(conn: Connection, ids: Sequence[int]) -> dict[int, str]:
+    """Return the names of agents."""
+    return {row.id: row.name for row in conn.execute(select(agents.c.id, agents.c.name).where(agents.c.id.in_(ids)))}
+
+
+def online_slots(conn: Connection, blender: int) -> int:
+    """Return how many slots of online agents can open files of this Blender."""
+    query = select(func.coalesce(func.sum(agents.c.slots), 0)).where(
+        agents.c.state == AgentState.ONLINE, agents.c.max_blender >= blender
+    )
+    return int(conn.execute(query).scalar_one())
+
+
+def newest_blender(conn: Connection) -> int | None:
+    """Return the newest Blender of any agent that has not left; None when there is no agent."""
+    query = select(func.max(agents.c.max_blender)).where(agents.c.state != AgentState.LEFT)
+    newest: int | None = conn.execute(query).scalar_one()
+    return newest
+
+
+def counts(conn: Connection) -> dict[AgentState, int]:
+    """Return how many agents are in each state."""
+    rows = conn.execute(select(agents.c.state, func.count()).group_by(agents.c.state))
+    return dict(rows.tuples().all())

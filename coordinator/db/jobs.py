@@ -1,0 +1,72 @@
+"""Queries on jobs."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from coordinator.db.schema import jobs
+from coordinator.domain.model import Job, JobState
+
+
+def insert_job(conn: Connection, **values: Any) -> Job:
+    """Add a job and return it."""
+    return Job(**conn.execute(insert(jobs).values(**values).returning(jobs)).mappings().one())
+
+
+def get(conn: Connection, job_id: int) -> Job | None:
+    """Return a job."""
+    row = conn.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one_or_none()
+    return Job(**row) if row else None
+
+
+def lock(conn: Connection, job_id: int) -> Job | None:
+    """Return a job and keep every other writer off it, its chunks and its leases until the transaction ends."""
+    # NO KEY: rows that refer to the job may be added meanwhile.
+    query = select(jobs).where(jobs.c.id == job_id).with_for_update(key_share=True)
+    row = conn.execute(query).mappings().one_or_none()
+    return Job(**row) if row else None
+
+
+def change(conn: Connection, job: Job, **values: Any) -> Job | None:
+    """Set columns of a job that is still in the state it was read in; None if it is not."""
+    query = update(jobs).where(jobs.c.id == job.id, jobs.c.state == job.state).values(**values).returning(jobs)
+    row = conn.execute(query).mappings().one_or_none()
+    return Job(**row) if row else None
+
+
+def page(conn: Connection, states: Sequence[JobState], before: int | None, limit: int) -> list[Job]:
+    """Return up to ``limit`` jobs, newest first, older than job ``before``; of any state if ``states`` is empty."""
+    query = select(jobs).order_by(jobs.c.id.desc()).limit(limit)
+    if states:
+        query = query.where(jobs.c.state.in_(states))
+    if before is not None:
+        query = query.where(jobs.c.id < before)
+    return [Job(**row) for row in conn.execute(query).mappings()]
+
+
+def names(conn: Connection, ids: Sequence[int]) -> dict[int, str]:
+    """Return the names of jobs."""
+    rows = conn.execute(select(jobs.c.id, jobs.c.name).where(jobs.c.id.in_(ids)))
+    return {row.id: row.name for row in rows}
+
+
+def claim_stitching(conn: Connection, now: datetime) -> Job | None:
+    """Return, locked, the oldest job to be stitched on which no stitcher works."""
+    query = (
+        select(jobs)
+        .where(jobs.c.state == JobState.STITCHING)
+        .where(jobs.c.stitch_expires_at.is_(None) | (jobs.c.stitch_expires_at <= now))
+        .order_by(jobs.c.id)
+        .limit(1)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    row = conn.execute(query).mappings().one_or_none()
+    return Job(**row) if row else None
+
+
+def counts(conn: Connection) -> dict[JobState, int]:
+    """Return how many jobs are in each state."""
+    rows = conn.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))
+    return dict(rows.tuples().all())

@@ -1,0 +1,107 @@
+"""PostgreSQL: a small pool of threads and connections; transactions that lost a race are run again."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
+
+from coordinator.db.engine import Clock, Database, DatabaseClosed, Transaction
+from coordinator.db.migrate import upgrade
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+WRITERS = 8
+READERS = 4
+#: How often a transaction is run before its failure is believed.
+ATTEMPTS = 6
+#: serialization_failure and deadlock_detected: the transaction did nothing wrong and may be run again.
+_RETRIED = {"40001", "40P01"}
+#: Any number that nobody else uses: coordinators that start at once migrate one after the other.
+_MIGRATION_LOCK = 0x52464D47
+
+
+class PostgresDatabase(Database):
+    """A database on a PostgreSQL server.
+
+    Writers run at READ COMMITTED and lock what they decide on, the agent before the job and the job before its chunks
+    and leases; readers see one snapshot.
+    """
+
+    kind = "postgresql"
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        """Open ``postgresql://USER:PASSWORD@HOST/NAME``; connects at first use."""
+        super().__init__(clock)
+        self._engine = create_engine(
+            make_url(url).set(drivername="postgresql+psycopg"),
+            pool_size=WRITERS + READERS,
+            max_overflow=0,
+            # A server that was restarted must cost no request.
+            pool_pre_ping=True,
+        )
+        self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="postgresql-writer")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="postgresql-reader")
+        self._closed = False
+
+    async def write(
+        self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run ``function(tx, …)``, again if it lost a race; see :meth:`Database.write`."""
+        if self._closed:
+            raise DatabaseClosed
+
+        def once() -> R:
+            with self._engine.begin() as conn:
+                tx = Transaction(conn, self._clock())
+                result = function(tx, *args, **kwargs)
+            self._publish(tx.notices)
+            return result
+
+        return await asyncio.get_running_loop().run_in_executor(self._writers, _retried, once)
+
+    async def read(self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run ``function(tx, …)`` over a snapshot; see :meth:`Database.read`."""
+        if self._closed:
+            raise DatabaseClosed
+
+        def run() -> R:
+            with self._snapshots.begin() as conn:
+                return function(Transaction(conn, self._clock()), *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+
+    def migrate(self) -> None:
+        """Bring the schema up to date; see :meth:`Database.migrate`."""
+        with self._engine.begin() as conn:
+            conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            upgrade(conn)
+
+    async def close(self) -> None:
+        """Finish what was begun; see :meth:`Database.close`."""
+        self._closed = True
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._writers.shutdown()
+        self._readers.shutdown()
+        self._engine.dispose()
+
+
+def _retried(once: Callable[[], R]) -> R:
+    """Run ``once`` until it does not lose a race."""
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return once()
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) not in _RETRIED:
+                raise
+            # The two that met must not meet again at the same moment.
+            time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - no secret
+    return once()

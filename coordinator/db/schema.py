@@ -1,0 +1,378 @@
+"""The tables, with CHECKs that repeat what they can of the invariants in docs/ARCHITECTURE.md.
+
+The migrations build the same schema step by step; a test compares the two on every database.
+"""
+
+import enum
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+
+from coordinator.domain.model import (
+    AgentState,
+    ChunkState,
+    FrameState,
+    JobState,
+    LeaseEnd,
+    LeaseState,
+    SoundState,
+    TokenKind,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware time, stored as microseconds since 1970 in UTC: exact, sortable and alike on every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Return microseconds; a naive time raises ValueError."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("times in the database are aware")
+        return (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Return an aware time in UTC."""
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+class JsonTuple(TypeDecorator[tuple[Any, ...]]):
+    """A short list of texts or numbers, stored as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[Any, ...] | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Return JSON."""
+        return None if value is None else json.dumps(list(value), ensure_ascii=False)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Any, ...] | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Return a tuple."""
+        return None if value is None else tuple(json.loads(value))
+
+
+class Word(TypeDecorator[enum.StrEnum]):
+    """One word of an enumeration."""
+
+    impl = String(16)
+    cache_ok = True
+
+    def __init__(self, kind: type[enum.StrEnum]) -> None:
+        """Take the enumeration."""
+        super().__init__()
+        self.kind = kind
+
+    def process_bind_param(self, value: enum.StrEnum | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Return the word; one that is not in the enumeration raises ValueError."""
+        return None if value is None else self.kind(value).value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> enum.StrEnum | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Return the member."""
+        return None if value is None else self.kind(value)
+
+
+def one_of(column: str, kind: type[enum.StrEnum]) -> CheckConstraint:
+    """Return the CHECK that holds ``column`` to the words of ``kind``."""
+    words = ", ".join(f"'{word}'" for word in kind)
+    return CheckConstraint(f"{column} IN ({words})", name=column)
+
+
+# SQLite counts rows by itself only in a column of type INTEGER.
+Identity = BigInteger().with_variant(Integer(), "sqlite")
+Digest = String(64)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("sha256", Digest, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("stored_at", Instant, nullable=False),
+    CheckConstraint("size >= 0", name="size"),
+)
+
+packs = Table(
+    "packs",
+    metadata,
+    Column("id", Digest, primary_key=True),
+    Column("manifest", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+# A pack is known before its blobs are in, so sha256 refers to nothing.
+pack_blobs = Table(
+    "pack_blobs",
+    metadata,
+    Column("pack_id", ForeignKey("packs.id"), primary_key=True),
+    Column("sha256", Digest, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Index(None, "sha256"),
+)
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("state", Word(AgentState), nullable=False),
+    Column("software_version", Text, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("hardware", Text, nullable=False),
+    Column("blenders", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("max_blender", Integer, nullable=False),
+    Column("registered_at", Instant, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+    one_of("state", AgentState),
+    CheckConstraint("slots BETWEEN 1 AND 64", name="slots"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("kind", Word(TokenKind), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("digest", Digest, nullable=False, unique=True),
+    Column("agent_id", ForeignKey("agents.id"), index=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+    one_of("kind", TokenKind),
+    CheckConstraint("(kind = 'agent') = (agent_id IS NOT NULL)", name="agent"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("pack_id", ForeignKey("packs.id"), nullable=False, index=True),
+    Column("frames", Text, nullable=False),
+    Column("frame_count", Integer, nullable=False),
+    Column("state", Word(JobState), nullable=False),
+    Column("reason", Text),
+    Column("priority", Integer, nullable=False),
+    Column("min_blender", Integer, nullable=False),
+    Column("max_retries", Integer, nullable=False),
+    Column("video", Boolean, nullable=False),
+    Column("render", Text, nullable=False),
+    Column("output", Text, nullable=False),
+    Column("warnings", JsonTuple, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("ended_at", Instant),
+    Column("finished", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("whole_failures", Integer, nullable=False),
+    Column("latest_frame", Integer),
+    Column("recent_seconds", JsonTuple, nullable=False),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("sound_state", Word(SoundState), nullable=False),
+    # No foreign key: leases refer to jobs, and a lease that ended is taken off here.
+    Column("sound_lease_id", String(16)),
+    Column("sound_failures", Integer, nullable=False),
+    Column("sound_sha256", ForeignKey("blobs.sha256")),
+    Column("video_sha256", ForeignKey("blobs.sha256")),
+    Column("stitch_claim", String(16)),
+    Column("stitch_expires_at", Instant),
+    Column("stitch_claims", Integer, nullable=False),
+    one_of("state", JobState),
+    CheckConstraint("priority BETWEEN 0 AND 100", name="priority"),
+    CheckConstraint("frame_count >= 1", name="frame_count"),
+    CheckConstraint("finished >= 0 AND failed >= 0 AND finished + failed <= frame_count", name="counters"),
+    CheckConstraint("state NOT IN ('stitching', 'completed') OR finished = frame_count", name="complete"),
+    CheckConstraint("state <> 'completed' OR NOT video OR video_sha256 IS NOT NULL", name="video"),
+    CheckConstraint("state <> 'stitching' OR video", name="stitching"),
+    CheckConstraint("(state IN ('completed', 'failed', 'cancelled')) = (ended_at IS NOT NULL)", name="ended"),
+    CheckConstraint("(state = 'failed') = (reason IS NOT NULL)", name="reason"),
+    one_of("sound_state", SoundState),
+    CheckConstraint("(sound_state = 'ready') = (sound_sha256 IS NOT NULL)", name="sound_ready"),
+    CheckConstraint("sound_lease_id IS NULL OR sound_state = 'wanted'", name="sound_lease"),
+    CheckConstraint("(stitch_claim IS NULL) = (stitch_expires_at IS NULL)", name="stitch_claim"),
+    CheckConstraint("stitch_claim IS NULL OR state = 'stitching'", name="stitch_state"),
+    Index("ix_jobs_state_id", "state", "id"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False),
+    Column("agent_id", ForeignKey("agents.id"), nullable=False),
+    Column("slot", Integer, nullable=False),
+    Column("state", Word(LeaseState), nullable=False),
+    Column("end_reason", Word(LeaseEnd)),
+    Column("granted_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("stage", String(16)),
+    Column("frame", Integer),
+    Column("progress", Float, nullable=False),
+    Column("remaining_seconds", Float),
+    Column("memory_bytes", BigInteger),
+    one_of("state", LeaseState),
+    CheckConstraint("(state = 'ended') = (end_reason IS NOT NULL AND ended_at IS NOT NULL)", name="ended"),
+    one_of("end_reason", LeaseEnd),
+    CheckConstraint("progress BETWEEN 0 AND 1", name="progress"),
+    # The reaper, the slots and the jobs look at live leases only; the ended ones are history.
+    Index(
+        "ix_leases_expiry", "expires_at", sqlite_where=text("state = 'live'"), postgresql_where=text("state = 'live'")
+    ),
+    Index(
+        "ix_leases_slot",
+        "agent_id",
+        "slot",
+        sqlite_where=text("state = 'live'"),
+        postgresql_where=text("state = 'live'"),
+    ),
+    Index("ix_leases_job", "job_id", sqlite_where=text("state = 'live'"), postgresql_where=text("state = 'live'")),
+    # What an agent was ever given tells what it may read.
+    Index("ix_leases_agent_job", "agent_id", "job_id"),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False),
+    Column("first", Integer, nullable=False),
+    Column("last", Integer, nullable=False),
+    Column("frame_count", Integer, nullable=False),
+    Column("state", Word(ChunkState), nullable=False),
+    Column("lease_id", ForeignKey("leases.id"), index=True),
+    # The job's, repeated here so that the claim query reads one index and nothing else.
+    Column("priority", Integer, nullable=False),
+    Column("min_blender", Integer, nullable=False),
+    one_of("state", ChunkState),
+    CheckConstraint("(state = 'leased') = (lease_id IS NOT NULL)", name="lease"),
+    CheckConstraint("first <= last AND frame_count BETWEEN 1 AND last - first + 1", name="frames"),
+    Index("uq_chunks_job_id_first", "job_id", "first", unique=True),
+    Index(
+        "ix_chunks_claim",
+        text("priority DESC"),
+        "job_id",
+        "first",
+        "min_blender",
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    ),
+)
+
+frames = Table(
+    "frames",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("frame", Integer, primary_key=True, autoincrement=False),
+    Column("state", Word(FrameState), nullable=False),
+    Column("agent_id", ForeignKey("agents.id")),
+    Column("lease_id", ForeignKey("leases.id")),
+    Column("output_sha256", ForeignKey("blobs.sha256")),
+    Column("output_size", BigInteger),
+    Column("preview_sha256", ForeignKey("blobs.sha256")),
+    Column("preview_size", BigInteger),
+    Column("display_sha256", ForeignKey("blobs.sha256")),
+    Column("seconds", Float),
+    Column("peak_memory_bytes", BigInteger),
+    Column("blender", String(32)),
+    Column("reason", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("ended_at", Instant, nullable=False),
+    one_of("state", FrameState),
+    CheckConstraint(
+        "state <> 'finished' OR (agent_id IS NOT NULL AND lease_id IS NOT NULL AND seconds IS NOT NULL)",
+        name="finished",
+    ),
+    CheckConstraint(
+        "(state = 'finished') = (output_sha256 IS NOT NULL AND output_size IS NOT NULL)",
+        name="output",
+    ),
+    CheckConstraint(
+        "(state = 'finished') = (preview_sha256 IS NOT NULL AND preview_size IS NOT NULL)",
+        name="preview",
+    ),
+    CheckConstraint("(state = 'failed') = (reason IS NOT NULL)", name="failed"),
+    CheckConstraint("attempts >= 1", name="attempts"),
+    Index(
+        "ix_frames_failed",
+        "job_id",
+        "frame",
+        sqlite_where=text("state = 'failed'"),
+        postgresql_where=text("state = 'failed'"),
+    ),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False),
+    # NULL: the whole job could not be rendered.
+    Column("frame", Integer),
+    Column("agent_id", ForeignKey("agents.id"), nullable=False),
+    Column("lease_id", ForeignKey("leases.id"), nullable=False),
+    Column("code", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("ix_attempts_job_id_frame", "job_id", "frame"),
+    # The same failure told twice counts once.
+    Index("uq_attempts_lease_id_frame", "lease_id", "frame", unique=True),
+    Index(
+        "uq_attempts_lease_id_whole",
+        "lease_id",
+        unique=True,
+        sqlite_where=text("frame IS NULL"),
+        postgresql_where=text("frame IS NULL"),
+    ),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("job_id", ForeignKey("jobs.id")),
+    Column("agent_id", ForeignKey("agents.id")),
+    Column("at", Instant, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    CheckConstraint("job_id IS NOT NULL OR agent_id IS NOT NULL", name="subject"),
+    Index("ix_events_job_id_id", "job_id", "id"),
+    Index("ix_events_agent_id_id", "agent_id", "id"),
+)

@@ -1,0 +1,189 @@
+"""SQLite: one writer thread that groups transactions, and readers beside it.
+
+SQLite has one writer at a time.  Many threads that fight for that place lose most of their time; one thread that
+commits whatever waits in one go is several times as fast as one commit each.  Units of a group are kept apart by
+savepoints: one that fails takes back its own changes only.
+"""
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, make_url
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from coordinator.db.engine import Clock, Database, DatabaseClosed, Notice, Transaction
+from coordinator.db.migrate import upgrade
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = logging.getLogger(__name__)
+
+#: Units of work committed together at most; bounds how long the first of them waits.
+GROUP = 64
+READERS = 4
+#: How long to wait for another process (``renderfarm token create``) that writes.
+BUSY_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """A function to run in a transaction, and who waits for its result."""
+
+    run: Callable[[Transaction], Any]
+    future: Future[Any]
+
+
+class SqliteDatabase(Database):
+    """A database in one file."""
+
+    kind = "sqlite"
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        """Open ``sqlite:///PATH``; its folder must exist.
+
+        Raises:
+            ValueError: the URL names no file.
+        """
+        super().__init__(clock)
+        path = make_url(url).database
+        if not path or path == ":memory:" or path.startswith("file:"):
+            raise ValueError(f"the database URL {url!r} names no file; write sqlite:///PATH")
+        self._writing = _engine(url, writes=True)
+        self._reading = _engine(url, writes=False)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
+        self._queue: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._writer = threading.Thread(target=self._write_until_closed, name="sqlite-writer", daemon=True)
+        self._writer.start()
+
+    async def write(
+        self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Run ``function(tx, …)`` in the writer thread; see :meth:`Database.write`."""
+        future: Future[R] = Future()
+        # The lock puts every unit before the end mark, so that none is left waiting for ever.
+        with self._lock:
+            if self._closed:
+                raise DatabaseClosed
+            self._queue.put(_Unit(lambda tx: function(tx, *args, **kwargs), future))
+        return await asyncio.wrap_future(future)
+
+    async def read(self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run ``function(tx, …)`` over a snapshot; see :meth:`Database.read`."""
+        if self._closed:
+            raise DatabaseClosed
+
+        def run() -> R:
+            with self._reading.begin() as conn:
+                return function(Transaction(conn, self._clock()), *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+
+    def migrate(self) -> None:
+        """Bring the schema up to date; see :meth:`Database.migrate`."""
+        # BEGIN IMMEDIATE lets one coordinator in; the next one finds the work done.
+        with self._writing.begin() as conn:
+            upgrade(conn)
+
+    async def close(self) -> None:
+        """Finish what was begun; see :meth:`Database.close`."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._queue.put(None)
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._writer.join()
+        self._readers.shutdown()
+        self._writing.dispose()
+        self._reading.dispose()
+
+    def _write_until_closed(self) -> None:
+        while (unit := self._queue.get()) is not None:
+            units = [unit]
+            closing = False
+            while len(units) < GROUP:
+                try:
+                    following = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if following is None:
+                    closing = True
+                    break
+                units.append(following)
+            self._write_group(units)
+            if closing:
+                return
+
+    def _write_group(self, units: list[_Unit]) -> None:
+        """Commit units together; what one raises goes to its own caller, what the commit raises to all of them."""
+        units = [unit for unit in units if unit.future.set_running_or_notify_cancel()]
+        if not units:
+            return
+        done: list[tuple[Future[Any], Any]] = []
+        failed: list[tuple[Future[Any], BaseException]] = []
+        notices: list[Notice] = []
+        try:
+            with self._writing.begin() as conn:
+                for unit in units:
+                    tx = Transaction(conn, self._clock())
+                    savepoint = conn.begin_nested()
+                    try:
+                        result = unit.run(tx)
+                    except Exception as error:  # noqa: BLE001 - it belongs to whoever asked for the unit
+                        savepoint.rollback()
+                        failed.append((unit.future, error))
+                    else:
+                        savepoint.commit()
+                        done.append((unit.future, result))
+                        notices += tx.notices
+        except Exception as error:  # noqa: BLE001 - the disk is full, say: no unit of the group is in the file
+            for unit in units:
+                unit.future.set_exception(error)
+            return
+        self._publish(list(dict.fromkeys(notices)))
+        for future, result in done:
+            future.set_result(result)
+        for future, problem in failed:
+            future.set_exception(problem)
+
+
+def _engine(url: str, *, writes: bool) -> Engine:
+    """Return an engine whose connections are set up for writing or for reading."""
+    engine = create_engine(
+        make_url(url).set(drivername="sqlite+pysqlite"),
+        poolclass=QueuePool,
+        connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
+        # The writer thread's own connection, and one for migrations.
+        pool_size=2 if writes else READERS,
+        max_overflow=0,
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+        # Transactions are begun by us, below, and not by the driver's guess at the first INSERT.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode = WAL")
+        # Power loss may take back the last commits, never tear one: an agent's frame is then rendered again.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        if not writes:
+            connection.execute("PRAGMA query_only = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(conn: Connection) -> None:
+        # A deferred writer that finds its snapshot stale can only fail; taking the place at once can wait for it.
+        conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

@@ -1,0 +1,72 @@
+"""Queries on tokens.  Only digests are stored."""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
+
+from coordinator.db.schema import tokens
+from coordinator.domain.model import Token, TokenKind
+
+_COLUMNS = (
+    tokens.c.id,
+    tokens.c.kind,
+    tokens.c.name,
+    tokens.c.agent_id,
+    tokens.c.created_at,
+    tokens.c.expires_at,
+)
+
+
+def _good(now: datetime) -> ColumnElement[bool]:
+    return tokens.c.revoked_at.is_(None) & or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now)
+
+
+def insert_token(
+    conn: Connection,
+    *,
+    kind: TokenKind,
+    name: str,
+    digest: str,
+    created_at: datetime,
+    expires_at: datetime | None = None,
+    agent_id: int | None = None,
+) -> Token:
+    """Add a token and return it."""
+    query = insert(tokens).values(
+        kind=kind, name=name, digest=digest, created_at=created_at, expires_at=expires_at, agent_id=agent_id
+    )
+    return Token(**conn.execute(query.returning(*_COLUMNS)).mappings().one())
+
+
+def by_digest(conn: Connection, digest: str, now: datetime) -> Token | None:
+    """Return the token with this digest if it is good."""
+    row = conn.execute(select(*_COLUMNS).where(tokens.c.digest == digest, _good(now))).mappings().one_or_none()
+    return Token(**row) if row else None
+
+
+def is_known(conn: Connection, digest: str) -> bool:
+    """Tell whether a token with this digest ever existed."""
+    return conn.execute(select(tokens.c.id).where(tokens.c.digest == digest)).first() is not None
+
+
+def good(conn: Connection, kinds: tuple[TokenKind, ...], now: datetime, *, lock: bool = False) -> list[Token]:
+    """Return the good tokens of some kinds, the oldest first; ``lock`` keeps other writers off them."""
+    query = select(*_COLUMNS).where(tokens.c.kind.in_(kinds), _good(now)).order_by(tokens.c.id)
+    return [Token(**row) for row in conn.execute(query.with_for_update() if lock else query).mappings()]
+
+
+def revoke(conn: Connection, token_id: int, now: datetime) -> bool:
+    """Revoke a token; False if it was not good."""
+    query = update(tokens).where(tokens.c.id == token_id, tokens.c.revoked_at.is_(None)).values(revoked_at=now)
+    return conn.execute(query).rowcount == 1
+
+
+def revoke_of_agent(conn: Connection, agent_id: int, now: datetime) -> None:
+    """Revoke an agent's tokens."""
+    query = update(tokens).where(tokens.c.agent_id == agent_id, tokens.c.revoked_at.is_(None))
+    conn.execute(query.values(revoked_at=now))
+
+
+def remove_expired(conn: Connection, now: datetime) -> None:
+    """Forget browser sessions that have run out."""
+    conn.execute(delete(tokens).where(tokens.c.kind == TokenKind.SESSION, tokens.c.expires_at <= now))

@@ -1,0 +1,144 @@
+"""Agents come, are heard of, and go."""
+
+import msgspec
+
+from coordinator.db import agents, events, jobs, leases, tokens
+from coordinator.db.engine import Notice, Transaction
+from coordinator.domain.model import Agent, AgentState, LeaseEnd, LeaseState, TokenKind, blender_number
+from coordinator.domain.timing import Timing
+from coordinator.domain.transitions import NEW, check
+from coordinator.protocol import PROTOCOL_VERSION, ErrorCode, RegisterRequest, RegisterResponse
+from coordinator.services.accounts import Principal, issue
+from coordinator.services.changes import StaleWrite, move_agent
+from coordinator.services.endings import end_lease
+from coordinator.services.errors import Refused
+
+
+def register(tx: Transaction, principal: Principal, request: RegisterRequest, timing: Timing) -> RegisterResponse:
+    """Admit an agent: a new one with the join token, a known one with its own.
+
+    A join token may also take over the name of an agent that is offline or has left, whose own token is void then.
+
+    Raises:
+        Refused: FORBIDDEN, UPGRADE_REQUIRED, INVALID (the name is taken), AGENT_GONE.
+    """
+    if principal.kind not in (TokenKind.JOIN, TokenKind.AGENT):
+        raise Refused(
+            ErrorCode.FORBIDDEN,
+            f"an agent joins with a join token (rf_join_…); this token is of kind {principal.kind}",
+        )
+    if request.protocol != PROTOCOL_VERSION:
+        raise Refused(
+            ErrorCode.UPGRADE_REQUIRED,
+            f"the agent speaks protocol {request.protocol} and the coordinator {PROTOCOL_VERSION};"
+            " install the same version of the software on both",
+        )
+    named = agents.lock_by_name(tx.conn, request.name)
+    if principal.agent_id is not None:
+        if named is not None and named.id != principal.agent_id:
+            raise _name_taken(request.name)
+        known = agents.lock(tx.conn, principal.agent_id)
+        if known is None:
+            raise _gone()
+        agent = _update(tx, known, request)
+        return _answer(agent, "", timing)
+    if named is None:
+        agent = _add(tx, request)
+    else:
+        if named.state == AgentState.ONLINE:
+            raise _name_taken(request.name)
+        tokens.revoke_of_agent(tx.conn, named.id, tx.now)
+        end_leases(tx, named, LeaseEnd.SUPERSEDED, "Another agent took over the name.")
+        agent = _update(tx, named, request)
+    plain = issue(tx, TokenKind.AGENT, agent.name, agent_id=agent.id).token
+    return _answer(agent, plain, timing)
+
+
+def leave(tx: Transaction, agent_id: int) -> None:
+    """Let an agent go; its frames are pending again.  One that has left already may say so twice."""
+    agent = agents.lock(tx.conn, agent_id)
+    if agent is None or agent.state == AgentState.LEFT:
+        return
+    end_leases(tx, agent, LeaseEnd.LEFT, "The agent left.")
+    move_agent(tx, agent, AgentState.LEFT, f"{agent.name} left.", last_seen_at=tx.now)
+
+
+def heard_of(tx: Transaction, agent_id: int) -> Agent:
+    """Note that an agent is alive, and return it, locked.
+
+    Raises:
+        Refused: AGENT_GONE, it must register again.
+    """
+    agent = agents.lock(tx.conn, agent_id)
+    if agent is None or agent.state == AgentState.LEFT:
+        raise _gone()
+    if agent.state == AgentState.OFFLINE:
+        return move_agent(tx, agent, AgentState.ONLINE, f"{agent.name} is back.", last_seen_at=tx.now)
+    seen = agents.change(tx.conn, agent, last_seen_at=tx.now)
+    if seen is None:
+        raise StaleWrite(f"agent {agent_id} changed under its lock")
+    return seen
+
+
+def end_leases(tx: Transaction, agent: Agent, reason: LeaseEnd, message: str) -> None:
+    """End every live lease of an agent, which is locked."""
+    for live in sorted(leases.live_of_agents(tx.conn, [agent.id]), key=lambda lease: lease.job_id):
+        job = jobs.lock(tx.conn, live.job_id)
+        # Until its job was locked another writer could end it.
+        current = leases.get(tx.conn, live.id)
+        if job is not None and current is not None and current.state == LeaseState.LIVE:
+            end_lease(tx, job, current, reason, message)
+
+
+def _details(tx: Transaction, request: RegisterRequest) -> dict[str, object]:
+    return {
+        "name": request.name,
+        "software_version": request.software_version,
+        "slots": request.slots,
+        "hardware": msgspec.json.encode(request.hardware).decode(),
+        "blenders": msgspec.json.encode(request.blenders).decode(),
+        "tags": msgspec.json.encode(request.tags).decode(),
+        "max_blender": max(blender_number(*build.version[:2]) for build in request.blenders),
+        "last_seen_at": tx.now,
+    }
+
+
+def _add(tx: Transaction, request: RegisterRequest) -> Agent:
+    check("agent", request.name, NEW, AgentState.ONLINE, list)
+    agent = agents.insert_agent(tx.conn, state=AgentState.ONLINE, registered_at=tx.now, **_details(tx, request))
+    events.append(tx.conn, tx.now, "registered", f"{agent.name} joined the farm.", agent_id=agent.id)
+    tx.notify(Notice(kind="agent", id=agent.id))
+    return agent
+
+
+def _update(tx: Transaction, agent: Agent, request: RegisterRequest) -> Agent:
+    if agent.state != AgentState.ONLINE:
+        return move_agent(tx, agent, AgentState.ONLINE, f"{request.name} is back.", **_details(tx, request))
+    updated = agents.change(tx.conn, agent, **_details(tx, request))
+    if updated is None:
+        raise StaleWrite(f"agent {agent.id} changed under its lock")
+    events.append(tx.conn, tx.now, "registered", f"{updated.name} registered again.", agent_id=agent.id)
+    tx.notify(Notice(kind="agent", id=agent.id))
+    return updated
+
+
+def _answer(agent: Agent, token: str, timing: Timing) -> RegisterResponse:
+    return RegisterResponse(
+        agent_id=agent.id,
+        token=token,
+        lease_seconds=timing.lease_seconds,
+        report_seconds=timing.report_seconds,
+        poll_seconds=timing.poll_seconds,
+    )
+
+
+def _name_taken(name: str) -> Refused:
+    return Refused(
+        ErrorCode.INVALID,
+        f"another agent named {name!r} is online; give this one another name (RENDERFARM_AGENT_NAME)",
+        {"name": "is taken"},
+    )
+
+
+def _gone() -> Refused:
+    return Refused(ErrorCode.AGENT_GONE, "the coordinator does not know this agent any more; register again")

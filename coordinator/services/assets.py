@@ -1,0 +1,77 @@
+"""Packs and blobs: what is known, what is missing, what an agent may read."""
+
+import msgspec
+
+from coordinator.db import blobs, packs
+from coordinator.db.engine import Transaction
+from coordinator.protocol import BlobRef, ErrorCode, Manifest, ManifestError, manifest_digest, validate_manifest
+from coordinator.services.errors import Refused, not_found
+from coordinator.services.schemas import ManifestAnswer
+
+
+def register_pack(tx: Transaction, manifest: Manifest) -> ManifestAnswer:
+    """Make a pack known and return which of its blobs must be uploaded; the same manifest again is how one resumes.
+
+    Raises:
+        Refused: INVALID, naming the entry that is wrong.
+    """
+    try:
+        validate_manifest(manifest)
+    except ManifestError as error:
+        raise Refused(ErrorCode.INVALID, f"this manifest is refused: {error}", {"manifest": str(error)}) from error
+    pack_id = manifest_digest(manifest)
+    if not packs.exists(tx.conn, pack_id):
+        sizes: dict[str, int] = {}
+        for file in manifest.files:
+            for blob in file.blobs:
+                if sizes.setdefault(blob.sha256, blob.size) != blob.size:
+                    raise _wrong_size(blob.sha256, blob.size, sizes[blob.sha256])
+        packs.insert_pack(tx.conn, pack_id, msgspec.json.encode(manifest), sizes, tx.now)
+    for sha256, said, true in packs.wrong_sizes(tx.conn, pack_id):
+        raise _wrong_size(sha256, said, true)
+    return ManifestAnswer(
+        id=pack_id,
+        missing=[BlobRef(sha256=sha256, size=size) for sha256, size in packs.missing(tx.conn, pack_id)],
+    )
+
+
+def record_blob(tx: Transaction, sha256: str, size: int) -> None:
+    """Record that the store has a blob; doing it twice is fine."""
+    blobs.record(tx.conn, sha256, size, tx.now)
+
+
+def blob_size(tx: Transaction, sha256: str) -> int | None:
+    """Return the length of a blob in bytes, None if it is not in the store."""
+    return blobs.size(tx.conn, sha256)
+
+
+def pack_for_agent(tx: Transaction, agent_id: int, pack_id: str) -> Manifest:
+    """Return the manifest of a pack that an agent was given work on.
+
+    Raises:
+        Refused: NOT_FOUND, also for packs it has nothing to do with.
+    """
+    encoded = packs.manifest(tx.conn, pack_id)
+    if encoded is None or not packs.given_to(tx.conn, agent_id, pack_id):
+        raise not_found(f"pack {pack_id} among this agent's jobs")
+    return msgspec.json.decode(encoded, type=Manifest)
+
+
+def blob_for_agent(tx: Transaction, agent_id: int, sha256: str) -> int:
+    """Return the length of a blob that belongs to a pack the agent was given work on.
+
+    Raises:
+        Refused: NOT_FOUND, also for blobs it has nothing to do with.
+    """
+    size = blobs.size(tx.conn, sha256)
+    if size is None or not packs.blob_given_to(tx.conn, agent_id, sha256):
+        raise not_found(f"blob {sha256} among this agent's jobs")
+    return size
+
+
+def _wrong_size(sha256: str, said: int, true: int) -> Refused:
+    return Refused(
+        ErrorCode.INVALID,
+        f"the manifest gives blob {sha256} {said} bytes, but it has {true}; list the files anew and send it again",
+        {"manifest": f"blob {sha256} has {true} bytes"},
+    )

@@ -1,0 +1,355 @@
+"""The read side: jobs, frames, events and agents as the public API shows them.  Nothing here writes."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from coordinator.db import agents as agent_rows
+from coordinator.db import blobs, chunks
+from coordinator.db import events as event_rows
+from coordinator.db import frames as frame_rows
+from coordinator.db import jobs as job_rows
+from coordinator.db import leases as lease_rows
+from coordinator.db.engine import Transaction
+from coordinator.domain import estimates
+from coordinator.domain.carving import typical_seconds
+from coordinator.domain.filenames import CONTENT_TYPES, frame_filename
+from coordinator.domain.model import (
+    Agent,
+    AgentState,
+    Frame,
+    FrameState,
+    Job,
+    JobState,
+    Lease,
+    SoundState,
+    blender_version,
+)
+from coordinator.protocol import BlenderBuild, ErrorCode, Hardware, OutputSpec, RenderSpec, Stage
+from coordinator.services.errors import Refused, not_found
+from coordinator.services.schemas import (
+    AgentSlotView,
+    AgentView,
+    EventView,
+    FailureView,
+    FrameView,
+    JobDetail,
+    JobSlotView,
+    JobView,
+    Page,
+)
+
+#: Failures listed on a job; the list of its frames has all of them.
+_FAILURES = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRef:
+    """A file in the store and how to hand it out."""
+
+    sha256: str
+    size: int
+    filename: str
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FarmCounts:
+    """How much there is of what, for monitoring."""
+
+    jobs: dict[JobState, int]
+    agents: dict[AgentState, int]
+    pending_frames: int
+    live_leases: int
+
+
+def list_jobs(tx: Transaction, states: Sequence[JobState], limit: int, cursor: str | None) -> Page[JobView]:
+    """Return jobs, newest first; of any state if ``states`` is empty.
+
+    Raises:
+        Refused: INVALID, the cursor is none of ours.
+    """
+    jobs = job_rows.page(tx.conn, states, _number(cursor), limit + 1)
+    shown = jobs[:limit]
+    live = _live_by_job(tx, [job.id for job in shown])
+    return Page(
+        items=[JobView(**_job_fields(job, live[job.id])) for job in shown],
+        next=str(shown[-1].id) if len(jobs) > limit else None,
+    )
+
+
+def job_view(tx: Transaction, job_id: int) -> JobView:
+    """Return a job as in the list.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    job = _job(tx, job_id)
+    return JobView(**_job_fields(job, lease_rows.live_of_jobs(tx.conn, [job.id])))
+
+
+def job_detail(tx: Transaction, job_id: int) -> JobDetail:
+    """Return a job with what failed and who works on it.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    job = _job(tx, job_id)
+    live = lease_rows.live_of_jobs(tx.conn, [job.id])
+    names = agent_rows.names(tx.conn, [lease.agent_id for lease in live])
+    failures = [
+        FailureView(frame=frame.frame, reason=frame.reason or "", attempts=frame.attempts)
+        for frame in frame_rows.failed(tx.conn, job.id, _FAILURES)
+    ]
+    if job.state == JobState.FAILED and job.whole_failures > job.max_retries:
+        failures.insert(0, FailureView(frame=None, reason=job.reason or "", attempts=job.whole_failures))
+    slots = [
+        JobSlotView(
+            agent=names[lease.agent_id],
+            slot=lease.slot,
+            stage=lease.stage,
+            frame=lease.frame,
+            progress=lease.progress,
+            remaining_seconds=lease.remaining_seconds,
+        )
+        for lease in _at_work(live)
+    ]
+    return JobDetail(**_job_fields(job, live), failures=failures, slots=slots)
+
+
+def list_frames(tx: Transaction, job_id: int, limit: int, cursor: str | None) -> Page[FrameView]:
+    """Return a job's ended frames in order.
+
+    Raises:
+        Refused: NOT_FOUND; INVALID, the cursor is none of ours.
+    """
+    job = _job(tx, job_id)
+    frames = frame_rows.page(tx.conn, job.id, _number(cursor), limit + 1)
+    shown = frames[:limit]
+    names = agent_rows.names(tx.conn, [frame.agent_id for frame in shown if frame.agent_id is not None])
+    return Page(
+        items=[_frame_view(job, frame, names) for frame in shown],
+        next=str(shown[-1].frame) if len(frames) > limit else None,
+    )
+
+
+def list_events(tx: Transaction, job_id: int, limit: int, cursor: str | None) -> Page[EventView]:
+    """Return a job's history, oldest first.
+
+    Raises:
+        Refused: NOT_FOUND; INVALID, the cursor is none of ours.
+    """
+    _job(tx, job_id)
+    events = event_rows.page(tx.conn, job_id, _number(cursor), limit + 1)
+    shown = events[:limit]
+    return Page(
+        items=[EventView(id=it.id, at=it.at, kind=it.kind, message=it.message, data=it.data) for it in shown],
+        next=str(shown[-1].id) if len(events) > limit else None,
+    )
+
+
+def list_agents(tx: Transaction) -> list[AgentView]:
+    """Return all agents, those that left included, by name."""
+    everyone = agent_rows.everyone(tx.conn)
+    live = lease_rows.live_of_agents(tx.conn, [agent.id for agent in everyone])
+    names = job_rows.names(tx.conn, [lease.job_id for lease in live])
+    return [_agent_view(agent, [lease for lease in live if lease.agent_id == agent.id], names) for agent in everyone]
+
+
+def agent_view(tx: Transaction, agent_id: int) -> AgentView:
+    """Return an agent and what each of its slots does.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    agent = agent_rows.get(tx.conn, agent_id)
+    if agent is None:
+        raise not_found(f"agent {agent_id}")
+    live = lease_rows.live_of_agents(tx.conn, [agent_id])
+    return _agent_view(agent, live, job_rows.names(tx.conn, [lease.job_id for lease in live]))
+
+
+def frame_output(tx: Transaction, job_id: int, frame: int) -> FileRef:
+    """Return the file Blender wrote for a frame.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    job, found = _finished_frame(tx, job_id, frame)
+    image_format = _output(job).format.value
+    return FileRef(
+        sha256=found.output_sha256 or "",
+        size=found.output_size or 0,
+        filename=frame_filename(frame, image_format),
+        content_type=CONTENT_TYPES[image_format],
+    )
+
+
+def frame_preview(tx: Transaction, job_id: int, frame: int) -> FileRef:
+    """Return the small picture of a frame.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    _, found = _finished_frame(tx, job_id, frame)
+    return FileRef(
+        sha256=found.preview_sha256 or "",
+        size=found.preview_size or 0,
+        filename=frame_filename(frame, "JPEG"),
+        content_type=CONTENT_TYPES["JPEG"],
+    )
+
+
+def video(tx: Transaction, job_id: int) -> FileRef:
+    """Return a job's video.
+
+    Raises:
+        Refused: NOT_FOUND, there is none, or not yet.
+    """
+    job = _job(tx, job_id)
+    size = blobs.size(tx.conn, job.video_sha256) if job.video_sha256 is not None else None
+    if job.video_sha256 is None or size is None:
+        raise Refused(
+            ErrorCode.NOT_FOUND, f"job {job_id} has no video{' yet' if job.video and not job.state.ended else ''}"
+        )
+    safe = "".join(character if character.isalnum() or character in " ._-" else "_" for character in job.name)
+    return FileRef(sha256=job.video_sha256, size=size, filename=f"{safe}.mp4", content_type="video/mp4")
+
+
+def counts(tx: Transaction) -> FarmCounts:
+    """Return how much there is of what."""
+    return FarmCounts(
+        jobs=job_rows.counts(tx.conn),
+        agents=agent_rows.counts(tx.conn),
+        pending_frames=chunks.pending_frames(tx.conn),
+        live_leases=lease_rows.count_live(tx.conn),
+    )
+
+
+def _job(tx: Transaction, job_id: int) -> Job:
+    job = job_rows.get(tx.conn, job_id)
+    if job is None:
+        raise not_found(f"job {job_id}")
+    return job
+
+
+def _finished_frame(tx: Transaction, job_id: int, frame: int) -> tuple[Job, Frame]:
+    job = _job(tx, job_id)
+    found = frame_rows.get(tx.conn, job_id, frame)
+    if found is None or found.state != FrameState.FINISHED:
+        raise not_found(f"finished frame {frame} in job {job_id}")
+    return job, found
+
+
+def _output(job: Job) -> OutputSpec:
+    return msgspec.json.decode(job.output, type=OutputSpec)
+
+
+def _at_work(live: Sequence[Lease]) -> list[Lease]:
+    """Return one lease for each slot: the one it works on; the other is its next."""
+    slots: dict[tuple[int, int], Lease] = {}
+    for lease in live:
+        known = slots.get((lease.agent_id, lease.slot))
+        if known is None or (known.stage is None and lease.stage is not None):
+            slots[lease.agent_id, lease.slot] = lease
+    return list(slots.values())
+
+
+def _live_by_job(tx: Transaction, job_ids: list[int]) -> dict[int, list[Lease]]:
+    by_job: dict[int, list[Lease]] = defaultdict(list)
+    for lease in lease_rows.live_of_jobs(tx.conn, job_ids):
+        by_job[lease.job_id].append(lease)
+    return by_job
+
+
+def _job_fields(job: Job, live: Sequence[Lease]) -> dict[str, Any]:
+    shares = [lease.progress if lease.stage == Stage.RENDERING else 0.0 for lease in _at_work(live)]
+    seconds = typical_seconds(job.recent_seconds)
+    return {
+        "id": job.id,
+        "name": job.name,
+        "pack": job.pack_id,
+        "frames": job.frames,
+        "blender": blender_version(job.min_blender),
+        "render": msgspec.json.decode(job.render, type=RenderSpec),
+        "output": _output(job),
+        "priority": job.priority,
+        "video": job.video,
+        "sound": job.sound_state != SoundState.NONE,
+        "max_retries": job.max_retries,
+        "warnings": list(job.warnings),
+        "state": job.state,
+        "reason": job.reason,
+        "frame_count": job.frame_count,
+        "finished": job.finished,
+        "failed": job.failed,
+        "progress": estimates.progress(frame_count=job.frame_count, ended=job.finished + job.failed, shares=shares),
+        "eta_seconds": estimates.eta_seconds(open_frames=job.open_frames, shares=shares, seconds_per_frame=seconds),
+        "seconds_per_frame": seconds,
+        "latest_frame": job.latest_frame,
+        "video_ready": job.video_sha256 is not None,
+        "sound_state": job.sound_state,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "ended_at": job.ended_at,
+    }
+
+
+def _frame_view(job: Job, frame: Frame, names: dict[int, str]) -> FrameView:
+    return FrameView(
+        frame=frame.frame,
+        state=frame.state,
+        reason=frame.reason,
+        attempts=frame.attempts,
+        agent=names.get(frame.agent_id) if frame.agent_id is not None else None,
+        seconds=frame.seconds,
+        peak_memory_bytes=frame.peak_memory_bytes,
+        size=frame.output_size,
+        sha256=frame.output_sha256,
+        filename=frame_filename(frame.frame, _output(job).format.value),
+        finished_at=frame.ended_at,
+    )
+
+
+def _agent_view(agent: Agent, live: Sequence[Lease], job_names: dict[int, str]) -> AgentView:
+    working = {lease.slot: lease for lease in _at_work(live)}
+    slots = [
+        AgentSlotView(slot=slot)
+        if (lease := working.get(slot)) is None
+        else AgentSlotView(
+            slot=slot,
+            job=lease.job_id,
+            job_name=job_names[lease.job_id],
+            stage=lease.stage,
+            frame=lease.frame,
+            progress=lease.progress,
+            remaining_seconds=lease.remaining_seconds,
+        )
+        for slot in range(agent.slots)
+    ]
+    return AgentView(
+        id=agent.id,
+        name=agent.name,
+        state=agent.state,
+        version=agent.software_version,
+        hardware=msgspec.json.decode(agent.hardware, type=Hardware),
+        blenders=msgspec.json.decode(agent.blenders, type=list[BlenderBuild]),
+        tags=msgspec.json.decode(agent.tags, type=list[str]),
+        last_seen_at=agent.last_seen_at,
+        slots=slots,
+    )
+
+
+def _number(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    try:
+        number = int(cursor)
+    except ValueError:
+        number = None
+    if number is None or not -(2**62) < number < 2**62:
+        raise Refused(ErrorCode.INVALID, "the cursor is not one that this list gave out", {"cursor": "is not known"})
+    return number
