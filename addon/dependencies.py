@@ -12,6 +12,7 @@ from pathlib import Path
 import bpy
 
 from .snapshot import Dependency
+from .stored_paths import stored_paths
 
 #: What people call a data-block that names a file, by its type.  Others (brushes, the user interface) have no part in a
 #: picture, and a text's words are in the .blend itself.
@@ -45,10 +46,10 @@ def find_dependencies() -> list[Dependency]:
     What is packed into the .blend or generated is left out.  The list is in a fixed order.
     """
     found: dict[Dependency, None] = {}
-    for block, stored_paths in bpy.data.file_path_map(include_libraries=True).items():
+    for block, paths in stored_paths().items():
         if block.id_type not in _KINDS or _is_inside(block):
             continue
-        for stored in sorted(stored_paths):
+        for stored in sorted(paths):
             # Every linked data-block is listed with its library's path as well.
             if stored and not (block.library is not None and stored == block.library.filepath):
                 found.update(dict.fromkeys(_dependencies_of(block, stored)))

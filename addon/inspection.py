@@ -89,7 +89,7 @@ def inspect(blend: Path, header: BlendHeader, scene: str | None, blender: list[s
             )
         if ended.returncode == -9:  # SIGKILL, which Windows does not name
             raise InspectionError(
-                f"Blender was stopped while it read {blend.name}, probably because memory ran out; close other programs."
+                f"Blender was stopped while it read {blend.name}, probably for want of memory; close other programs."
             )
         found = json.loads(answer.read_text(encoding="utf-8"))
     if "error" in found:

@@ -110,7 +110,7 @@ def _uses_sequencer(scene: bpy.types.Scene) -> bool:
     )
 
 
-def _strips(editor: bpy.types.SequenceEditor, *, nested: bool) -> Iterator[bpy.types.Strip]:
+def _strips(editor: bpy.types.SequenceEditor, *, nested: bool) -> Iterator[bpy.types.bpy_struct]:
     """Yield strips; before 4.4 they were called sequences."""
     names = ("strips_all", "sequences_all") if nested else ("strips", "sequences")
     yield from getattr(editor, names[0]) if hasattr(editor, names[0]) else getattr(editor, names[1])

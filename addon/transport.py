@@ -53,14 +53,15 @@ class FarmError(Exception):
 
 
 class Transport:
-    """Sends requests to ``base_url``.  For one thread.
+    """Sends requests to ``base_url``, whose ``http://`` may be left out.  For one thread.
 
     Raises:
         FarmError: ``base_url`` is no http or https address.
     """
 
     def __init__(self, base_url: str, token: str) -> None:
-        self.base_url = base_url.strip().rstrip("/")
+        address = base_url.strip().rstrip("/")
+        self.base_url = address if "://" in address else f"http://{address}"
         self.token = token.strip()
         parts = _split(self.base_url)
         self._secure = parts.scheme == "https"
@@ -246,7 +247,7 @@ class Transport:
             error = answer["error"]
             hint = _TOKEN_HINT if status in (401, 403) else ""
             fields = {str(name): value for name, value in (error.get("fields") or {}).items()}
-            return FarmError(str(error["code"]), str(error["message"]), hint, fields=fields, passing=passing)
+            return FarmError(str(error["code"]), _sentence(str(error["message"])), hint, fields=fields, passing=passing)
         if status >= 500:
             return FarmError(
                 "internal",
@@ -263,6 +264,11 @@ class Transport:
             "Try again; what was uploaded is kept.",
             passing=True,
         )
+
+
+def _sentence(text: str) -> str:
+    """Return what the coordinator says with a capital letter and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
 
 
 def _split(address: str) -> urllib.parse.SplitResult:
