@@ -1,6 +1,6 @@
 """What the artist can do.  Operators are thin: they read the scene, hand the work to a thread and return at once."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -62,13 +62,16 @@ class RENDERFARM_OT_submit(bpy.types.Operator):
             self.report({"ERROR"}, str(errors[0]))
             return {"CANCELLED"}
         try:
-            submission = prepare(checked, chosen_connection(context))
+            farm = chosen_connection(context)
+            submission = prepare(checked, farm)
         except (FarmError, PackError, RuntimeError, OSError) as error:
             self.report({"ERROR"}, f"Nothing was sent: {error}")
             return {"CANCELLED"}
         submission.start()
         state.current().sending = submission
         refresh.watch()
+        # Also to cover Blender's own "Saved", which is about the copy.
+        self.report({"INFO"}, f"Sending “{checked.title}” to {farm.host}")
         return {"FINISHED"}
 
 
@@ -93,7 +96,7 @@ class RENDERFARM_OT_check_scene(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Read the scene; the panel shows what was found."""
-        _check(context, still=False)
+        _check(context)
         return {"FINISHED"}
 
 
@@ -232,15 +235,11 @@ def chosen_job(context: bpy.types.Context) -> FarmJob | None:
     return state.current().job(int(listed.jobs[listed.active].job_id))
 
 
-def submit_from_command_line(arguments: Sequence[str]) -> int:
-    """``blender -b FILE --command farm_submit …``: submit without a window; returns the exit code."""
-    from . import headless
-
-    return headless.main(list(arguments))
-
-
-def _check(context: bpy.types.Context, *, still: bool) -> CheckedScene:
-    checked = check_scene(context.scene, still=still)
+def _check(context: bpy.types.Context, *, still: bool = False) -> CheckedScene:
+    scene = context.scene
+    checked = check_scene(
+        scene, lambda settings: replace(settings, frames=str(scene.frame_current), video=False) if still else settings
+    )
     state.current().checked = checked
     return checked
 

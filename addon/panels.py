@@ -101,7 +101,8 @@ class RENDERFARM_PT_jobs(_OutputPanel, bpy.types.Panel):
         listed = context.window_manager.renderfarm
         heard = state.current().feed.latest()
         if not listed.jobs:
-            layout.label(text="No jobs yet" if heard.answered and not heard.problem else "Nothing heard yet")
+            known = heard.answered and not heard.problem
+            layout.label(text="No jobs on the farm" if known else "The farm has not answered yet")
             return
         layout.template_list("RENDERFARM_UL_jobs", "", listed, "jobs", listed, "active", rows=4)
         job = chosen_job(context)
@@ -133,14 +134,26 @@ def _draw_settings(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
     column.use_property_decorate = False
     column.prop(settings, "job_name", placeholder=bpy.path.display_name_from_filepath(bpy.data.filepath) or "Untitled")
     column.prop(settings, "frames", placeholder=format_frames(scene.frame_start, scene.frame_end, scene.frame_step))
-    for name, heading in (("samples", "Samples"), ("percentage", "Resolution")):
-        row = column.row(heading=heading)
-        row.prop(settings, f"use_{name}", text="")
-        value = row.row()
-        value.active = getattr(settings, f"use_{name}")
-        value.prop(settings, name, text="")
+    _draw_override(column, settings, "percentage", scene.render, "resolution_percentage")
+    if scene.render.engine == "CYCLES":
+        _draw_override(column, settings, "samples", scene.cycles, "samples")
+    elif scene.render.engine.startswith("BLENDER_EEVEE"):
+        _draw_override(column, settings, "samples", scene.eevee, "taa_render_samples")
     column.prop(settings, "priority", slider=True)
     column.prop(settings, "video")
+
+
+def _draw_override(
+    layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, name: str, scene_owner: object, scene_name: str
+) -> None:
+    """Draw a tick box, and beside it the farm's own value where it is ticked, else the scene's, greyed."""
+    wanted = f"use_{name}"
+    row = layout.row(heading=settings.bl_rna.properties[wanted].name)
+    row.prop(settings, wanted, text="")
+    value = row.row()
+    value.enabled = getattr(settings, wanted)
+    owner, prop = (settings, name) if value.enabled else (scene_owner, scene_name)
+    value.prop(owner, prop, text="")
 
 
 def _draw_checks(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -160,7 +173,8 @@ def _draw_submit(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
         if now.is_sending:
             row = layout.row(align=True)
             row.scale_y = 1.6
-            row.progress(factor=progress.fraction, text=progress.message)
+            share = f" {progress.fraction:.0%}" if progress.total_bytes else ""
+            row.progress(factor=progress.fraction, text=f"{progress.message}{share}")
             row.operator("renderfarm.cancel_submission", text="", icon="X")
             return
         if progress.stage is Stage.FAILED:

@@ -17,9 +17,6 @@ from .farm_job import FarmJob
 #: Seconds between two looks at the threads: while something is sent or fetched, and while only jobs are shown.
 BUSY_SECONDS, WATCH_SECONDS = 0.1, 0.5
 
-#: What the window was last drawn from.
-_shown: tuple[object, ...] = ()
-
 
 def watch() -> None:
     """Keep the window fresh from now on; called whenever something of ours is drawn or begun."""
@@ -35,22 +32,22 @@ def stop() -> None:
 
 def _tick() -> float | None:
     """Redraw what has changed; return the seconds until the next look, or None when no one looks any longer."""
-    global _shown  # noqa: PLW0603 - Blender's timers are plain functions: what they remember lives in the module
     context = bpy.context
     now = state.current()
     areas = list(_areas_that_show_us(context.window_manager))
     if areas:
         with suppress(FarmError):  # the panel says so itself
             now.feed.follow(chosen_connection(context))
+    if now.unlisted_job is not None:
+        now.feed.ask_now()
     heard = now.feed.latest()
-    busy = now.is_sending or now.is_downloading
     shows = (heard, *(work.progress() for work in (now.sending, now.download) if work is not None))
-    if shows != _shown:
-        _shown = shows
-        _list_jobs(context.window_manager.renderfarm, heard.jobs)
+    if shows != now.shown:
+        now.shown = shows
+        _list_jobs(context.window_manager.renderfarm, now, heard.jobs)
         for area in areas:
             area.tag_redraw()
-    if busy:
+    if now.is_sending or now.is_downloading:
         return BUSY_SECONDS
     return WATCH_SECONDS if areas else None
 
@@ -63,13 +60,19 @@ def _areas_that_show_us(window_manager: bpy.types.WindowManager) -> Iterator[bpy
                 yield area
 
 
-def _list_jobs(shown: bpy.types.PropertyGroup, jobs: tuple[FarmJob, ...]) -> None:
-    """Fill the list widget's items, keeping the artist's choice when newer jobs push it down."""
-    chosen = shown.jobs[shown.active].job_id if 0 <= shown.active < len(shown.jobs) else None
-    shown.jobs.clear()
+def _list_jobs(listed: bpy.types.PropertyGroup, now: state.State, jobs: tuple[FarmJob, ...]) -> None:
+    """Fill the list widget's items.
+
+    The artist's choice stays when newer jobs push it down; a job that was just submitted becomes the choice.
+    """
+    chosen = listed.jobs[listed.active].job_id if 0 <= listed.active < len(listed.jobs) else None
+    if any(job.id == now.unlisted_job for job in jobs):
+        chosen = str(now.unlisted_job)
+        now.listed = now.sending
+    listed.jobs.clear()
     for position, job in enumerate(jobs):
-        item = shown.jobs.add()
+        item = listed.jobs.add()
         item.name = job.name
         item.job_id = str(job.id)
         if item.job_id == chosen:
-            shown.active = position
+            listed.active = position

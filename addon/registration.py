@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import bpy
 
-from . import operators, panels, preferences, properties, refresh, state
+from . import command_line, operators, panels, preferences, properties, refresh, state
 
 CLASSES = (*properties.CLASSES, *preferences.CLASSES, *operators.CLASSES, *panels.CLASSES)
 
@@ -27,7 +27,7 @@ def register() -> None:
         undo.callback(refresh.stop)
         bpy.types.TOPBAR_MT_render.append(panels.draw_render_menu)
         undo.callback(bpy.types.TOPBAR_MT_render.remove, panels.draw_render_menu)
-        command = bpy.utils.register_cli_command("farm_submit", operators.submit_from_command_line)
+        command = bpy.utils.register_cli_command("farm_submit", command_line.submit)
         undo.callback(bpy.utils.unregister_cli_command, command)
         _undo = undo.pop_all()
 

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,16 +28,26 @@ class CheckedScene:
     overrides: Overrides
     problems: tuple[Problem, ...]
 
+    @property
+    def title(self) -> str:
+        """What the job will be called."""
+        return self.overrides.name or self.snapshot.title
+
     def problems_of(self, severity: Severity) -> list[Problem]:
         """Return the problems of one severity."""
         return [problem for problem in self.problems if problem.severity is severity]
 
 
-def check_scene(scene: bpy.types.Scene, *, still: bool = False) -> CheckedScene:
-    """Read a scene with its settings for the farm, and look for problems; ``still``: its current frame alone."""
+def check_scene(scene: bpy.types.Scene, change: Callable[[Overrides], Overrides] | None = None) -> CheckedScene:
+    """Read a scene and look for problems.
+
+    ``change`` is given what the artist has set for the farm, and returns what is wanted instead.
+    """
     snapshot = read_scene(scene)
     dependencies = tuple(find_dependencies())
-    overrides = _overrides(scene, still=still)
+    overrides = _overrides(scene.renderfarm)
+    if change is not None:
+        overrides = change(overrides)
     return CheckedScene(snapshot, dependencies, overrides, tuple(check(snapshot, dependencies, overrides)))
 
 
@@ -68,15 +79,13 @@ def prepare(checked: CheckedScene, farm: Connection) -> Submission:
         raise
 
 
-def _overrides(scene: bpy.types.Scene, *, still: bool) -> Overrides:
-    settings = scene.renderfarm
-    frames = str(scene.frame_current) if still else settings.frames.strip()
+def _overrides(settings: bpy.types.PropertyGroup) -> Overrides:
     return Overrides(
         name=settings.job_name.strip() or None,
-        frames=frames or None,
+        frames=settings.frames.strip() or None,
         samples=settings.samples if settings.use_samples else None,
         percentage=settings.percentage if settings.use_percentage else None,
-        # Left to the submission, a single frame makes no video.
-        video=None if settings.video and not still else False,
+        # Left open, a single frame makes no video.
+        video=None if settings.video else False,
         priority=settings.priority,
     )

@@ -26,6 +26,10 @@ class State:
     """The submission under way, or the last one."""
     download: Download | None = None
     """Likewise."""
+    listed: Submission | None = None
+    """The last submission whose job was seen in the list."""
+    shown: tuple[object, ...] = ()
+    """What the window was last drawn from."""
 
     @property
     def is_sending(self) -> bool:
@@ -36,6 +40,13 @@ class State:
     def is_downloading(self) -> bool:
         """A download is under way."""
         return self.download is not None and not self.download.wait(0)
+
+    @property
+    def unlisted_job(self) -> int | None:
+        """The id of the job that was just made, until it is seen in the list."""
+        if self.sending is None or self.sending is self.listed or self.sending.job is None:
+            return None
+        return int(self.sending.job["id"])
 
     def job(self, job_id: int) -> FarmJob | None:
         """Return what was last heard of a job."""

@@ -19,18 +19,20 @@ def stored_paths() -> Mapping[bpy.types.ID, set[str]]:
 def collect_stored_paths() -> dict[bpy.types.ID, set[str]]:
     """Return what ``file_path_map`` does, read from the data-blocks themselves."""
     found: dict[bpy.types.ID, set[str]] = {}
-    for block, path in _each_path():
-        if path:
-            found.setdefault(block, set()).add(path)
+    for paths in (_paths_of_files(), _paths_of_objects(), _paths_of_strips(), _paths_of_nodes()):
+        for block, path in paths:
+            if path:
+                found.setdefault(block, set()).add(path)
     return found
 
 
-def _each_path() -> Iterator[tuple[bpy.types.ID, str]]:
+def _paths_of_files() -> Iterator[tuple[bpy.types.ID, str]]:
     for name in _ONE_FILE:
         for block in getattr(bpy.data, name):
             yield block, block.filepath
-            if block.library is not None:
-                yield block, block.library.filepath
+
+
+def _paths_of_objects() -> Iterator[tuple[bpy.types.ID, str]]:
     for item in bpy.data.objects:
         for modifier in item.modifiers:
             if modifier.type in ("MESH_CACHE", "MULTIRES", "OCEAN"):
@@ -40,16 +42,22 @@ def _each_path() -> Iterator[tuple[bpy.types.ID, str]]:
         for system in item.particle_systems:
             if system.point_cache.use_external:
                 yield item, system.point_cache.filepath
+
+
+def _paths_of_strips() -> Iterator[tuple[bpy.types.ID, str]]:
     for scene in bpy.data.scenes:
-        if scene.sequence_editor is not None:
-            for strip in scene.sequence_editor.sequences_all:
-                if strip.type == "IMAGE":
-                    yield from ((scene, strip.directory + element.filename) for element in strip.elements)
-                elif strip.type == "MOVIE":
-                    yield scene, strip.filepath
+        editor = scene.sequence_editor
+        for strip in editor.sequences_all if editor is not None else ():
+            if strip.type == "IMAGE" and strip.elements:
+                yield scene, strip.directory + strip.elements[0].filename
+            elif strip.type == "MOVIE":
+                yield scene, strip.filepath
+
+
+def _paths_of_nodes() -> Iterator[tuple[bpy.types.ID, str]]:
+    """Yield light profiles and shader scripts that are files: their text may also be in the .blend."""
     for block in (*bpy.data.lights, *bpy.data.materials, *bpy.data.node_groups, *bpy.data.worlds):
         tree = block if isinstance(block, bpy.types.NodeTree) else block.node_tree
         for node in tree.nodes if tree is not None else ():
-            # Light profiles and shader scripts; their text may also be in the .blend.
             if getattr(node, "mode", "") == "EXTERNAL":
                 yield block, node.filepath

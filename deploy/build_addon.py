@@ -2,7 +2,7 @@
 """Build the Blender extension: dist/renderfarm-VERSION.zip, from addon/.
 
 The same sources give the same bytes (sorted names, one fixed time), so that a download can be compared with a build
-of one's own.  The command line (cli.py) needs more than Blender's Python brings and stays out.
+of one's own.  What only the terminal uses stays out: it needs more than Blender's Python brings.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-LEFT_OUT = {"cli.py"}
+LEFT_OUT = {"blend_header.py", "cli.py", "headless.py", "inspection.py"}
 SUFFIXES = {".py", ".toml"}
 #: The earliest time a zip file can hold.
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)
