@@ -1,0 +1,201 @@
+"""The composition root: everything the coordinator is made of, and in which order it starts and stops."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+from aiohttp import web
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+
+from coordinator.background.lease_reaper import LeaseReaper
+from coordinator.background.runner import Waker, run_duties
+from coordinator.background.stitcher import Stitcher
+from coordinator.background.sweeper import Sweeper
+from coordinator.db.engine import Database, Notice, open_database
+from coordinator.domain.timing import Timing
+from coordinator.http.envelope import render_errors
+from coordinator.http.live import LiveStream
+from coordinator.http.openapi import openapi_document
+from coordinator.http.routes import ROUTES, add_routes
+from coordinator.http.security import add_headers
+from coordinator.http.throttle import FailedSignIns
+from coordinator.http.work import WorkSignal
+from coordinator.keys import (
+    DATABASE,
+    FAILED_SIGN_INS,
+    LIVE,
+    NEW_TOKENS,
+    OPENAPI,
+    SETTINGS,
+    STORE,
+    TIMING,
+    VERIFIER,
+    VERSION,
+    WEB_ROOT,
+    WORK,
+)
+from coordinator.media.ffmpeg import MediaError, find_ffmpeg
+from coordinator.media.verify import FrameVerifier
+from coordinator.services import accounts, expiry, views
+from coordinator.services.errors import Refused
+from coordinator.services.schemas import AgentView, JobView
+from coordinator.settings import Settings
+from coordinator.store import LocalBlobStore, StoreUnusable
+
+log = logging.getLogger(__name__)
+
+_WEB_ROOT = Path(__file__).resolve().parent.parent / "web"
+
+
+class StartError(Exception):
+    """The coordinator cannot start; the text is a sentence that says what to do."""
+
+
+def utc_now() -> datetime:
+    """Return the time, aware and in UTC."""
+    return datetime.now(UTC)
+
+
+def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> web.Application:
+    """Return the coordinator, not started yet.
+
+    Starting it (``AppRunner.setup``) raises StartError when the folder, the database or ffmpeg cannot be used.
+    """
+    app = web.Application(middlewares=[render_errors])
+    app[SETTINGS] = settings
+    app[VERSION] = version("blender-render-farm")
+    app[TIMING] = Timing(
+        lease_seconds=settings.lease_seconds,
+        report_seconds=settings.report_seconds,
+        poll_seconds=settings.poll_seconds,
+        offline_seconds=settings.offline_seconds,
+        stitch_seconds=settings.lease_seconds,
+    )
+    app[FAILED_SIGN_INS] = FailedSignIns(time.monotonic)
+    app[WEB_ROOT] = _WEB_ROOT
+    app[OPENAPI] = openapi_document(ROUTES, app[VERSION])
+    app.cleanup_ctx.extend([_files, partial(_database, clock), _streams, _duties])
+    app.on_shutdown.append(_release_waiting)
+    app.on_response_prepare.append(add_headers)
+    add_routes(app.router)
+    return app
+
+
+async def _files(app: web.Application) -> AsyncIterator[None]:
+    """Open the store, and make sure of ffmpeg while someone is looking."""
+    settings = app[SETTINGS]
+    try:
+        store = await asyncio.to_thread(LocalBlobStore, settings.folder, reserve_bytes=settings.reserve_bytes)
+    except StoreUnusable as error:
+        raise StartError(str(error)) from error
+    app[STORE] = store
+    app[VERIFIER] = FrameVerifier()
+    try:
+        log.info("videos are made with %s", await asyncio.to_thread(find_ffmpeg, settings.ffmpeg))
+    except MediaError as error:
+        if settings.ffmpeg is not None:
+            raise StartError(str(error)) from error
+        log.warning("%s Until then, jobs that ask for a video fail at their end.", error)
+    yield
+    await app[VERIFIER].close()
+    await store.close()
+
+
+async def _database(clock: Callable[[], datetime], app: web.Application) -> AsyncIterator[None]:
+    """Open the database, bring it up to date, and give everyone who was at work time to come back."""
+    settings = app[SETTINGS]
+    database = await open_migrated(settings, clock)
+    app[DATABASE] = database
+    try:
+        app[NEW_TOKENS] = await database.write(accounts.ensure_first_tokens, settings.admin_token, settings.join_token)
+        await database.write(expiry.renew_all, app[TIMING])
+        yield
+    except Refused as refusal:
+        raise StartError(refusal.message) from refusal
+    finally:
+        await database.close()
+
+
+async def open_migrated(settings: Settings, clock: Callable[[], datetime]) -> Database:
+    """Return the settings' database, its schema brought up to date.
+
+    Raises:
+        StartError: it cannot be reached or is no database of ours; without its password.
+    """
+    shown = make_url(settings.database).render_as_string(hide_password=True)
+    database = open_database(settings.database, clock)
+    try:
+        await asyncio.to_thread(database.migrate)
+    except DBAPIError as error:
+        await database.close()
+        reason = str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
+        raise StartError(
+            f"The database {shown} cannot be used: {reason}. Check RENDERFARM_DATABASE_URL, and that it runs."
+        ) from error
+    return database
+
+
+async def _streams(app: web.Application) -> AsyncIterator[None]:
+    """Connect what waits for changes to the database's notices."""
+    database = app[DATABASE]
+
+    async def read_jobs(ids: Sequence[int]) -> Sequence[JobView]:
+        return await database.read(lambda tx: [views.job_view(tx, job_id) for job_id in ids])
+
+    async def read_agents(ids: Sequence[int]) -> Sequence[AgentView]:
+        return await database.read(lambda tx: [views.agent_view(tx, agent_id) for agent_id in ids])
+
+    app[WORK] = work = WorkSignal()
+    app[LIVE] = live = LiveStream(read_jobs, read_agents)
+
+    def on_notice(notice: Notice) -> None:
+        if notice.kind == "work":
+            work.wake()
+        else:
+            live.on_notice(notice)
+
+    unsubscribe = database.subscribe(on_notice)
+    task = asyncio.create_task(live.run(), name="live events")
+    yield
+    unsubscribe()
+    await _cancel(task)
+
+
+async def _duties(app: web.Application) -> AsyncIterator[None]:
+    """Run what the coordinator does by itself."""
+    settings, database, store, timing = app[SETTINGS], app[DATABASE], app[STORE], app[TIMING]
+    stitching = Waker()
+
+    def on_notice(notice: Notice) -> None:
+        if notice.kind == "job":
+            stitching.wake()
+
+    unsubscribe = database.subscribe(on_notice)
+    duties = (
+        (LeaseReaper(database, timing), Waker()),
+        (Stitcher(database, store, settings.ffmpeg, timing), stitching),
+        (Sweeper(store), Waker()),
+    )
+    task = asyncio.create_task(run_duties(duties), name="duties")
+    yield
+    unsubscribe()
+    await _cancel(task)
+
+
+async def _release_waiting(app: web.Application) -> None:
+    """Answer everyone who waits, so that stopping takes no longer than the work at hand."""
+    app[WORK].close()
+    app[LIVE].close()
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,113 @@
+"""The agent protocol: join, ask for work, report, deliver, leave."""
+
+import asyncio
+from pathlib import Path
+
+from aiohttp import web
+
+from coordinator.keys import DATABASE, STORE, TIMING, VERIFIER, WORK
+from coordinator.media.pictures import BadPicture
+from coordinator.protocol import (
+    ErrorCode,
+    FrameResult,
+    LeaseGrant,
+    LeaseRequest,
+    RegisterRequest,
+    RegisterResponse,
+    ReportRequest,
+    ReportResponse,
+    SoundResult,
+    StoredFile,
+)
+from coordinator.services import agents, frames, leases, sound
+from coordinator.services.accounts import Principal
+from coordinator.services.errors import Refused
+from coordinator.store import BlobMissing
+
+#: Where other coordinators share the database, waiting requests look again this often, in seconds: a notice stays
+#: within its own process.
+_RECHECK_SECONDS = 2.0
+
+
+async def register(request: web.Request, caller: Principal, body: RegisterRequest) -> RegisterResponse:
+    """Admit an agent."""
+    return await request.app[DATABASE].write(agents.register, caller, body, request.app[TIMING])
+
+
+async def leave(request: web.Request, caller: Principal) -> None:
+    """Let an agent go; its frames are pending again."""
+    await request.app[DATABASE].write(agents.leave, agent_of(caller))
+
+
+async def lease(request: web.Request, caller: Principal, body: LeaseRequest) -> LeaseGrant | None:
+    """Give a slot work; wait for some when there is none."""
+    work, timing, database = request.app[WORK], request.app[TIMING], request.app[DATABASE]
+    recheck = _RECHECK_SECONDS if database.kind == "postgresql" else timing.poll_seconds
+    loop = asyncio.get_running_loop()
+    end = loop.time() + min(body.wait_seconds, timing.poll_seconds)
+    while True:
+        changed = work.current()
+        if request.transport is None or request.transport.is_closing():
+            # It hung up: work must not be given to no one.
+            return None
+        grant = await database.write(leases.lease, agent_of(caller), body, timing)
+        left = end - loop.time()
+        if grant is not None or left <= 0 or work.closed:
+            return grant
+        try:
+            async with asyncio.timeout(min(left, recheck)):
+                await changed.wait()
+        except TimeoutError:
+            continue
+
+
+async def report(request: web.Request, caller: Principal, lease_id: str, body: ReportRequest) -> ReportResponse:
+    """Take note of where a slot is, and tell how far it shall go on."""
+    return await request.app[DATABASE].write(leases.report, agent_of(caller), lease_id, body, request.app[TIMING])
+
+
+async def frame(request: web.Request, caller: Principal, lease_id: str, frame: int, body: FrameResult) -> web.Response:
+    """Record a frame: 201, or 200 when it was recorded before with these very files."""
+    database, timing, agent_id = request.app[DATABASE], request.app[TIMING], agent_of(caller)
+    expected = await database.read(frames.expect_frame, agent_id, lease_id, frame, body)
+    if expected.recorded:
+        return web.Response(status=200)
+    size = (expected.width, expected.height) if expected.width and expected.height else None
+    try:
+        picture = await request.app[VERIFIER].check(
+            await _file(request, body.output),
+            await _file(request, body.preview),
+            await _file(request, body.display) if body.display is not None else None,
+            expected.format,
+            size,
+        )
+    except BadPicture as error:
+        await database.write(frames.record_bad_frame, agent_id, lease_id, frame, str(error), timing)
+        raise Refused(ErrorCode.BAD_FRAME, str(error)) from error
+    outcome = await database.write(
+        frames.record_frame, agent_id, lease_id, frame, body, picture.width, picture.height, timing
+    )
+    if outcome.status == "bad":
+        raise Refused(ErrorCode.BAD_FRAME, outcome.reason or "")
+    return web.Response(status=201 if outcome.status == "recorded" else 200)
+
+
+async def sound_file(request: web.Request, caller: Principal, lease_id: str, body: SoundResult) -> web.Response:
+    """Record a job's sound, or why there is none."""
+    await request.app[DATABASE].write(sound.record_sound, agent_of(caller), lease_id, body, request.app[TIMING])
+    return web.Response(status=200)
+
+
+def agent_of(caller: Principal) -> int:
+    """Return the agent that an agent's token stands for."""
+    if caller.agent_id is None:
+        raise Refused(ErrorCode.FORBIDDEN, "This token belongs to no agent.")
+    return caller.agent_id
+
+
+async def _file(request: web.Request, file: StoredFile) -> Path:
+    """Return an uploaded file; one that the store lost is asked for again."""
+    try:
+        return await request.app[STORE].fetch(file.sha256)
+    except BlobMissing as error:
+        raise Refused(ErrorCode.MISSING_BLOBS, str(error), {"missing": [file.sha256]}) from error

@@ -1,0 +1,82 @@
+"""Blobs in and out over HTTP."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+from aiohttp import ETag, web
+
+from coordinator.keys import DATABASE, STORE
+from coordinator.protocol import ErrorCode
+from coordinator.services import assets
+from coordinator.services.errors import Refused
+from coordinator.services.views import FileRef
+
+#: A blob's bytes never change.
+_FOR_EVER = "private, max-age=31536000, immutable"
+
+_RECEIVE_BYTES = 256 * 1024
+
+
+class BlobResponse(web.FileResponse):
+    """A blob, with ranges, under its digest as ETag."""
+
+    def __init__(self, path: Path, sha256: str, content_type: str, filename: str | None) -> None:
+        """Serve the file ``path``; ``filename`` is what a browser saves it as."""
+        self._sha256 = sha256
+        headers = {"Content-Type": content_type, "Cache-Control": _FOR_EVER}
+        if filename is not None:
+            headers["Content-Disposition"] = _disposition(filename)
+        super().__init__(path, headers=headers)
+
+    @property
+    def etag(self) -> ETag:
+        """The digest; the base class would make a tag of the file's time, which a restored backup changes."""
+        return ETag(self._sha256)
+
+    @etag.setter
+    def etag(self, value: ETag | str | None) -> None:  # noqa: ARG002 - what the base class wants does not matter
+        self.headers["ETag"] = f'"{self._sha256}"'
+
+
+async def send_file(request: web.Request, file: FileRef) -> web.StreamResponse:
+    """Return a blob that has a name for people as the answer; see :func:`send_blob`."""
+    return await send_blob(request, file.sha256, file.content_type, file.filename)
+
+
+async def send_blob(
+    request: web.Request, sha256: str, content_type: str = "application/octet-stream", filename: str | None = None
+) -> web.StreamResponse:
+    """Return a blob as the answer, or 304 when the client has it.
+
+    Raises:
+        BlobMissing: there is no such blob.
+    """
+    tag = ETag(sha256)
+    if request.if_none_match and any(known.value in (sha256, "*") for known in request.if_none_match):
+        response = web.Response(status=304, headers={"Cache-Control": _FOR_EVER})
+        response.etag = tag
+        return response
+    return BlobResponse(await request.app[STORE].fetch(sha256), sha256, content_type, filename)
+
+
+async def receive_blob(request: web.Request, sha256: str, limit: int) -> web.Response:
+    """Store the request's body under its name; answer 201, or 200 when it was there.
+
+    Raises:
+        Refused: the length is not stated, or over ``limit`` bytes.
+        StoreError: see :meth:`coordinator.store.BlobStore.put`.
+    """
+    size = request.content_length
+    if size is None:
+        raise Refused(ErrorCode.LENGTH_REQUIRED, "An upload must state its length (Content-Length).")
+    if size > limit:
+        raise Refused(ErrorCode.TOO_LARGE, f"The file has {size} bytes; at most {limit} are taken in one upload.")
+    stored = await request.app[STORE].put(sha256, size, request.content.iter_chunked(_RECEIVE_BYTES))
+    await request.app[DATABASE].write(assets.record_blob, sha256, size)
+    return web.Response(status=201 if stored else 200)
+
+
+def _disposition(filename: str) -> str:
+    """Return a Content-Disposition header (RFC 6266): the name in ASCII for old programs, and as it is."""
+    plain = "".join(character if character.isascii() and character not in '"\\' else "_" for character in filename)
+    return f"inline; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

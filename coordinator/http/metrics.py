@@ -1,0 +1,38 @@
+"""Numbers for Prometheus, in its text format."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from coordinator.keys import DATABASE, VERSION
+from coordinator.services import views
+
+
+async def show(request: web.Request) -> web.Response:
+    """Show the farm's numbers for Prometheus."""
+    counts = await request.app[DATABASE].read(views.counts)
+    lines = [
+        *_metric("renderfarm_info", "gauge", "The software.", [({"version": request.app[VERSION]}, 1)]),
+        *_metric("renderfarm_jobs", "gauge", "Jobs by state.", _by("state", counts.jobs)),
+        *_metric("renderfarm_agents", "gauge", "Agents by state.", _by("state", counts.agents)),
+        *_metric("renderfarm_pending_frames", "gauge", "Frames that wait for an agent.", [({}, counts.pending_frames)]),
+        *_metric("renderfarm_live_leases", "gauge", "Chunks that agents work on.", [({}, counts.live_leases)]),
+    ]
+    return web.Response(text="\n".join(lines) + "\n", content_type="text/plain", charset="utf-8")
+
+
+def _by(label: str, counts: Mapping[Any, int]) -> list[tuple[dict[str, str], int]]:
+    return [({label: str(name)}, count) for name, count in sorted(counts.items())]
+
+
+def _metric(name: str, kind: str, about: str, values: Iterable[tuple[dict[str, str], int]]) -> list[str]:
+    lines = [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
+    for labels, value in values:
+        text = ",".join(f'{label}="{_escape(content)}"' for label, content in labels.items())
+        lines.append(f"{name}{{{text}}} {value}" if text else f"{name} {value}")
+    return lines
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,122 @@
+"""The whole URL map: what can be called, by whom, and who answers."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from coordinator.domain.model import TokenKind
+from coordinator.http import (
+    agent_api,
+    agent_files,
+    agents,
+    blobs,
+    events,
+    frames,
+    health,
+    jobs,
+    metrics,
+    packs,
+    page,
+    sessions,
+    tokens,
+    video,
+)
+from coordinator.http.auth import authenticate
+from coordinator.http.endpoint import Shape, respond
+from coordinator.http.envelope import Handler
+from coordinator.protocol.codec import MAX_MESSAGE_BYTES
+
+API_PREFIX = "/api/v1/"
+
+PUBLIC: frozenset[TokenKind] = frozenset()
+ADMIN = frozenset({TokenKind.ADMIN, TokenKind.SESSION})
+JOIN = frozenset({TokenKind.JOIN, TokenKind.AGENT})
+AGENT = frozenset({TokenKind.AGENT})
+
+_MESSAGE_BYTES = 1024 * 1024
+
+_JOB = "/api/v1/jobs/{job_id:[0-9]{1,18}}"
+_FRAME = _JOB + "/frames/{frame:-?[0-9]{1,7}}"
+_SHA256 = "{sha256:[0-9a-f]{64}}"
+_LEASE = "/agent/v1/leases/{lease_id:[0-9a-f]{16}}"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One call."""
+
+    method: str
+    path: str
+    handler: Callable[..., Awaitable[object]]
+    """Typed as :mod:`coordinator.http.endpoint` describes."""
+    access: frozenset[TokenKind]
+    """Whose tokens may; ``PUBLIC`` needs none."""
+    statuses: tuple[int, ...] = (200,)
+    """Of its successes."""
+    media: tuple[str, ...] | None = None
+    """Content types of an answer that is no message."""
+    upload: bool = False
+    """Its body is a file."""
+    max_body: int = _MESSAGE_BYTES
+    """The longest message it takes, in bytes."""
+
+
+ROUTES: Sequence[Route] = (
+    Route("GET", "/api/v1/health", health.show, PUBLIC),
+    Route("GET", "/api/openapi.json", health.openapi, ADMIN, media=("application/json",)),
+    Route("GET", "/metrics", metrics.show, ADMIN, media=("text/plain",)),
+    # Signing in needs no token in the header: it is in the body.
+    Route("POST", "/api/v1/session", sessions.sign_in, PUBLIC),
+    Route("GET", "/api/v1/session", sessions.show, ADMIN),
+    Route("DELETE", "/api/v1/session", sessions.sign_out, ADMIN, statuses=(204,)),
+    Route("POST", "/api/v1/packs", packs.create, ADMIN, max_body=MAX_MESSAGE_BYTES),
+    Route("HEAD", "/api/v1/blobs/" + _SHA256, blobs.probe, ADMIN),
+    Route("PUT", "/api/v1/blobs/" + _SHA256, blobs.put, ADMIN, statuses=(200, 201), upload=True),
+    Route("POST", "/api/v1/jobs", jobs.create, ADMIN, statuses=(201,)),
+    Route("GET", "/api/v1/jobs", jobs.index, ADMIN),
+    Route("GET", _JOB, jobs.show, ADMIN),
+    Route("POST", _JOB + "/cancel", jobs.cancel, ADMIN),
+    Route("GET", _JOB + "/events", jobs.history, ADMIN),
+    Route("GET", _JOB + "/frames", frames.index, ADMIN),
+    Route("GET", _FRAME + "/output", frames.output, ADMIN, media=("image/png", "image/jpeg", "image/x-exr")),
+    Route("GET", _FRAME + "/preview", frames.preview, ADMIN, media=("image/jpeg",)),
+    Route("GET", _JOB + "/video", video.show, ADMIN, statuses=(200, 206), media=("video/mp4",)),
+    Route("GET", "/api/v1/agents", agents.index, ADMIN),
+    Route("GET", "/api/v1/tokens", tokens.index, ADMIN),
+    Route("POST", "/api/v1/tokens", tokens.create, ADMIN, statuses=(201,)),
+    Route("DELETE", "/api/v1/tokens/{token_id:[0-9]{1,18}}", tokens.revoke, ADMIN, statuses=(204,)),
+    Route("GET", "/api/v1/events", events.stream, ADMIN, media=("text/event-stream",)),
+    Route("POST", "/agent/v1/register", agent_api.register, JOIN),
+    Route("POST", "/agent/v1/leases", agent_api.lease, AGENT, statuses=(200, 204)),
+    Route("POST", _LEASE + "/report", agent_api.report, AGENT),
+    Route("PUT", _LEASE + "/blobs/" + _SHA256, agent_files.put, AGENT, statuses=(200, 201), upload=True),
+    Route("PUT", _LEASE + "/frames/{frame:-?[0-9]{1,7}}", agent_api.frame, AGENT, statuses=(200, 201)),
+    Route("PUT", _LEASE + "/sound", agent_api.sound_file, AGENT),
+    Route("GET", "/agent/v1/packs/" + _SHA256, agent_files.pack, AGENT),
+    Route("GET", "/agent/v1/blobs/" + _SHA256, agent_files.get, AGENT, statuses=(200, 206)),
+    Route("POST", "/agent/v1/leave", agent_api.leave, AGENT, statuses=(204,)),
+    # Last, for it takes every other address.
+    Route("GET", "/{path:.*}", page.show, PUBLIC, media=("text/html",)),
+)
+
+
+def add_routes(router: web.UrlDispatcher, routes: Sequence[Route] = ROUTES) -> None:
+    """Serve the routes.  There is no other way in, so each has its tokens checked."""
+    for route in routes:
+        router.add_route(route.method, route.path, _bind(route))
+
+
+def _bind(route: Route) -> Handler:
+    shape = Shape.of(route.handler)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        arguments: dict[str, object] = {}
+        if route.access != PUBLIC:
+            caller = await authenticate(request, route.access)
+            if shape.caller:
+                arguments["caller"] = caller
+        arguments |= await shape.arguments(request, route.max_body)
+        return respond(request, await route.handler(request, **arguments))
+
+    return handle

@@ -1,0 +1,36 @@
+"""Wake requests for work that wait."""
+
+import asyncio
+
+
+class WorkSignal:
+    """Tells all who wait that there may be work.
+
+    A waiter takes the current event **before** it looks for work; whatever comes while it looks sets that very event,
+    so no wake-up is lost.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing to tell."""
+        self._event = asyncio.Event()
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """The coordinator is stopping: wait no longer."""
+        return self._closed
+
+    def current(self) -> asyncio.Event:
+        """Return the event that the next change sets."""
+        return self._event
+
+    def wake(self) -> None:
+        """Wake everyone."""
+        self._event.set()
+        if not self._closed:
+            self._event = asyncio.Event()
+
+    def close(self) -> None:
+        """Wake everyone for the last time."""
+        self._closed = True
+        self._event.set()

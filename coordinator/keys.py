@@ -1,0 +1,33 @@
+"""What the application holds, by typed keys."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from aiohttp import web
+
+from coordinator.db.engine import Database
+from coordinator.domain.timing import Timing
+from coordinator.http.live import LiveStream
+from coordinator.http.throttle import FailedSignIns
+from coordinator.http.work import WorkSignal
+from coordinator.media.verify import FrameVerifier
+from coordinator.services.schemas import TokenCreated
+from coordinator.settings import Settings
+from coordinator.store import BlobStore
+
+SETTINGS = web.AppKey("settings", Settings)
+VERSION = web.AppKey("version", str)
+CLOCK: web.AppKey[Callable[[], datetime]] = web.AppKey("clock")
+DATABASE: web.AppKey[Database] = web.AppKey("database", Database)
+STORE: web.AppKey[BlobStore] = web.AppKey("store")
+TIMING = web.AppKey("timing", Timing)
+VERIFIER = web.AppKey("verifier", FrameVerifier)
+WORK = web.AppKey("work", WorkSignal)
+LIVE = web.AppKey("live", LiveStream)
+FAILED_SIGN_INS = web.AppKey("failed_sign_ins", FailedSignIns)
+WEB_ROOT = web.AppKey("web_root", Path)
+NEW_TOKENS: web.AppKey[list[TokenCreated]] = web.AppKey("new_tokens")
+"""Made at this very start, to be shown once."""
+OPENAPI = web.AppKey("openapi", bytes)
+"""The OpenAPI document, encoded."""
