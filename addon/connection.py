@@ -55,12 +55,10 @@ def connect(address: str, token: str, *, online_access: bool, offline_for_good: 
     Raises:
         FarmError: what is wrong and what to do; its code is :data:`OFFLINE` where the permission is missing.
     """
-    address, token = address.strip().rstrip("/"), token.strip()
+    address, token = address.strip(), token.strip()
     if not address:
         raise FarmError("bad_address", "The farm's address is missing.", "Enter it, like http://192.168.1.10:8420.")
-    if "://" not in address:
-        address = f"http://{address}"
-    FarmClient(address, token)  # refuses what is no address
+    address = FarmClient(address, token).base_url
     if not token:
         raise FarmError(
             "token_missing", "The farm's token is missing.", "Enter an admin token (it begins with rf_admin_)."

@@ -60,8 +60,8 @@ class Transport:
     """
 
     def __init__(self, base_url: str, token: str) -> None:
-        address = base_url.strip().rstrip("/")
-        self.base_url = address if "://" in address else f"http://{address}"
+        address = base_url.strip()
+        self.base_url = (address if "://" in address else f"http://{address}").rstrip("/")
         self.token = token.strip()
         parts = _split(self.base_url)
         self._secure = parts.scheme == "https"
