@@ -14,6 +14,8 @@ from agent.blender.inside.strips import strips_of
 #: Collections of bpy.data whose datablocks name a file in ``filepath``.
 FILE_COLLECTIONS = ("images", "sounds", "fonts", "movieclips", "volumes", "cache_files")
 
+_STRIP_PATHS = {"MOVIE": "filepath", "IMAGE": "directory"}
+
 
 def remap_files(remap: Mapping[str, str]) -> None:
     """Point everything that names a file by an absolute path that ``remap`` knows to where it is here.

@@ -1,0 +1,163 @@
+"""Blobs on this machine's disk, named by their SHA-256."""
+
+import asyncio
+import errno
+import hashlib
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from agent.client import RefusedError, RetryError
+from agent.link import Link
+from coordinator.protocol import BlobRef
+
+#: Blobs fetched at the same time.
+PARALLEL_FETCHES = 4
+
+#: Room that stays free on the disk for frames and logs (bytes).
+RESERVE_BYTES = 512 * 1024 * 1024
+
+#: A blob that arrives damaged is fetched anew this often before the coordinator's copy is taken for bad.
+FETCH_ATTEMPTS = 3
+
+
+class NoRoomError(Exception):
+    """The disk has no room for what is to be fetched; the text says how much is needed and where."""
+
+
+class BlobUnavailableError(Exception):
+    """The coordinator does not have the blob, or a damaged one."""
+
+
+class BlobCache:
+    """Fetches blobs, resuming what was interrupted, and drops those least recently used when room is needed."""
+
+    def __init__(self, folder: Path, link: Link, limit_bytes: int) -> None:
+        self._blobs = folder / "blobs"
+        self._parts = folder / "parts"
+        self._link = link
+        self._limit_bytes = limit_bytes
+        self._fetching: dict[str, asyncio.Lock] = {}
+        self._slots = asyncio.Semaphore(PARALLEL_FETCHES)
+
+    def path(self, sha256: str) -> Path:
+        """Return where a blob is, once it has been fetched."""
+        return self._blobs / sha256[:2] / sha256
+
+    async def fetch(self, blobs: Iterable[BlobRef], extra_bytes: int = 0) -> None:
+        """Make blobs present, each verified by its digest just now.
+
+        Args:
+            blobs: in any number of repetitions.
+            extra_bytes: room to be kept free beside them.
+
+        Raises:
+            NoRoomError: the disk is too full.
+            BlobUnavailableError: the coordinator cannot deliver one.
+        """
+        wanted = {blob.sha256: blob for blob in blobs}
+        missing = await asyncio.to_thread(self._find_missing, list(wanted.values()))
+        needed = sum(blob.size for blob in missing) + extra_bytes
+        await asyncio.to_thread(self._make_room, needed, frozenset(wanted))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for blob in missing:
+                    group.create_task(self._fetch_one(blob))
+        except ExceptionGroup as failures:
+            # The first one stopped the others.
+            raise failures.exceptions[0] from None
+
+    def _find_missing(self, blobs: list[BlobRef]) -> list[BlobRef]:
+        missing = []
+        for blob in blobs:
+            path = self.path(blob.sha256)
+            if path.is_file() and _digest(path) == blob.sha256:
+                path.touch()  # the least recently used are dropped first
+            else:
+                path.unlink(missing_ok=True)
+                missing.append(blob)
+        return missing
+
+    def _make_room(self, needed: int, keep: frozenset[str]) -> None:
+        """Drop blobs until ``needed`` bytes fit on the disk and into the limit, or nothing is left to drop."""
+        self._parts.mkdir(parents=True, exist_ok=True)
+        kept = sorted(
+            ((path.stat().st_mtime_ns, path.stat().st_size, path) for path in self._blobs.glob("??/*")),
+            key=lambda entry: entry[0],
+        )
+        total = sum(size for _, size, _ in kept)
+        for _, size, path in kept:
+            free = shutil.disk_usage(self._parts).free
+            if total + needed <= self._limit_bytes and free >= needed + RESERVE_BYTES:
+                return
+            if path.name not in keep:
+                path.unlink(missing_ok=True)
+                total -= size
+        free = shutil.disk_usage(self._parts).free
+        if needed and free < needed + RESERVE_BYTES:
+            raise NoRoomError(
+                f"The disk of {self._parts.parent} has {free / 1e9:.1f} GB free, but the job's files need "
+                f"{needed / 1e9:.1f} GB and {RESERVE_BYTES / 1e9:.1f} GB to spare; "
+                "free some, or move the agent's folder."
+            )
+
+    async def _fetch_one(self, blob: BlobRef) -> None:
+        lock = self._fetching.setdefault(blob.sha256, asyncio.Lock())
+        async with lock, self._slots:
+            if await asyncio.to_thread(self.path(blob.sha256).is_file):
+                return  # another slot was faster
+            part = self._parts / blob.sha256
+            for _ in range(FETCH_ATTEMPTS):
+                await self._link.call(lambda: self._download(blob, part))
+                if await asyncio.to_thread(self._accept, blob, part):
+                    return
+        raise BlobUnavailableError(
+            f"A file of the job arrived damaged {FETCH_ATTEMPTS} times; the coordinator's copy ({blob.sha256}) is bad."
+        )
+
+    async def _download(self, blob: BlobRef, part: Path) -> None:
+        """Append what is missing of a blob to its part."""
+        offset = await asyncio.to_thread(lambda: part.stat().st_size if part.exists() else 0)
+        if offset > blob.size:
+            await asyncio.to_thread(part.unlink)
+            offset = 0
+        if offset == blob.size and blob.size:
+            return
+        written = offset
+        try:
+            file = await asyncio.to_thread(part.open, "ab")
+            try:
+                async for piece in self._link.client.get_blob(blob.sha256, offset):
+                    written += len(piece)
+                    if written > blob.size:
+                        break  # its digest will not be right
+                    await asyncio.to_thread(file.write, piece)
+            finally:
+                await asyncio.to_thread(file.close)
+        except RefusedError as error:
+            await asyncio.to_thread(part.unlink, missing_ok=True)
+            if offset == 0:
+                raise BlobUnavailableError(f"The coordinator has lost a file of the job: {error}") from error
+            raise RetryError(str(error)) from error
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise NoRoomError(f"The disk of {part.parent} became full while fetching the job's files.") from error
+        if written < blob.size:
+            raise RetryError("The coordinator ended a file early.")
+
+    def _accept(self, blob: BlobRef, part: Path) -> bool:
+        if _digest(part) != blob.sha256:
+            part.unlink()
+            return False
+        path = self.path(blob.sha256)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Sessions see the blob itself, by a hard link: nothing may write to it.
+        part.chmod(0o444)
+        part.replace(path)
+        return True
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,50 @@
+"""The command line of an agent."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command("agent")
+@click.option("--coordinator", help="Address of the coordinator (RENDERFARM_COORDINATOR).")
+@click.option(
+    "--join-token", help="Token to join the farm with (RENDERFARM_JOIN_TOKEN); needed for the first time only."
+)
+@click.option("--name", help="Name of this agent; the host name if not given (RENDERFARM_AGENT_NAME).")
+@click.option("--slots", help="Frames rendered at the same time (RENDERFARM_SLOTS).")
+@click.option("--blender", help="A blender executable, or bpy for the Python module (RENDERFARM_BLENDER).")
+@click.option(
+    "--device", help="CPU, CUDA, OPTIX, HIP, ONEAPI or METAL, with :N for one of several (RENDERFARM_DEVICE)."
+)
+@click.option("--threads", help="Processor threads for each slot (RENDERFARM_THREADS).")
+@click.option("--tags", help="Words that describe this agent, separated by commas (RENDERFARM_TAGS).")
+@click.option("--dir", help="Folder for the cache and for frames on their way (RENDERFARM_AGENT_DIR).")
+@click.option("--cache-gb", help="Most gigabytes of downloaded files to keep (RENDERFARM_CACHE_GB).")
+@click.option("--frame-timeout", help="Seconds after which a frame counts as hung (RENDERFARM_FRAME_TIMEOUT).")
+@click.option("--ready-file", type=click.Path(path_type=Path), help="Written once the agent has joined the farm.")
+def agent_command(ready_file: Path | None, **options: str | None) -> None:
+    """Render for the farm on this machine."""
+    import asyncio
+    import logging
+    import os
+
+    from agent.blender.locate import NoBlenderError, find_blender
+    from agent.client import StopAgentError
+    from agent.daemon import Agent, run_until_signalled
+    from agent.identity import IdentityError
+    from agent.settings import SettingsError, read_settings
+
+    logging.basicConfig(
+        level=os.environ.get("RENDERFARM_LOG_LEVEL", "INFO").upper(), format="%(asctime)s %(levelname)s %(message)s"
+    )
+    try:
+        settings = read_settings(os.environ, options)
+        agent = Agent(settings, find_blender(settings.blender), ready_file)
+        asyncio.run(run_until_signalled(agent))
+    except (SettingsError, NoBlenderError, IdentityError, StopAgentError) as error:
+        raise click.ClickException(str(error)) from error
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        raise click.ClickException("Stopped at once; the frame being rendered is lost.") from None
+
+
+COMMANDS: list[click.Command] = [agent_command]

@@ -1,0 +1,243 @@
+"""The agent protocol's calls (docs/PROTOCOL.md).  Errors are named by what the agent must do about them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TypeVar
+
+import aiohttp
+import msgspec
+
+from coordinator.protocol import (
+    CONTENT_TYPE,
+    DecodeError,
+    ErrorBody,
+    ErrorCode,
+    ErrorEnvelope,
+    FrameResult,
+    LeaseGrant,
+    LeaseRequest,
+    Manifest,
+    RegisterRequest,
+    RegisterResponse,
+    ReportRequest,
+    ReportResponse,
+    SoundResult,
+    StoredFile,
+    decode,
+    encode,
+)
+from coordinator.protocol.codec import MAX_MESSAGE_BYTES
+
+T = TypeVar("T")
+
+#: Seconds for a call with a small body; one that waits for work may take that much longer.
+CALL_TIMEOUT = 30.0
+
+#: A transfer fails when nothing moves for this long (seconds), however long it takes as a whole.
+STALL_TIMEOUT = 60.0
+
+CHUNK_BYTES = 1024 * 1024
+
+
+class CallError(Exception):
+    """A call was not answered with success; the text is for people."""
+
+
+class RetryError(CallError):
+    """Wait and repeat the call: the coordinator is away, busy, or out of disk space."""
+
+
+class DropLeaseError(CallError):
+    """The lease has ended: drop its frames, deliver nothing more of them."""
+
+
+class RegisterAgainError(CallError):
+    """The coordinator does not know this agent any more."""
+
+
+class StopAgentError(CallError):
+    """Nothing this agent does will be accepted before a person has changed something."""
+
+
+class RefusedError(CallError):
+    """The content was refused, and would be again."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class CoordinatorClient:
+    """Calls on one coordinator, with one token."""
+
+    def __init__(self, http: aiohttp.ClientSession, base_url: str) -> None:
+        self._http = http
+        self._base = base_url.rstrip("/")
+        self.token = ""
+        """Sent with every call but :meth:`register`."""
+
+    async def register(self, request: RegisterRequest, token: str) -> RegisterResponse:
+        """Introduce the agent, with the join token or its own."""
+        return await self._call("POST", "register", RegisterResponse, request, token=token)
+
+    async def ask(self, request: LeaseRequest) -> LeaseGrant | None:
+        """Ask for work and wait for it up to ``request.wait_seconds``."""
+        return await self._call_optional("POST", "leases", LeaseGrant, request, CALL_TIMEOUT + request.wait_seconds)
+
+    async def report(self, lease_id: str, request: ReportRequest) -> ReportResponse:
+        """Report on a lease."""
+        return await self._call("POST", f"leases/{lease_id}/report", ReportResponse, request)
+
+    async def put_frame(self, lease_id: str, frame: int, result: FrameResult) -> None:
+        """Hand in a frame whose files have been uploaded."""
+        await self._send("PUT", f"leases/{lease_id}/frames/{frame}", result)
+
+    async def put_sound(self, lease_id: str, result: SoundResult) -> None:
+        """Hand in the sound, or say why there is none."""
+        await self._send("PUT", f"leases/{lease_id}/sound", result)
+
+    async def leave(self) -> None:
+        """Say good-bye: every lease of this agent ends."""
+        await self._send("POST", "leave", None)
+
+    async def manifest(self, pack_id: str) -> Manifest:
+        """Return a pack's manifest, not validated yet."""
+        return await self._call("GET", f"packs/{pack_id}", Manifest)
+
+    async def put_blob(self, lease_id: str, path: Path, file: StoredFile) -> None:
+        """Upload a file's bytes."""
+        with await asyncio.to_thread(path.open, "rb") as data:
+            await self._send_body(
+                f"leases/{lease_id}/blobs/{file.sha256}",
+                data,
+                {"Content-Length": str(file.size), "Content-Type": "application/octet-stream"},
+            )
+
+    async def get_blob(self, sha256: str, offset: int) -> AsyncIterator[bytes]:
+        """Yield a blob's bytes from ``offset`` on, in pieces; nothing is verified here.
+
+        Raises:
+            RefusedError: the coordinator has no such blob, or no such offset.
+        """
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        try:
+            async with self._request("GET", f"blobs/{sha256}", None, headers, None) as response:
+                await _check(response)
+                if offset and response.status != 206:
+                    raise RefusedError(ErrorCode.INVALID, "the coordinator does not resume downloads")
+                async for piece in response.content.iter_chunked(CHUNK_BYTES):
+                    yield piece
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(error) from error
+
+    # ── Plumbing ──
+
+    async def _call(
+        self, method: str, path: str, kind: type[T], message: msgspec.Struct | None = None, *, token: str | None = None
+    ) -> T:
+        answer = await self._call_optional(method, path, kind, message, CALL_TIMEOUT, token)
+        if answer is None:
+            raise RetryError(f"The coordinator at {self._base} answered {path} with nothing.")
+        return answer
+
+    async def _call_optional(
+        self,
+        method: str,
+        path: str,
+        kind: type[T],
+        message: msgspec.Struct | None,
+        timeout: float,  # noqa: ASYNC109 - it is aiohttp's own limit for the request
+        token: str | None = None,
+    ) -> T | None:
+        status, body = await self._exchange(method, path, message, timeout, token)
+        if status == 204:
+            return None
+        try:
+            return decode(body, kind)
+        except DecodeError as error:
+            raise RetryError(f"The coordinator at {self._base} answered {path} with something else: {error}") from error
+
+    async def _send(self, method: str, path: str, message: msgspec.Struct | None) -> None:
+        await self._exchange(method, path, message, CALL_TIMEOUT, None)
+
+    async def _exchange(
+        self, method: str, path: str, message: msgspec.Struct | None, limit: float, token: str | None
+    ) -> tuple[int, bytes]:
+        body = None if message is None else encode(message)
+        headers = {} if message is None else {"Content-Type": CONTENT_TYPE}
+        try:
+            async with self._request(method, path, body, headers, limit, token) as response:
+                await _check(response)
+                return response.status, await _read(response)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(error) from error
+
+    async def _send_body(self, path: str, body: object, headers: dict[str, str]) -> None:
+        try:
+            async with self._request("PUT", path, body, headers, None) as response:
+                await _check(response)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(error) from error
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: object,
+        headers: dict[str, str],
+        limit: float | None,
+        token: str | None = None,
+    ) -> "aiohttp.client._RequestContextManager":
+        timeout = aiohttp.ClientTimeout(total=limit, sock_connect=10.0, sock_read=limit or STALL_TIMEOUT)
+        return self._http.request(
+            method,
+            f"{self._base}/agent/v1/{path}",
+            data=body,
+            headers={"Authorization": f"Bearer {self.token if token is None else token}", **headers},
+            timeout=timeout,
+            allow_redirects=False,
+        )
+
+    def _unreachable(self, error: Exception) -> RetryError:
+        reason = str(error) or type(error).__name__
+        return RetryError(f"The coordinator at {self._base} cannot be reached ({reason}).")
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Return the body; one that is too long is cut, and then does not decode."""
+    body = bytearray()
+    async for piece in response.content.iter_chunked(CHUNK_BYTES):
+        body += piece
+        if len(body) > MAX_MESSAGE_BYTES:
+            break
+    return bytes(body)
+
+
+async def _check(response: aiohttp.ClientResponse) -> None:
+    """Raise what an answer other than success means."""
+    status = response.status
+    if status in (200, 201, 204, 206):
+        return
+    error = await _error_of(response)
+    match status:
+        case 401 | 403 | 426:
+            raise StopAgentError(error.message)
+        case 410:
+            raise RegisterAgainError(error.message)
+        case 409 if error.code != ErrorCode.MISSING_BLOBS:
+            raise DropLeaseError(error.message)
+        case 429:
+            raise RetryError(error.message)
+        case _ if status >= 500:
+            raise RetryError(error.message)
+        case _:
+            raise RefusedError(error.code, error.message)
+
+
+async def _error_of(response: aiohttp.ClientResponse) -> ErrorBody:
+    try:
+        return decode(await _read(response), ErrorEnvelope).error
+    except DecodeError:
+        # A proxy's page, or no coordinator at all.
+        return ErrorBody(code="", message=f"{response.url.origin()} answered {response.status} {response.reason}")

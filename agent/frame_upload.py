@@ -1,0 +1,242 @@
+"""Finished frames: kept on disk until the coordinator has them, delivered while the next ones render."""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from agent.client import DropLeaseError, RefusedError
+from agent.events import Delivered, FrameSpoilt, LeaseLost
+from agent.link import Link
+from agent.pictures import SpoiltFrameError, check_frame, shrink_preview
+from coordinator.protocol import ErrorCode, FrameResult, ImageFormat, SoundResult, StoredFile
+
+log = logging.getLogger(__name__)
+
+NOTE = "note.json"
+
+#: Deliveries at the same time.
+WORKERS = 2
+
+#: Rendering waits while more frames than this are not delivered yet.
+MAX_WAITING = 64
+
+#: How long (seconds) handing in what is already uploaded may take after the agent was told to stop at once.
+LAST_WORDS_SECONDS = 5.0
+
+#: Uploading a frame's files again, when the coordinator says that it lacks them, is tried this often.
+UPLOAD_ATTEMPTS = 3
+
+Tell = Callable[[Delivered | FrameSpoilt | LeaseLost], None]
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """What must be known to deliver a frame, or the sound, after the agent was started anew."""
+
+    lease_id: str
+    frame: int | None
+    """``None``: the sound."""
+    output: str | None
+    """Names in the note's folder.  ``None``: there is no sound, for the reason in ``failure``."""
+    preview: str | None = None
+    display: str | None = None
+    failure: str | None = None
+    format: ImageFormat | None = None
+    size: tuple[int, int] | None = None
+    seconds: float = 0.0
+    memory_bytes: int | None = None
+    blender: tuple[int, int, int] = (0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    note: Note
+    folder: Path
+    tell: Tell
+
+
+class Outbox:
+    """What is rendered and not delivered."""
+
+    def __init__(self, folder: Path, link: Link) -> None:
+        self._folder = folder
+        self._link = link
+        self._queue: asyncio.Queue[_Item] = asyncio.Queue()
+        self._waiting: set[Path] = set()
+        self._changed = asyncio.Condition()
+
+    async def load(self) -> None:
+        """Queue what an earlier run could not deliver; remove what it had not finished."""
+        for folder, note in await asyncio.to_thread(self._read_notes):
+            self._put(_Item(note, folder, lambda _event: None))
+
+    async def place(self, lease_id: str, frame: int | None) -> Path:
+        """Make and return an empty folder for a frame's files (``None``: for the sound)."""
+        folder = self._folder / lease_id / ("sound" if frame is None else str(frame))
+
+        def make() -> None:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+
+        await asyncio.to_thread(make)
+        return folder
+
+    async def room(self) -> None:
+        """Wait until another frame may be rendered."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self._waiting) < MAX_WAITING)
+
+    async def add(self, folder: Path, note: Note, tell: Tell) -> None:
+        """Take in what lies finished in a folder of :meth:`place`; ``tell`` hears what becomes of it."""
+        await asyncio.to_thread(_write_note, folder, note)
+        self._put(_Item(note, folder, tell))
+
+    async def discard(self, lease_id: str) -> None:
+        """Remove everything of a lease that has ended."""
+        await asyncio.to_thread(shutil.rmtree, self._folder / lease_id, ignore_errors=True)
+        await self._forget(*(folder for folder in self._waiting if folder.parent.name == lease_id))
+
+    async def drained(self) -> None:
+        """Wait until everything has been delivered."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._waiting)
+
+    async def run(self) -> None:
+        """Deliver, for ever."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WORKERS):
+                group.create_task(self._deliver_all())
+
+    async def _deliver_all(self) -> None:
+        while True:
+            item = await self._queue.get()
+            if item.folder in self._waiting:
+                await self._deliver(item)
+                await self._forget(item.folder)
+
+    async def _deliver(self, item: _Item) -> None:
+        note = item.note
+        try:
+            if note.frame is None:
+                await self._deliver_sound(item)
+            else:
+                await self._deliver_frame(item, note.frame)
+        except DropLeaseError:
+            await self.discard(note.lease_id)
+            item.tell(LeaseLost(note.lease_id))
+            return
+        except SpoiltFrameError as error:
+            log.warning("Frame %s is not delivered: %s", note.frame, error)
+            await self._remove(item.folder)
+            if note.frame is not None:
+                item.tell(FrameSpoilt(note.lease_id, note.frame, str(error)))
+            return
+        except RefusedError as error:
+            # The coordinator has counted it as failed; it comes again as new work if it is to be tried again.
+            log.warning("The coordinator refused frame %s: %s", note.frame, error)
+        except OSError as error:
+            if item.folder not in self._waiting:
+                return  # its lease was lost, and its files removed meanwhile
+            log.warning("Frame %s cannot be read: %s", note.frame, error)
+            if note.frame is not None:
+                message = f"The rendered file cannot be read on the agent: {error.strerror}."
+                item.tell(FrameSpoilt(note.lease_id, note.frame, message))
+                return
+        await self._remove(item.folder)
+        item.tell(Delivered(note.lease_id, note.frame))
+
+    async def _deliver_frame(self, item: _Item, frame: int) -> None:
+        note, folder = item.note, item.folder
+        if note.output is None or note.preview is None or note.format is None:
+            raise SpoiltFrameError("The note of this frame is incomplete.")
+        output, preview = folder / note.output, folder / note.preview
+        display = folder / note.display if note.display else None
+        await asyncio.to_thread(check_frame, output, note.format, note.size)
+        await asyncio.to_thread(shrink_preview, preview)
+        files = {path: await asyncio.to_thread(_stored, path) for path in (output, preview, display) if path}
+        result = FrameResult(
+            output=files[output],
+            preview=files[preview],
+            display=files[display] if display else None,
+            seconds=note.seconds,
+            peak_memory_bytes=note.memory_bytes,
+            blender=note.blender,
+        )
+        for attempt in range(1, UPLOAD_ATTEMPTS + 1):
+            for path, file in files.items():
+                await self._upload(note.lease_id, path, file)
+            try:
+                await self._hand_in(lambda: self._link.client.put_frame(note.lease_id, frame, result))
+            except RefusedError as error:
+                if error.code != ErrorCode.MISSING_BLOBS or attempt == UPLOAD_ATTEMPTS:
+                    raise
+            else:
+                return
+
+    async def _deliver_sound(self, item: _Item) -> None:
+        note = item.note
+        result = SoundResult(failure=note.failure or "The sound file is lost.")
+        if note.output is not None:
+            path = item.folder / note.output
+            file = await asyncio.to_thread(_stored, path)
+            await self._upload(note.lease_id, path, file)
+            result = SoundResult(file=file)
+        await self._hand_in(lambda: self._link.client.put_sound(note.lease_id, result))
+
+    async def _upload(self, lease_id: str, path: Path, file: StoredFile) -> None:
+        await self._link.call(lambda: self._link.client.put_blob(lease_id, path, file))
+
+    async def _hand_in(self, call: Callable[[], Awaitable[None]]) -> None:
+        """Make the call that records the work, and let it come to its end even when the agent is told to stop."""
+        task = asyncio.ensure_future(self._link.call(call))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task], timeout=LAST_WORDS_SECONDS)
+            task.cancel()
+            raise
+
+    def _put(self, item: _Item) -> None:
+        self._waiting.add(item.folder)
+        self._queue.put_nowait(item)
+
+    async def _remove(self, folder: Path) -> None:
+        await asyncio.to_thread(_remove, folder)
+
+    async def _forget(self, *folders: Path) -> None:
+        self._waiting.difference_update(folders)
+        async with self._changed:
+            self._changed.notify_all()
+
+    def _read_notes(self) -> list[tuple[Path, Note]]:
+        found = []
+        for folder in sorted(self._folder.glob("*/*")):
+            try:
+                found.append((folder, msgspec.json.decode((folder / NOTE).read_bytes(), type=Note)))
+            except (OSError, msgspec.DecodeError):
+                shutil.rmtree(folder, ignore_errors=True)
+        return found
+
+
+def _stored(path: Path) -> StoredFile:
+    with path.open("rb") as file:
+        return StoredFile(sha256=hashlib.file_digest(file, "sha256").hexdigest(), size=os.fstat(file.fileno()).st_size)
+
+
+def _write_note(folder: Path, note: Note) -> None:
+    temporary = folder / f"{NOTE}.new"
+    temporary.write_bytes(msgspec.json.encode(note))
+    temporary.replace(folder / NOTE)
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.parent.rmdir()  # the lease's, when this was its last frame

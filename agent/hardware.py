@@ -1,0 +1,65 @@
+"""What this machine is made of, for people who look at the list of agents."""
+
+import platform
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+import psutil
+
+from coordinator.protocol import Gpu, Hardware
+
+#: nvidia-smi takes seconds when the driver has to wake the cards.
+QUERY_TIMEOUT = 20.0
+
+MEBIBYTE = 1024**2
+
+
+def read_hardware() -> Hardware:
+    """Return this machine's processor, memory and NVIDIA cards; takes up to QUERY_TIMEOUT seconds."""
+    return Hardware(
+        hostname=socket.gethostname(),
+        os=platform.platform(terse=True),
+        cpu=_cpu_name(),
+        cpu_count=psutil.cpu_count() or 1,
+        memory_bytes=psutil.virtual_memory().total,
+        gpus=_nvidia_gpus(),
+    )
+
+
+def parse_gpus(listing: str) -> list[Gpu]:
+    """Return the cards in what nvidia-smi printed: a line for each, its name and its memory in MiB."""
+    gpus = []
+    for line in listing.splitlines():
+        name, _, memory = line.rpartition(",")
+        if name.strip():
+            mebibytes = memory.strip()
+            gpus.append(Gpu(name=name.strip(), memory_bytes=int(mebibytes) * MEBIBYTE if mebibytes.isdigit() else None))
+    return gpus
+
+
+def _nvidia_gpus() -> list[Gpu]:
+    if shutil.which("nvidia-smi") is None:
+        return []
+    try:
+        answer = subprocess.run(
+            ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"],
+            capture_output=True,
+            text=True,
+            timeout=QUERY_TIMEOUT,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []  # a driver without a card, or one that is being replaced
+    return parse_gpus(answer.stdout)
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or platform.machine()

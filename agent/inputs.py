@@ -1,0 +1,129 @@
+"""The files of packs, laid out in folders that sessions open scenes from."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.blob_cache import BlobCache, BlobUnavailableError, NoRoomError
+from agent.client import RefusedError
+from agent.link import Link
+from coordinator.protocol import Manifest, ManifestError, ManifestFile, manifest_digest, validate_manifest
+
+
+class InputsError(Exception):
+    """The pack's files cannot be had.  ``code`` is ``no_room`` (this machine's fault) or ``no_inputs``."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A pack's files, where a session can open them."""
+
+    main: Path
+    remap: dict[str, str]
+    """Files or folders as the scene names them → absolute paths here."""
+
+
+class Inputs:
+    """Makes packs present, each once however many slots want it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        cache: BlobCache,
+        link: Link,
+        packs_in_use: Callable[[], set[str]],
+    ) -> None:
+        """Keep packs below ``folder``, which must be on the cache's file system to save a copy of every file."""
+        self._folder = folder / "packs"
+        self._cache = cache
+        self._link = link
+        self._packs_in_use = packs_in_use
+        self._packs: dict[str, Pack] = {}
+        # One at a time: a pack's fetch must not drop the blobs that another is made of.
+        self._lock = asyncio.Lock()
+
+    async def clear(self) -> None:
+        """Remove the packs of an earlier run; their blobs stay in the cache and are verified before they are used."""
+        await asyncio.to_thread(_remove, self._folder)
+
+    def pack(self, pack_id: str) -> Pack:
+        """Return a pack that was prepared."""
+        return self._packs[pack_id]
+
+    async def prepare(self, pack_id: str) -> None:
+        """Make a pack present, and remove those that nobody uses any more.
+
+        Raises:
+            InputsError: it cannot be had.
+        """
+        async with self._lock:
+            for unused in self._packs.keys() - self._packs_in_use() - {pack_id}:
+                del self._packs[unused]
+                await asyncio.to_thread(_remove, self._folder / unused)
+            if pack_id not in self._packs:
+                self._packs[pack_id] = await self._assemble(pack_id)
+
+    async def _assemble(self, pack_id: str) -> Pack:
+        try:
+            manifest = await self._link.call(lambda: self._link.client.manifest(pack_id))
+            validate_manifest(manifest)
+            if manifest_digest(manifest) != pack_id:
+                raise InputsError("no_inputs", "The coordinator's list of the job's files is not the one submitted.")
+            # Files of several blobs are copies; those of one share its bytes.
+            copies = sum(file.size for file in manifest.files if len(file.blobs) != 1)
+            await self._cache.fetch((blob for file in manifest.files for blob in file.blobs), copies)
+            return await asyncio.to_thread(self._lay_out, pack_id, manifest)
+        except RefusedError as error:
+            raise InputsError("no_inputs", f"The coordinator cannot give the job's files: {error}") from error
+        except ManifestError as error:
+            raise InputsError("no_inputs", f"The coordinator's list of the job's files is bad: {error}") from error
+        except BlobUnavailableError as error:
+            raise InputsError("no_inputs", str(error)) from error
+        except NoRoomError as error:
+            raise InputsError("no_room", str(error)) from error
+        except OSError as error:
+            raise InputsError("no_room", f"The job's files cannot be written to {self._folder}: {error}") from error
+
+    def _lay_out(self, pack_id: str, manifest: Manifest) -> Pack:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix="new-", dir=self._folder))
+        try:
+            for file in manifest.files:
+                # The manifest was validated: its paths stay inside, and none is there twice.
+                self._place(file, building / file.path)
+            folder = self._folder / pack_id
+            building.replace(folder)
+        except OSError:
+            _remove(building)
+            raise
+        remap = {source: str(folder / target) for source, target in manifest.remap.items()}
+        return Pack(folder / manifest.main, remap)
+
+    def _place(self, file: ManifestFile, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if len(file.blobs) == 1:
+            blob = self._cache.path(file.blobs[0].sha256)
+            try:
+                os.link(blob, path)
+            except OSError:  # a file system without hard links, or too many of them
+                shutil.copyfile(blob, path)
+        else:
+            with path.open("wb") as target:
+                for part in file.blobs:
+                    with self._cache.path(part.sha256).open("rb") as source:
+                        shutil.copyfileobj(source, target)
+        path.chmod(0o444)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)

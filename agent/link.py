@@ -1,0 +1,90 @@
+"""The agent's standing with its coordinator: registered, and calls repeated until they are answered."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from agent.backoff import Repeater
+from agent.client import CoordinatorClient, RefusedError, RegisterAgainError, StopAgentError
+from agent.identity import AgentFolder
+from coordinator.protocol import RegisterRequest, RegisterResponse
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class Link:
+    """Makes calls and sees to what they have in common: waiting for the coordinator, and registering again."""
+
+    def __init__(
+        self,
+        client: CoordinatorClient,
+        repeater: Repeater,
+        folder: AgentFolder,
+        request: RegisterRequest,
+        join_token: str,
+    ) -> None:
+        self.client = client
+        self._repeater = repeater
+        self._folder = folder
+        self._request = request
+        self._join_token = join_token
+        self._registrations = 0
+        self._registering = asyncio.Lock()
+
+    async def call(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Return what a call of the client returns, however long the coordinator is away.
+
+        Raises:
+            DropLeaseError: the lease it is about has ended.
+            RefusedError: its content is refused.
+            StopAgentError: the agent is not wanted any more.
+        """
+        while True:
+            registrations = self._registrations
+            try:
+                return await self._repeater.until_answered(call)
+            except RegisterAgainError:
+                async with self._registering:
+                    # Several calls may be told so at once; the first one registers for all.
+                    if registrations == self._registrations:
+                        log.info("The coordinator has forgotten this agent; registering again.")
+                        await self.register()
+
+    async def register(self) -> RegisterResponse:
+        """Introduce the agent, with the token it has, else with the join token.
+
+        Raises:
+            StopAgentError: the coordinator does not take it.
+        """
+        identity = await asyncio.to_thread(self._folder.load)
+        if identity is not None:
+            try:
+                answer = await self._introduce(identity.token)
+            except StopAgentError:
+                if not self._join_token:
+                    raise
+                log.info("The coordinator no longer takes this agent's token; joining anew.")
+            else:
+                return self._registered(answer, answer.token or identity.token)
+        if not self._join_token:
+            raise StopAgentError(
+                "This agent has not joined the farm yet: give it the join token that the coordinator printed at its "
+                "first start, with --join-token or RENDERFARM_JOIN_TOKEN."
+            )
+        answer = await self._introduce(self._join_token)
+        await asyncio.to_thread(self._folder.save, answer.agent_id, answer.token)
+        return self._registered(answer, answer.token)
+
+    async def _introduce(self, token: str) -> RegisterResponse:
+        try:
+            return await self._repeater.until_answered(lambda: self.client.register(self._request, token))
+        except (RefusedError, RegisterAgainError) as error:
+            raise StopAgentError(f"The coordinator does not take this agent: {error}") from error
+
+    def _registered(self, answer: RegisterResponse, token: str) -> RegisterResponse:
+        self.client.token = token
+        self._registrations += 1
+        return answer

@@ -1,0 +1,347 @@
+"""What a slot does next: events in, instructions out, no I/O.
+
+One :class:`Slot` holds up to two leases: the one it renders and the next one, asked for when the last frame of the
+first begins, so that it never runs dry.  The daemon carries the instructions out and tells what came of each.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from agent.events import (
+    LEASE_EVENTS,
+    Delivered,
+    Event,
+    Fetched,
+    FetchFailed,
+    FrameSpoilt,
+    Granted,
+    LeaseEvent,
+    LeaseLost,
+    NoWork,
+    Progressed,
+    Reported,
+    Rested,
+    SlotEvent,
+    StopRequested,
+    WorkDone,
+    WorkFailed,
+)
+from agent.instructions import (
+    Ask,
+    CloseSession,
+    Discard,
+    Fetch,
+    Finish,
+    Instruction,
+    MixSound,
+    Pause,
+    Prepare,
+    Render,
+    Report,
+    StopAsking,
+    StopWork,
+    Work,
+)
+from coordinator.protocol import FrameFailure, ImageFormat, JobSpec, LeaseGrant, RenderSpec, ReportRequest, Stage
+
+#: The coordinator lends a slot this many chunks at a time.
+MAX_LEASES = 2
+
+#: A session is closed, and its memory freed, after this many fruitless requests for work (each waits ~25 s).
+IDLE_ASKS = 12
+
+#: How long (seconds) a slot that cannot render through a fault of its own machine waits before it asks again.
+FAULT_PAUSE = 30.0
+
+#: Failures that every frame of the job would meet.
+JOB_FAILURES = frozenset({"cannot_open", "no_scene", "no_camera", "no_engine", "unsupported", "wrong_size"})
+
+#: Failures that say nothing about the job: another agent may well render it.
+AGENT_FAULTS = frozenset({"not_started", "no_device", "no_room"})
+
+
+@dataclass(slots=True)
+class HeldLease:
+    """A lease and what is left of it."""
+
+    grant: LeaseGrant
+    todo: deque[int]
+    """Frames not begun, in order."""
+    sound: bool
+    """The sound is still to be mixed."""
+    fetched: bool = False
+    undelivered: set[int | None] = field(default_factory=set)
+    """Frames (``None``: the sound) that are rendered and on their way to the coordinator."""
+    failures: list[FrameFailure] = field(default_factory=list)
+    """Not yet reported."""
+    warnings: list[str] = field(default_factory=list)
+    giving_back: bool = False
+    """No more of it is begun here; it is released once all that is rendered has been delivered."""
+
+    @property
+    def has_work(self) -> bool:
+        """Whether anything of it is still to be begun here."""
+        return not self.giving_back and (self.sound or bool(self.todo))
+
+    def give_back(self) -> None:
+        """Begin nothing more of it."""
+        self.giving_back = True
+        self.sound = False
+        self.todo.clear()
+
+
+Setup = tuple[str, RenderSpec, ImageFormat]
+
+
+class Slot:
+    """One slot's state.  :meth:`handle` is its only way in."""
+
+    def __init__(self) -> None:
+        self.leases: dict[str, HeldLease] = {}
+        self.work: Work | None = None
+        self.stopping = False
+        self.finished = False
+        self._asking = False
+        self._resting = False
+        self._work_unwanted = False
+        """It is being killed: its failure says nothing."""
+        self._setup: Setup | None = None
+        """What the session has open and is set up for; None when there is no session."""
+        self._fruitless_asks = 0
+        self._progress = Progressed(0.0, None, None)
+
+    # ── What others may ask ──
+
+    def packs(self) -> set[str]:
+        """Return the packs that must stay on disk: those of the leases, and the one a session has open."""
+        packs = {lease.grant.job.pack_id for lease in self.leases.values()}
+        return packs | ({self._setup[0]} if self._setup else set())
+
+    def report(self, lease_id: str) -> ReportRequest:
+        """Return what there is to report on a lease that is held."""
+        lease = self.leases[lease_id]
+        release = lease.giving_back and not lease.undelivered and not self._works_on(lease_id)
+        if not self._works_on(lease_id):
+            stage = Stage.UPLOADING if lease.undelivered and not lease.has_work else Stage.FETCHING
+            return ReportRequest(
+                stage=stage, failures=list(lease.failures), warnings=list(lease.warnings), release=release
+            )
+        work = self.work
+        stage = (
+            Stage.OPENING
+            if isinstance(work, Prepare)
+            else Stage.MIXING
+            if isinstance(work, MixSound)
+            else Stage.RENDERING
+        )
+        return ReportRequest(
+            stage=stage,
+            frame=work.frame if isinstance(work, Render) else None,
+            progress=self._progress.progress,
+            remaining_seconds=self._progress.remaining_seconds,
+            memory_bytes=self._progress.memory_bytes,
+            failures=list(lease.failures),
+            warnings=list(lease.warnings),
+        )
+
+    # ── The way in ──
+
+    def handle(self, event: Event) -> list[Instruction]:
+        """Take an event in and return what must be done now, in order."""
+        if isinstance(event, Progressed):
+            self._progress = event
+            return []
+        if isinstance(event, LEASE_EVENTS):
+            lease = self.leases.get(event.lease_id)
+            # What comes of a lease that has ended meanwhile changes nothing.
+            instructions = [] if lease is None else self._on_lease_event(lease, event)
+        else:
+            instructions = self._on_slot_event(event)
+        return instructions + self._go_on()
+
+    # ── Events ──
+
+    def _on_lease_event(self, lease: HeldLease, event: LeaseEvent) -> list[Instruction]:
+        match event:
+            case Fetched():
+                lease.fetched = True
+                return []
+            case FetchFailed(_, code, message):
+                return self._fail(lease, None, code, message)
+            case Delivered(_, frame):
+                lease.undelivered.discard(frame)
+                return []
+            case FrameSpoilt(_, frame, message):
+                lease.undelivered.discard(frame)
+                return self._fail(lease, frame, "bad_frame", message)
+            case Reported(_, report, last_frame):
+                return self._on_reported(lease, report, last_frame)
+            case LeaseLost(lease_id):
+                return self._lose(lease_id)
+
+    def _on_slot_event(self, event: SlotEvent) -> list[Instruction]:
+        match event:
+            case Granted(grant):
+                return self._on_granted(grant)
+            case NoWork():
+                return self._on_no_work()
+            case WorkDone(warnings):
+                self._on_work_done(warnings)
+                return []
+            case WorkFailed(code, message):
+                return self._on_work_failed(code, message)
+            case StopRequested():
+                return self._on_stop()
+            case Rested():
+                self._resting = False
+                return []
+
+    def _on_granted(self, grant: LeaseGrant) -> list[Instruction]:
+        self._asking = False
+        self._fruitless_asks = 0
+        if grant.lease_id in self.leases:
+            return []  # asked for before an answer got lost
+        lease = HeldLease(grant, deque(grant.frames), sound=grant.mix_sound and grant.sound_range is not None)
+        self.leases[grant.lease_id] = lease
+        if self.stopping:
+            lease.give_back()
+            return [Report()]
+        return [Fetch(grant.lease_id, grant.job.pack_id), Report()]
+
+    def _on_no_work(self) -> list[Instruction]:
+        self._asking = False
+        self._fruitless_asks += 1
+        if self._fruitless_asks < IDLE_ASKS or self.work is not None or self._setup is None:
+            return []
+        self._setup = None
+        return [CloseSession()]
+
+    def _on_work_done(self, warnings: tuple[str, ...]) -> None:
+        work, self.work = self.work, None
+        if isinstance(work, Prepare):
+            self._setup = _setup(work.job)
+        lease = self.leases.get(work.lease_id) if work else None
+        if lease is None:
+            return
+        lease.warnings += warnings
+        if isinstance(work, Render):
+            lease.undelivered.add(work.frame)
+        elif isinstance(work, MixSound):
+            lease.undelivered.add(None)
+
+    def _on_work_failed(self, code: str, message: str) -> list[Instruction]:
+        work, self.work = self.work, None
+        unwanted, self._work_unwanted = self._work_unwanted, False
+        self._setup = None
+        lease = self.leases.get(work.lease_id) if work else None
+        if lease is None or unwanted:
+            return []
+        if isinstance(work, MixSound):
+            lease.undelivered.add(None)  # why there is no sound is delivered instead
+            return []
+        return self._fail(lease, work.frame if isinstance(work, Render) else None, code, message)
+
+    def _on_reported(self, lease: HeldLease, report: ReportRequest, last_frame: int | None) -> list[Instruction]:
+        lease.failures = lease.failures[len(report.failures) :]
+        lease.warnings = lease.warnings[len(report.warnings) :]
+        if report.release:
+            del self.leases[lease.grant.lease_id]
+            return []
+        return self._shrink(lease, last_frame)
+
+    def _shrink(self, lease: HeldLease, last_frame: int | None) -> list[Instruction]:
+        if last_frame is None:
+            # The frame being rendered may be the last one: it is finished.
+            lease.todo.clear()
+            return []
+        lease.todo = deque(frame for frame in lease.todo if frame <= last_frame)
+        if isinstance(self.work, Render) and self._works_on(lease.grant.lease_id) and self.work.frame > last_frame:
+            return self._stop_work()
+        return []
+
+    def _on_stop(self) -> list[Instruction]:
+        self.stopping = True
+        for lease in self.leases.values():
+            lease.give_back()
+        instructions: list[Instruction] = [StopAsking()] if self._asking else []
+        self._asking = False
+        # A frame is finished; a scene being opened would only be closed again.
+        return instructions + self._stop_work() if isinstance(self.work, Prepare) else instructions
+
+    # ── Ends ──
+
+    def _fail(self, lease: HeldLease, frame: int | None, code: str, message: str) -> list[Instruction]:
+        """Note a failure: of the frame, of the whole job, or of this machine."""
+        if code in AGENT_FAULTS:
+            lease.warnings.append(message[:1000])
+            lease.give_back()
+            self._resting = True
+            return [Report(), Pause(FAULT_PAUSE)]
+        if code in JOB_FAILURES:
+            frame = None
+        lease.failures.append(FrameFailure(frame=frame, code=code, message=message[:4000]))
+        if frame is None:
+            lease.give_back()
+        return [Report()]
+
+    def _lose(self, lease_id: str) -> list[Instruction]:
+        del self.leases[lease_id]
+        instructions: list[Instruction] = [Discard(lease_id)]
+        if self._works_on(lease_id) and isinstance(self.work, Render):
+            instructions += self._stop_work()
+        return instructions
+
+    def _stop_work(self) -> list[Instruction]:
+        self._work_unwanted = True
+        return [StopWork()]
+
+    # ── What next ──
+
+    def _go_on(self) -> list[Instruction]:
+        for lease_id, lease in list(self.leases.items()):
+            if self._is_over(lease_id, lease):
+                del self.leases[lease_id]
+        instructions: list[Instruction] = []
+        if self.work is None and not self._resting:
+            self.work = self._next_work()
+            if self.work is not None:
+                self._progress = Progressed(0.0, None, None)
+                instructions += [self.work, Report()]
+        releasable = any(self.report(lease_id).release for lease_id in self.leases)
+        if releasable:
+            instructions.append(Report())
+        if self._wants_more():
+            self._asking = True
+            instructions.append(Ask(tuple(self.leases), self._setup[0] if self._setup else None))
+        if self.stopping and not self.finished and not self.leases and self.work is None:
+            self.finished = True
+            instructions.append(Finish())
+        return instructions
+
+    def _next_work(self) -> Work | None:
+        lease = next((lease for lease in self.leases.values() if lease.has_work), None)
+        if lease is None or not lease.fetched or self.stopping:
+            return None
+        grant = lease.grant
+        if self._setup != _setup(grant.job):
+            return Prepare(grant.lease_id, grant.job)
+        if lease.sound and grant.sound_range is not None:
+            lease.sound = False
+            return MixSound(grant.lease_id, *grant.sound_range)
+        return Render(grant.lease_id, grant.job, lease.todo.popleft())
+
+    def _wants_more(self) -> bool:
+        if self._asking or self._resting or self.stopping or len(self.leases) >= MAX_LEASES:
+            return False
+        return not any(lease.has_work for lease in self.leases.values())
+
+    def _works_on(self, lease_id: str) -> bool:
+        return self.work is not None and self.work.lease_id == lease_id
+
+    def _is_over(self, lease_id: str, lease: HeldLease) -> bool:
+        pending = lease.has_work or lease.undelivered or lease.failures or lease.giving_back
+        return not pending and not self._works_on(lease_id)
+
+
+def _setup(job: JobSpec) -> Setup:
+    return job.pack_id, job.render, job.output.format
