@@ -1,0 +1,150 @@
+"""The public API as far as a submission uses it, in memory, with faults on demand.
+
+The real coordinator does not break its connections or answer nonsense when a test wants it to: this does.
+"""
+
+import hashlib
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+TOKEN = "rf_admin_test"  # noqa: S105 - opens nothing but this fake
+
+#: What a fault does with a request instead of answering it.
+Fault = Callable[["Handler"], None]
+
+
+class FaultyCoordinator:
+    """What the fake holds, and what it will do wrong next."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.blobs: dict[str, bytes] = {}
+        self.manifests: list[dict[str, Any]] = []
+        self.jobs: list[dict[str, Any]] = []
+        self.files: dict[str, bytes] = {}
+        """What GET answers below ``/api/v1/``, by path, beside what is made here."""
+        self.requests: list[str] = []
+        """Method and path of every request, in order."""
+        self._faults: dict[str, list[Fault]] = defaultdict(list)
+        self._lock = threading.Lock()
+
+    def fail(self, request: str, *faults: Fault) -> None:
+        """Do these things, one each, with the next requests that start with ``request`` (such as ``PUT /api``)."""
+        self._faults[request] += faults
+
+    def next_fault(self, request: str) -> Fault | None:
+        """Note a request; return what to do wrong with it."""
+        with self._lock:
+            self.requests.append(request)
+            # The longest start that fits says best which request is meant.
+            for start in sorted(self._faults, key=len, reverse=True):
+                if request.startswith(start) and self._faults[start]:
+                    return self._faults[start].pop(0)
+        return None
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    state: FaultyCoordinator
+    body = b""
+
+    def answer(self, status: int, body: bytes | dict[str, Any], **headers: str) -> None:
+        """Answer with JSON or bytes."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(data)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def refuse(self, status: int, code: str, message: str, **fields: Any) -> None:
+        """Answer with the error envelope."""
+        self.answer(status, {"error": {"code": code, "message": message, "fields": fields}})
+
+    def log_message(self, *arguments: Any) -> None:
+        """Say nothing."""
+
+    def _handle(self) -> None:
+        fault = self.state.next_fault(f"{self.command} {self.path}")
+        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if fault is not None:
+            fault(self)
+        elif self.path == "/api/v1/health":
+            self.answer(200, {"status": "ok", "version": "0", "database": "sqlite"})
+        elif self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self.refuse(401, "token_wrong", "there is no such admin token")
+        else:
+            self._route(self.path.removeprefix("/api/v1/"))
+
+    do_GET = do_POST = do_PUT = _handle  # noqa: N815 - http.server's names
+
+    def _route(self, path: str) -> None:
+        state = self.state
+        if path == "session":
+            self.answer(200, {"kind": "admin", "name": "test"})
+        elif path == "packs":
+            manifest = json.loads(self.body)
+            state.manifests.append(manifest)
+            missing = {
+                blob["sha256"]: blob
+                for file in manifest["files"]
+                for blob in file["blobs"]
+                if blob["sha256"] not in state.blobs
+            }
+            self.answer(200, {"id": hashlib.sha256(self.body).hexdigest(), "missing": list(missing.values())})
+        elif path.startswith("blobs/"):
+            sha256 = path.removeprefix("blobs/")
+            if hashlib.sha256(self.body).hexdigest() != sha256:
+                self.refuse(422, "digest_mismatch", "these are other bytes")
+            else:
+                state.blobs[sha256] = self.body
+                self.answer(201, {})
+        elif path == "jobs" and self.command == "POST":
+            state.jobs.append({"id": len(state.jobs) + 1, **json.loads(self.body)})
+            self.answer(201, state.jobs[-1])
+        elif path in state.files:
+            self.answer(200, state.files[path], ETag=f'"{hashlib.sha256(state.files[path]).hexdigest()}"')
+        else:
+            self.refuse(404, "not_found", f"there is no {path}")
+
+
+def status(code: int, body: bytes | dict[str, Any] = b"oops") -> Fault:
+    """Answer with a status and a body."""
+    return lambda handler: handler.answer(code, body)
+
+
+def hang_up(handler: Handler) -> None:
+    """Close the connection without an answer."""
+    handler.close_connection = True
+
+
+def cut_short(handler: Handler) -> None:
+    """Promise more bytes than are sent."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "100")
+    handler.end_headers()
+    handler.wfile.write(b"{")
+    handler.close_connection = True
+
+
+@contextmanager
+def faulty_coordinator() -> Iterator[FaultyCoordinator]:
+    """Run one on a free port of this machine."""
+    state = FaultyCoordinator()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("BoundHandler", (Handler,), {"state": state}))
+    state.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

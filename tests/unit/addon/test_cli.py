@@ -1,0 +1,228 @@
+"""The terminal's commands: what they print, and how they end."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from addon import cli, inspection
+from addon.inspection import Inspection
+from addon.snapshot import Dependency
+from tests.fakes.faulty_coordinator import TOKEN, FaultyCoordinator, status
+from tests.unit.addon.snapshots import scene, texture
+
+COMMANDS = {command.name: command for command in cli.COMMANDS}
+JOB: dict[str, Any] = {
+    "id": 1,
+    "name": "shot",
+    "state": "running",
+    "reason": None,
+    "frame_count": 2,
+    "finished": 1,
+    "progress": 0.5,
+    "eta_seconds": 90.0,
+    "warnings": [],
+    "failures": [],
+    "slots": [],
+    "video_ready": False,
+}
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(coordinator: FaultyCoordinator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Return what runs a command against the faulty coordinator, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "LOOK_SECONDS", 0.0)
+    for name in ("RENDERFARM_COORDINATOR", "RENDERFARM_TOKEN", "RENDERFARM_BLENDER"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(command: str, *arguments: str, url: str | None = None, token: str = TOKEN) -> Result:
+        environment = {"RENDERFARM_COORDINATOR": url or coordinator.url, "RENDERFARM_TOKEN": token}
+        return CliRunner().invoke(COMMANDS[command], arguments, env=environment, prog_name="renderfarm")
+
+    return run
+
+
+@pytest.fixture
+def blend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that a stand-in for Blender finds a plain scene with sound in (real Blenders read it elsewhere)."""
+    blend = tmp_path / "shot.blend"
+    blend.write_bytes(b"BLENDER-v402 and so on")
+    lost: list[Dependency] = [texture("//lost.png")]
+    found = Inspection(scene(blend_path=str(blend), has_sound=True), tuple(lost))
+    monkeypatch.setattr(inspection, "inspect", lambda *_: found)
+    monkeypatch.setattr(inspection, "find_blender", lambda _: [])
+    return blend
+
+
+def error_of(result: Result) -> str:
+    """Return the message of a command that failed as people should see it."""
+    assert result.exit_code == 1, result.output
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+def test_submitting(run: Run, blend: Path, coordinator: FaultyCoordinator) -> None:
+    result = run("submit", str(blend))
+    assert result.exit_code == 0
+    assert "Warning: The image “wood”" in result.stderr
+    assert "renderfarm wait 1" in result.stdout
+    [job] = coordinator.jobs
+    assert job["name"] == "shot"
+    assert job["frames"] == "1-24"
+    assert job["blender"] == [4, 2]
+    assert job["sound"] is True
+    assert len(job["warnings"]) == 1
+
+
+def test_every_option_reaches_the_job(run: Run, blend: Path, coordinator: FaultyCoordinator) -> None:
+    options = (
+        "--frames 1-4 --samples 8 --resolution 640X360 --percent 50 --engine eevee --format exr --video --no-sound "
+        "--camera Camera --priority 9 --name Later --json"
+    )
+    result = run("submit", str(blend), *options.split())
+    assert json.loads(result.stdout) == coordinator.jobs[0]
+    [job] = coordinator.jobs
+    assert job["render"] == {
+        "scene": "Scene",
+        "camera": "Camera",
+        "engine": "EEVEE",
+        "samples": 8,
+        "resolution": [640, 360],
+        "percentage": 50,
+        "persistent_data": True,
+    }
+    assert job["output"] == {"format": "OPEN_EXR", "width": 320, "height": 180, "fps": 24.0, "display": True}
+    assert (job["name"], job["frames"], job["priority"]) == ("Later", "1-4", 9)
+    assert (job["video"], job["sound"]) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [("--resolution 640", "640x360"), ("--format TIFF", "PNG, JPEG"), ("--percent 0", "1<=x"), ("--priority x", "int")],
+)
+def test_misused_options(run: Run, blend: Path, options: str, words: str) -> None:
+    result = run("submit", str(blend), *options.split())
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_the_cheap_checks_come_first(run: Run, blend: Path, coordinator: FaultyCoordinator, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.blend"
+    notes.write_text("shopping list")
+    assert "not a Blender file" in error_of(run("submit", str(notes)))
+    assert "nowhere.blend" in error_of(run("submit", "nowhere.blend"))
+    assert coordinator.requests == []
+    assert "token" in error_of(run("submit", str(blend), token=""))
+    assert "token" in error_of(run("submit", str(blend), token="rf_admin_wrong"))
+    assert not any(request.startswith("POST") for request in coordinator.requests)
+
+
+def test_what_the_preflight_refuses_is_not_sent(run: Run, blend: Path, coordinator: FaultyCoordinator) -> None:
+    assert "write 1-5" in error_of(run("submit", str(blend), "--frames", "5-1"))
+    assert "Choose one of: Camera" in error_of(run("submit", str(blend), "--camera", "Drone"))
+    assert not any(request.startswith("POST") for request in coordinator.requests)
+
+
+def test_a_refused_job_is_explained_field_by_field(run: Run, blend: Path, coordinator: FaultyCoordinator) -> None:
+    body = {"error": {"code": "invalid", "message": "the request is refused", "fields": {"blender": "no agent has it"}}}
+    coordinator.fail("POST /api/v1/jobs", status(422, body))
+    result = run("submit", str(blend), "--json")
+    assert "The request is refused. blender: no agent has it" in error_of(result)
+    assert json.loads(result.stdout)["error"]["code"] == "invalid"
+
+
+def test_a_coordinator_that_is_not_there(run: Run, blend: Path) -> None:
+    result = run("submit", str(blend), "--json", url="http://127.0.0.1:9")
+    assert "no coordinator at http://127.0.0.1:9" in error_of(result)
+    assert json.loads(result.stdout)["error"]["code"] == "unreachable"
+
+
+def states(coordinator: FaultyCoordinator, *jobs: dict[str, Any]) -> None:
+    """Have the coordinator show job 1 like this, one after the other."""
+    coordinator.fail("GET /api/v1/jobs/1", *[status(200, {**JOB, **job}) for job in jobs])
+
+
+@pytest.mark.parametrize(("state", "code"), [("completed", 0), ("failed", 1), ("cancelled", 1)])
+def test_waiting_ends_as_the_job_does(run: Run, coordinator: FaultyCoordinator, state: str, code: int) -> None:
+    states(coordinator, {}, {"state": "stitching"}, {"state": state})
+    result = run("wait", "1", "--json")
+    assert result.exit_code == code
+    assert json.loads(result.stdout)["state"] == state
+
+
+def test_why_a_job_failed_is_said(run: Run, coordinator: FaultyCoordinator) -> None:
+    failure = {"frame": 3, "reason": "Blender crashed.", "attempts": 4}
+    states(coordinator, {"state": "failed", "reason": "One frame failed.", "failures": [failure]})
+    assert error_of(run("wait", "1")) == (
+        "Job 1 is failed: One frame failed.\nFrame 3 failed 4 times: Blender crashed.\n"
+    )
+
+
+def test_waiting_outlives_a_coordinator_that_is_started_again(run: Run, coordinator: FaultyCoordinator) -> None:
+    states(coordinator, {})
+    coordinator.fail("GET /api/v1/jobs/1", status(503), status(503))
+    states(coordinator, {"state": "completed"})
+    assert run("wait", "1").exit_code == 0
+
+
+def test_leaving_while_waiting_lets_the_job_go_on(
+    run: Run, coordinator: FaultyCoordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press_control_c(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.time, "sleep", press_control_c)
+    states(coordinator, {})
+    result = run("wait", "1")
+    assert result.exit_code == 130
+    assert "renderfarm cancel 1" in result.stderr
+    assert not any("cancel" in request for request in coordinator.requests)
+
+
+def test_submitting_and_waiting_prints_one_object(
+    run: Run, blend: Path, coordinator: FaultyCoordinator, tmp_path: Path
+) -> None:
+    states(coordinator, {}, {"state": "completed"}, {"state": "completed", "finished": 0})
+    coordinator.fail("GET /api/v1/jobs/1/frames", status(200, {"items": [], "next": None}))
+    result = run("submit", str(blend), "--output", str(tmp_path / "out"), "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["state"] == "completed"
+    assert (tmp_path / "out").is_dir()
+
+
+def test_listing_jobs(run: Run, coordinator: FaultyCoordinator) -> None:
+    page = status(200, {"items": [JOB], "next": None})
+    coordinator.fail("GET /api/v1/jobs?", page, page)
+    listed = run("jobs", "--state", "running", "--state", "queued", "--limit", "5")
+    assert "0:01:30" in listed.stdout
+    assert "1/2" in listed.stdout
+    assert coordinator.requests[-1] == "GET /api/v1/jobs?limit=5&state=running%2Cqueued"
+    assert json.loads(run("jobs", "--json").stdout) == {"items": [JOB]}
+
+
+def test_showing_a_job(run: Run, coordinator: FaultyCoordinator) -> None:
+    slot = {"agent": "ada", "slot": 0, "stage": "rendering", "frame": 2, "progress": 0.5, "remaining_seconds": 1}
+    frame = {"frame": 1, "state": "finished", "filename": "0001.png", "reason": None}
+    for _ in range(2):
+        states(coordinator, {"slots": [slot], "warnings": ["A texture is missing."]})
+        coordinator.fail("GET /api/v1/jobs/1/frames", status(200, {"items": [frame], "next": None}))
+    shown = run("show", "1", "--frames").stdout
+    for words in ("running, 0:01:30 left; 1 of 2", "ada/0: rendering frame 2", "A texture is missing.", "0001.png"):
+        assert words in shown
+    assert json.loads(run("show", "1", "--frames", "--json").stdout)["frames"] == [frame]
+
+
+def test_cancelling(run: Run, coordinator: FaultyCoordinator) -> None:
+    coordinator.fail("POST /api/v1/jobs/1/cancel", status(200, {**JOB, "state": "cancelled"}))
+    assert json.loads(run("cancel", "1", "--json").stdout)["state"] == "cancelled"
+    coordinator.fail(
+        "POST", lambda handler: handler.refuse(409, "conflict", "job 1 has ended already: it is completed")
+    )
+    assert "has ended already" in error_of(run("cancel", "1"))
+    assert "There is no" in error_of(run("show", "9"))

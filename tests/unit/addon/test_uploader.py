@@ -1,0 +1,233 @@
+"""A pack and its job reach the coordinator whole, or nothing is made."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from addon import uploader
+from addon.client import FarmClient
+from addon.pack_plan import PackPlan
+from addon.uploader import Stage, Submission
+from tests.fakes.faulty_coordinator import TOKEN, Fault, FaultyCoordinator, Handler, hang_up, status
+
+Submit = Callable[..., Submission]
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploader, "FIRST_PAUSE", 0.001)
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> PackPlan:
+    files = {"shot.blend": b"BLENDER" * 1000, "tex/wood.png": b"wood" * 10, "tex/copy.png": b"wood" * 10, "empty": b""}
+    for place, content in files.items():
+        (tmp_path / "scene" / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "scene" / place).write_bytes(content)
+    return PackPlan("shot.blend", {place: str(tmp_path / "scene" / place) for place in files}, {"/lib": "tex"})
+
+
+@pytest.fixture
+def submit(coordinator: FaultyCoordinator, pack: PackPlan) -> Iterator[Submit]:
+    """Return what makes a submission of the pack; every one must have ended at the end."""
+    made: list[Submission] = []
+    with FarmClient(coordinator.url, TOKEN) as client:
+
+        def submit(**options: Path) -> Submission:
+            made.append(Submission(client, pack, {"name": "shot"}, **options))
+            made[-1].start()
+            return made[-1]
+
+        yield submit
+    for submission in made:
+        submission.cancel()
+        assert submission.wait(10)
+
+
+def test_the_files_arrive_and_the_job_is_made(coordinator: FaultyCoordinator, submit: Submit) -> None:
+    submission = submit()
+    assert submission.wait(10)
+    [manifest] = coordinator.manifests
+    assert manifest["main"] == "shot.blend"
+    assert manifest["remap"] == {"/lib": "tex"}
+    arrived = {
+        file["path"]: b"".join(coordinator.blobs[blob["sha256"]] for blob in file["blobs"])
+        for file in manifest["files"]
+    }
+    assert arrived == {
+        "shot.blend": b"BLENDER" * 1000,
+        "tex/wood.png": b"wood" * 10,
+        "tex/copy.png": b"wood" * 10,
+        "empty": b"",
+    }
+    assert len(coordinator.blobs) == 2, "the same bytes are sent once"
+    assert submission.job == coordinator.jobs[0]
+    assert submission.job is not None
+    assert len(submission.job["pack"]) == 64
+    assert submission.error is None
+    assert submission.progress().stage is Stage.DONE
+
+
+def test_large_files_are_cut(coordinator: FaultyCoordinator, submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploader, "BLOB_BYTES", 3000)
+    assert submit().wait(10)
+    main = next(file for file in coordinator.manifests[0]["files"] if file["path"] == "shot.blend")
+    assert [blob["size"] for blob in main["blobs"]] == [3000, 3000, 1000]
+    assert b"".join(coordinator.blobs[blob["sha256"]] for blob in main["blobs"]) == b"BLENDER" * 1000
+
+
+def test_what_the_coordinator_has_is_not_sent_again(coordinator: FaultyCoordinator, submit: Submit) -> None:
+    assert submit().wait(10)
+    coordinator.requests.clear()
+    assert submit().wait(10)
+    assert [request.partition(" ")[0] for request in coordinator.requests] == ["POST", "POST"]
+
+
+def test_an_interrupted_submission_goes_on_where_it_stopped(coordinator: FaultyCoordinator, submit: Submit) -> None:
+    coordinator.fail("POST /api/v1/jobs", status(500, b""))
+    first = submit()
+    assert first.wait(10)
+    assert first.error is not None
+    assert coordinator.jobs == []
+    coordinator.requests.clear()
+    second = submit()
+    assert second.wait(10)
+    assert second.job is not None
+    assert not any(request.startswith("PUT") for request in coordinator.requests)
+
+
+@pytest.mark.parametrize("fault", [hang_up, status(503), status(507, {"error": {"code": "disk_full", "message": "x"}})])
+@pytest.mark.parametrize("request_", ["POST /api/v1/packs", "PUT /api/v1/blobs"])
+def test_faults_that_pass_are_waited_out(
+    coordinator: FaultyCoordinator, submit: Submit, request_: str, fault: Fault
+) -> None:
+    coordinator.fail(request_, fault, fault, fault)
+    submission = submit()
+    assert submission.wait(10)
+    assert submission.error is None
+    assert len(coordinator.jobs) == 1
+
+
+def test_faults_that_do_not_pass_end_it_without_a_job(coordinator: FaultyCoordinator, submit: Submit) -> None:
+    coordinator.fail("PUT", *[status(413, {"error": {"code": "too_large", "message": "too large"}})] * 4)
+    submission = submit()
+    assert submission.wait(10)
+    assert submission.error is not None
+    assert submission.error.code == "too_large"
+    assert submission.progress().stage is Stage.FAILED
+    assert coordinator.jobs == []
+
+
+def test_a_coordinator_that_stays_away_ends_it(coordinator: FaultyCoordinator, submit: Submit) -> None:
+    coordinator.fail("POST /api/v1/packs", *[status(503)] * (uploader.RETRIES + 1))
+    submission = submit()
+    assert submission.wait(10)
+    assert submission.error is not None
+    assert submission.error.code == "internal"
+
+
+def test_a_job_that_may_be_there_is_not_made_again(coordinator: FaultyCoordinator, submit: Submit) -> None:
+    def make_and_hang_up(handler: Handler) -> None:
+        coordinator.jobs.append({"id": 1})
+        hang_up(handler)
+
+    coordinator.fail("POST /api/v1/jobs", make_and_hang_up)
+    submission = submit()
+    assert submission.wait(10)
+    assert submission.error is not None
+    assert "list of jobs" in str(submission.error)
+    assert len(coordinator.jobs) == 1
+
+
+def test_blobs_swept_meanwhile_are_sent_again(coordinator: FaultyCoordinator, submit: Submit) -> None:
+    def sweep(handler: Handler) -> None:
+        coordinator.blobs.clear()
+        handler.refuse(409, "missing_blobs", "files are missing")
+
+    coordinator.fail("POST /api/v1/jobs", sweep)
+    submission = submit()
+    assert submission.wait(10)
+    assert submission.job is not None
+    assert len(coordinator.blobs) == 2
+
+
+def test_a_file_that_changes_between_reading_and_sending_is_noticed(
+    coordinator: FaultyCoordinator, submit: Submit, pack: PackPlan
+) -> None:
+    def save_again(handler: Handler) -> None:
+        Path(pack.files["shot.blend"]).write_bytes(b"BLENDED" * 1000)
+        handler.answer(503, b"")
+
+    coordinator.fail(f"PUT /api/v1/blobs/{hashlib.sha256(b'BLENDER' * 1000).hexdigest()}", save_again)
+    submission = submit()
+    assert submission.wait(10)
+    assert submission.error is not None
+    assert submission.error.code == "changed"
+    assert "shot.blend" in str(submission.error)
+    assert coordinator.jobs == []
+    assert all(hashlib.sha256(content).hexdigest() == sha256 for sha256, content in coordinator.blobs.items())
+
+
+def test_a_file_that_is_gone_is_named(coordinator: FaultyCoordinator, submit: Submit, pack: PackPlan) -> None:
+    Path(pack.files["tex/wood.png"]).unlink()
+    submission = submit()
+    assert submission.wait(10)
+    assert submission.error is not None
+    assert "wood.png" in str(submission.error)
+    assert coordinator.requests == []
+
+
+def test_cancelling_in_the_middle_makes_no_job(coordinator: FaultyCoordinator, submit: Submit) -> None:
+    uploading, cancelled = threading.Event(), threading.Event()
+
+    def wait_for_cancel(handler: Handler) -> None:
+        uploading.set()
+        cancelled.wait(10)
+        handler.answer(503, b"")
+
+    coordinator.fail("PUT", wait_for_cancel)
+    submission = submit()
+    assert uploading.wait(10)
+    assert submission.progress().stage is Stage.UPLOADING
+    submission.cancel()
+    cancelled.set()
+    assert submission.wait(10)
+    assert submission.job is None
+    assert submission.error is None
+    assert submission.progress().stage is Stage.CANCELLED
+    assert coordinator.jobs == []
+
+
+@pytest.mark.parametrize("faults", [[], [status(422, {"error": {"code": "invalid", "message": "no"}})]])
+def test_the_temporary_folder_goes_however_it_ends(
+    coordinator: FaultyCoordinator, submit: Submit, tmp_path: Path, faults: list[Fault]
+) -> None:
+    (tmp_path / "copies").mkdir()
+    coordinator.fail("POST /api/v1/jobs", *faults)
+    submission = submit(temporary=tmp_path / "copies")
+    assert submission.wait(10)
+    assert (submission.error is None) is (not faults)
+    assert not (tmp_path / "copies").exists()
+
+
+def test_progress_ends_at_all_bytes(coordinator: FaultyCoordinator, submit: Submit) -> None:
+    seen: list[tuple[int, int]] = []
+    submission: list[Submission] = []
+    ready = threading.Event()
+
+    def look(handler: Handler) -> None:
+        ready.wait(10)
+        progress = submission[0].progress()
+        seen.append((progress.done_bytes, progress.total_bytes))
+        handler.answer(503, b"")
+
+    coordinator.fail(f"PUT /api/v1/blobs/{hashlib.sha256(b'BLENDER' * 1000).hexdigest()}", look, look)
+    submission.append(submit())
+    ready.set()
+    assert submission[0].wait(10)
+    # What a failed attempt had sent does not count twice.
+    assert all(7000 <= done <= total == 7040 for done, total in seen)
+    assert len(seen) == 2
