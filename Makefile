@@ -50,7 +50,7 @@ test: ## all of that and every test, with real Blender, PostgreSQL, ffmpeg and b
 .PHONY: bench
 bench: ## measure the claim query and the warm session; prints JSON lines
 	@deploy/setup.sh test
-	@for benchmark in $(wildcard benchmarks/bench_*.py); do $(BIN)/python $$benchmark $(ARGS); done
+	@for benchmark in $(basename $(notdir $(wildcard benchmarks/bench_*.py))); do $(BIN)/python -m benchmarks.$$benchmark; done
 
 .PHONY: format
 format: ## let ruff format and mend the code
