@@ -8,6 +8,7 @@ import sys
 # When the extension is updated, Blender reloads this module alone: forget the others, so that they are read anew.
 for _name in [name for name in sys.modules if name.startswith(f"{__name__}.")]:
     del sys.modules[_name]
+    globals().pop(_name.rpartition(".")[2], None)
 
 
 def register() -> None:

@@ -52,6 +52,8 @@ def _paths_of_strips() -> Iterator[tuple[bpy.types.ID, str]]:
                 yield scene, strip.directory + strip.elements[0].filename
             elif strip.type == "MOVIE":
                 yield scene, strip.filepath
+            elif strip.type == "SOUND" and strip.sound is not None:
+                yield scene, strip.sound.filepath
 
 
 def _paths_of_nodes() -> Iterator[tuple[bpy.types.ID, str]]:
