@@ -3,6 +3,7 @@
  * reverse proxy that serves it under a path.
  */
 import { clock } from "./clock.js";
+import { sentence } from "./format.js";
 
 const ROOT = new URL("api/v1/", document.baseURI);
 
@@ -53,7 +54,7 @@ async function call(method, path, { query, body, signal } = {}) {
   if (response.ok && answer !== null) return answer;
   if (response.ok) throw new Unreachable("The coordinator’s answer was cut off.");
   const code = answer?.error?.code ?? "internal";
-  const message = answer?.error?.message ?? `The coordinator answered with status ${response.status}.`;
+  const message = sentence(answer?.error?.message ?? `the coordinator answered with status ${response.status}`);
   throw response.status === 401 ? new SignedOut(401, code, message) : new ApiError(response.status, code, message);
 }
 
@@ -70,10 +71,20 @@ export const api = {
   agents: (cursor, options) => call("GET", "agents", { ...options, query: { cursor, limit: 200 } }),
 };
 
+/**
+ * A file of a job.  Browsers keep these files for ever, and a farm that was set up anew numbers its jobs from 1 again:
+ * the time of submission tells the two jobs 1 apart.
+ */
+function fileOf(job, path) {
+  const url = new URL(`jobs/${job.id}/${path}`, ROOT);
+  url.searchParams.set("of", String(Date.parse(job.created_at)));
+  return url.href;
+}
+
 /** Addresses of files and of the event stream, for elements that fetch by themselves. */
 export const addresses = {
   events: () => new URL("events", ROOT).href,
-  preview: (job, frame) => new URL(`jobs/${job}/frames/${frame}/preview`, ROOT).href,
-  output: (job, frame) => new URL(`jobs/${job}/frames/${frame}/output`, ROOT).href,
-  video: (job) => new URL(`jobs/${job}/video`, ROOT).href,
+  preview: (job, frame) => fileOf(job, `frames/${frame}/preview`),
+  output: (job, frame) => fileOf(job, `frames/${frame}/output`),
+  video: (job) => fileOf(job, "video"),
 };

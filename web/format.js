@@ -78,6 +78,12 @@ export function version(parts) {
   return parts.join(".");
 }
 
+/** "no such job" → "No such job." */
+export function sentence(text) {
+  const capitalised = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(capitalised) ? capitalised : `${capitalised}.`;
+}
+
 function pad(value) {
   return String(value).padStart(2, "0");
 }

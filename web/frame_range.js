@@ -1,27 +1,21 @@
-/** Frame ranges (docs/PROTOCOL.md) as lists of frame numbers.  The coordinator has checked the text before. */
+/** Frame ranges (docs/PROTOCOL.md) as lists of frame numbers. */
 
-const PART = /^(-?\d+)(?:-(-?\d+)(?:[:xX](-?\d+))?)?$/;
+const RUN = /^(-?\d+)(?:-(-?\d+)(?::(\d+))?)?$/;
 
-/** Returns the range's frame numbers in ascending order, the order in which they are rendered. */
+/** Returns the numbers of a job's frames, ascending.  The coordinator writes ranges as ascending runs, `1-9:2,20`. */
 export function parseFrameRange(text) {
-  const parts = text
-    .replaceAll(/\s/g, "")
-    .split(",")
-    .map((part) => {
-      const match = PART.exec(part);
-      if (!match) throw new Error(`“${part}” is no frame range`);
-      const from = Number(match[1]);
-      const to = Number(match[2] ?? from);
-      const step = Math.abs(Number(match[3] ?? 1)) * Math.sign(to - from || 1);
-      if (step === 0) throw new Error(`“${part}” has a step of zero`);
-      return { from, step, count: Math.floor((to - from) / step) + 1 };
-    });
-  const frames = new Int32Array(parts.reduce((sum, part) => sum + part.count, 0));
+  const runs = text.split(",").map((run) => {
+    const match = RUN.exec(run);
+    if (!match) throw new Error(`“${run}” is no run of frames`);
+    const [first, last, step] = [Number(match[1]), Number(match[2] ?? match[1]), Number(match[3] ?? 1)];
+    return { first, step, count: Math.floor((last - first) / step) + 1 };
+  });
+  const frames = new Int32Array(runs.reduce((sum, run) => sum + run.count, 0));
   let index = 0;
-  for (const { from, step, count } of parts) {
-    for (let position = 0; position < count; position += 1) frames[index++] = from + position * step;
+  for (const { first, step, count } of runs) {
+    for (let place = 0; place < count; place += 1) frames[index++] = first + place * step;
   }
-  return frames.sort();
+  return frames;
 }
 
 /** The place of `frame` in an ascending list, or where it would be inserted. */

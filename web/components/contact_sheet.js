@@ -32,13 +32,13 @@ export class ContactSheet {
   /**
    * `element` fires `records` whenever a page of records has come.
    *
-   * @param {number} jobId
+   * @param {object} job
    * @param {Int32Array} frames ascending.
    * @param {number} aspect width / height of a picture.
    * @param {(work: () => Promise<void>) => void} guard runs work and shows its errors.
    */
-  constructor(jobId, frames, aspect, guard) {
-    this.jobId = jobId;
+  constructor(job, frames, aspect, guard) {
+    this.job = job;
     this.frames = frames;
     this.aspect = Math.min(ASPECT_LIMITS[1], Math.max(ASPECT_LIMITS[0], aspect));
     this.guard = guard;
@@ -128,8 +128,10 @@ export class ContactSheet {
     if (!this.#layout) this.#measure();
     const { columns, rowHeight, rows } = this.#layout;
     const top = -this.element.getBoundingClientRect().top;
-    const firstRow = Math.max(0, Math.floor(top / rowHeight) - ROWS_OUT_OF_SIGHT);
-    const lastRow = Math.min(rows - 1, Math.floor((top + window.innerHeight) / rowHeight) + ROWS_OUT_OF_SIGHT);
+    // Some rows are there even when the sheet is out of sight, for those who come to it by the keyboard.
+    const inSight = (y) => Math.min(rows - 1, Math.max(0, Math.floor(y / rowHeight)));
+    const firstRow = Math.max(0, inSight(top) - ROWS_OUT_OF_SIGHT);
+    const lastRow = Math.min(rows - 1, inSight(top + window.innerHeight) + ROWS_OUT_OF_SIGHT);
     const indices = [];
     const end = Math.min(this.frames.length, (lastRow + 1) * columns);
     for (let index = firstRow * columns; index < end; index += 1) indices.push(index);
@@ -150,7 +152,7 @@ export class ContactSheet {
     if (this.#complete || this.#loadedUpTo >= frame) return;
     this.#loading = true;
     try {
-      const page = await api.frames(this.jobId, this.#cursor);
+      const page = await api.frames(this.job.id, this.#cursor);
       for (const record of page.items) this.#records.set(record.frame, record);
       this.#cursor = page.next;
       this.#complete = page.next === null;
@@ -183,8 +185,8 @@ export class ContactSheet {
         if (state === shown) return;
         shown = state;
         element.dataset.state = state;
-        caption.replaceChildren(String(frame), el("span", { class: "visually-hidden" }, `, ${state}`));
-        setAttribute(link, "href", state === "finished" ? links.frame(this.jobId, frame) : null);
+        caption.replaceChildren(String(frame), el("span", { class: "visually-hidden" }, ` ${state}`));
+        setAttribute(link, "href", state === "finished" ? links.frame(this.job.id, frame) : null);
         picture.replaceChildren(...this.#picture(frame, state));
       },
       // A picture that scrolled away before it came is not worth its download.
@@ -193,7 +195,7 @@ export class ContactSheet {
   }
 
   #picture(frame, state) {
-    if (state === "finished") return [el("img", { src: addresses.preview(this.jobId, frame), alt: "", decoding: "async" })];
+    if (state === "finished") return [el("img", { src: addresses.preview(this.job, frame), alt: "", decoding: "async" })];
     return state === "failed" ? [icon("failed")] : [];
   }
 }

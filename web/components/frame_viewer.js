@@ -14,7 +14,7 @@ const BROWSER_FORMATS = new Set(["PNG", "JPEG"]);
  */
 export function frameViewer({ job, record, want, neighbour, go }) {
   const image = el("img", { class: "viewer-image" });
-  const title = el("h2", { id: "viewer-title", tabindex: -1, autofocus: true });
+  const title = el("h2", { id: "viewer-title", tabindex: -1 });
   const facts = el("p", { class: "viewer-facts" });
   const download = el("a", { class: "button", download: true }, icon("download"), "Download");
   const button = (name, label, action) => {
@@ -41,11 +41,11 @@ export function frameViewer({ job, record, want, neighbour, go }) {
   /** Shows the preview at once, and the frame's own file over it as soon as it is there. */
   function showPicture() {
     const current = frame;
-    image.src = addresses.preview(job.id, frame);
+    image.src = addresses.preview(job, frame);
     image.alt = `Frame ${number(frame)} of ${job.name}`;
     if (!BROWSER_FORMATS.has(job.output.format)) return;
     const whole = new Image();
-    whole.src = addresses.output(job.id, frame);
+    whole.src = addresses.output(job, frame);
     whole.decode().then(
       () => {
         if (frame === current) image.src = whole.src;
@@ -76,11 +76,13 @@ export function frameViewer({ job, record, want, neighbour, go }) {
         return;
       }
       showPicture();
-      download.href = addresses.output(job.id, next);
+      download.href = addresses.output(job, next);
       setText(title, `Frame ${number(next)}`);
       this.update();
       want(next);
-      if (!dialog.open) dialog.showModal();
+      if (dialog.open) return;
+      dialog.showModal();
+      title.focus();
     },
     /** Takes over what has become known since. */
     update() {

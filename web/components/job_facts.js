@@ -38,7 +38,7 @@ export function jobFacts(first) {
 
   function tick() {
     setText(headline, headlineText(job));
-    set("Elapsed", job.started_at === null ? null : elapsed(job));
+    set("Elapsed", job.started_at === null || job.ended_at !== null ? null : elapsed(job));
     set("Time per frame", job.seconds_per_frame === null ? null : renderTime(job.seconds_per_frame));
     set("Frames", `${job.frames} (${number(job.frame_count)})`);
     set("Picture", pictureText(job));
@@ -75,7 +75,7 @@ function headlineText(job) {
     case "queued":
       return "Waiting for a free slot";
     case "running":
-      if (job.eta_seconds === null) return "The time left shows when a frame is finished";
+      if (job.eta_seconds === null) return "Estimating the time left";
       return `${estimate(job.eta_seconds)} left, done at ${clockTime(now + job.eta_seconds * 1000, now)}`;
     case "stitching":
       return "All frames are rendered; the video is being made";

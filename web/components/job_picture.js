@@ -17,7 +17,7 @@ export function jobPicture() {
         playing = true;
         element.replaceChildren(video(job));
       } else if (!playing && job.latest_frame !== null) {
-        picture.show(addresses.preview(job.id, job.latest_frame));
+        picture.show(addresses.preview(job, job.latest_frame));
       }
     },
   };
@@ -25,8 +25,8 @@ export function jobPicture() {
 
 function video(job) {
   return el("video", {
-    src: addresses.video(job.id),
-    poster: job.latest_frame === null ? null : addresses.preview(job.id, job.latest_frame),
+    src: addresses.video(job),
+    poster: job.latest_frame === null ? null : addresses.preview(job, job.latest_frame),
     controls: true,
     loop: true,
     playsinline: true,

@@ -50,7 +50,7 @@ export function jobRow(first) {
       setText(share, percent(job.progress));
       setText(frames, framesText(job));
       bar.update(job.progress, job.state);
-      picture.show(job.latest_frame === null ? null : addresses.preview(job.id, job.latest_frame));
+      picture.show(job.latest_frame === null ? null : addresses.preview(job, job.latest_frame));
       tick();
     },
   };

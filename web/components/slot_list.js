@@ -30,10 +30,10 @@ function slotLine(heading) {
       const rendering = slot.stage === "rendering";
       element.dataset.state = slot.job === null ? "idle" : "busy";
       if (heading === "job") {
-        setText(title, slot.job === null ? `Slot ${slot.slot + 1}` : (slot.job_name ?? `Job ${slot.job}`));
+        setText(title, slot.job === null ? `Slot ${slot.slot}` : (slot.job_name ?? `Job ${slot.job}`));
         setAttribute(title, "href", slot.job === null ? null : links.job(slot.job));
       } else {
-        setText(title, `${slot.agent}, slot ${slot.slot + 1}`);
+        setText(title, `${slot.agent}, slot ${slot.slot}`);
       }
       setText(words, slotWords(slot));
       setText(left, rendering ? leftText(slot) : "");

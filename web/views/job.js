@@ -100,7 +100,7 @@ function jobPage({ job: first, guard, replaceRoute, refresh }) {
   let job = first;
   const name = el("h1", { tabindex: -1 });
   const badge = stateBadge();
-  const download = el("a", { class: "button primary", download: true, href: addresses.video(job.id), hidden: true });
+  const download = el("a", { class: "button primary", download: true, href: addresses.video(job), hidden: true });
   download.append(icon("download"), "Download MP4");
   const cancel = el("button", { class: "button", type: "button", hidden: true }, "Cancel job");
   cancel.addEventListener("click", () => guard(askCancel));
@@ -120,7 +120,7 @@ function jobPage({ job: first, guard, replaceRoute, refresh }) {
 
   const { width, height } = job.output;
   const aspect = width === null || height === null ? DEFAULT_ASPECT : width / height;
-  const sheet = new ContactSheet(job.id, parseFrameRange(job.frames), aspect, guard);
+  const sheet = new ContactSheet(job, parseFrameRange(job.frames), aspect, guard);
   const past = jobHistory(job.id, guard);
   const tabs = el(
     "nav",

@@ -1,0 +1,67 @@
+"""Take the pictures of the web page that README shows, from a farm that runs: ``make demo`` in another terminal, then
+
+python docs/take_screenshots.py http://127.0.0.1:8420 rf_admin_… [JOB]
+"""
+
+import argparse
+from pathlib import Path
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+IMAGES = Path(__file__).parent / "images"
+CHROMIUM = "/usr/bin/chromium"
+
+#: Twice the pixels, for sharp text on today's displays.
+SCALE = 2
+
+#: Chromium's video player takes this long to fade its spinner out, in milliseconds.
+SETTLE_MS = 1500
+
+
+def take_screenshots(url: str, token: str, job: int | None, folder: Path) -> None:
+    """Sign in and save dashboard.png, job.png (of ``job``, or of the newest one) and agents.png to ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(
+            viewport={"width": 1360, "height": 860}, device_scale_factor=SCALE, color_scheme="dark", locale="en-GB"
+        )
+        page.goto(f"{url.rstrip('/')}/#token={token}")
+        first = page.locator(".job-name").first
+        expect(first).to_be_visible()
+        _save(page, folder / "dashboard.png")
+        if job is None:
+            first.click()
+        else:
+            page.locator(f".job-name[href='#/jobs/{job}']").click()
+        expect(page.locator(".cell").first).to_be_visible()
+        _save(page, folder / "job.png")
+        page.get_by_role("link", name="Agents").click()
+        expect(page.locator(".agent").first).to_be_visible()
+        _save(page, folder / "agents.png")
+        browser.close()
+
+
+def _save(page: Page, path: Path) -> None:
+    """Save what the window shows, once all pictures in it are there."""
+    page.wait_for_function("[...document.images].every(image => image.complete)")
+    page.wait_for_function("[...document.querySelectorAll('video')].every(video => video.readyState > 1)")
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(SETTLE_MS)
+    page.screenshot(path=path, animations="disabled")
+    print(path)  # noqa: T201 - what a script for the terminal is for
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url", help="address of the coordinator")
+    parser.add_argument("token", help="an admin token")
+    parser.add_argument("job", type=int, nargs="?", help="the job to show; the newest when left out")
+    parser.add_argument("--folder", type=Path, default=IMAGES, help="where the pictures go (docs/images)")
+    arguments = parser.parse_args()
+    take_screenshots(arguments.url, arguments.token, arguments.job, arguments.folder)
+
+
+if __name__ == "__main__":
+    main()

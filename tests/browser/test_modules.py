@@ -1,0 +1,66 @@
+"""The page's pure modules, run in the browser that will run them."""
+
+from typing import Any
+
+import pytest
+
+from coordinator.domain.frame_range import parse
+from tests.browser.conftest import Site
+
+pytestmark = pytest.mark.slow
+
+
+def run(site: Site, module: str, expression: str) -> Any:
+    """Import a module of the page as ``m`` and return the value of an expression."""
+    if site.page.url == "about:blank":
+        site.page.goto(site.farm.url)
+    return site.page.evaluate(f"async () => {{ const m = await import('/{module}'); return {expression}; }}")
+
+
+def test_numbers_and_times_in_words(site: Site) -> None:
+    cases = {
+        "m.percent(0.9999)": "99 %",
+        "m.percent(1)": "100 %",
+        "m.percent(0.29)": "29 %",
+        "m.duration(42.4)": "42 s",
+        "m.duration(200)": "3 min 20 s",
+        "m.duration(3600)": "1 h 00 min",
+        "m.duration(100_000)": "1 d 3 h",
+        "m.renderTime(0.52)": "0.5 s",
+        "m.estimate(3)": "a few seconds",
+        "m.estimate(42)": "about 45 s",
+        "m.estimate(200)": "about 3 min",
+        "m.estimate(3580)": "about 1 h 00 min",
+        "m.ago('2026-01-01T00:00:00Z', Date.parse('2026-01-01T00:05:30Z'))": "5 minutes ago",
+        "m.ago('2026-01-01T00:00:03Z', Date.parse('2026-01-01T00:00:00Z'))": "just now",
+        "m.bytes(999)": "999 bytes",
+        "m.bytes(64 * 1024 ** 3)": "64 GiB",
+        "m.bytes(1536)": "1.5 KiB",
+        "m.plural(1, 'frame', 'frames')": "1 frame",
+        "m.plural(12345, 'frame', 'frames')": "12,345 frames",
+    }
+    answers = run(site, "format.js", f"[{', '.join(cases)}]")
+    assert dict(zip(cases, answers, strict=True)) == cases
+
+
+def test_frame_ranges_are_read_as_the_coordinator_writes_them(site: Site) -> None:
+    for text in ("1-4", "7", "-5--3", "1, 3, 5-6", "1-10:3", "1-10x4,20", "10-1:-3", "-20--10:5,0-2"):
+        frames = parse(text)
+        assert run(site, "frame_range.js", f"[...m.parseFrameRange('{frames}')]") == list(frames), text
+
+
+def test_routes(site: Site) -> None:
+    cases = {
+        "": ("jobs", None),
+        "#/": ("jobs", None),
+        "#/jobs?show=active": ("jobs", None),
+        "#/jobs/42": ("job", 42),
+        "#/jobs/42/history": ("job", 42),
+        "#/jobs/42/frames/-3": ("job", 42),
+        "#/agents": ("agents", None),
+        "#/jobs/forty": ("missing", None),
+        "#/jobs/1/frames/": ("missing", None),
+    }
+    for route, expected in cases.items():
+        found = run(site, "router.js", f"m.parseRoute('{route}')")
+        assert (found["view"], found.get("id")) == expected, route
