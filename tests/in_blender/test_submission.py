@@ -38,7 +38,7 @@ for name in ("Left", "Right"):
 full.camera = full.objects["Right"]  # until the marker
 marker = full.timeline_markers.new("cut", frame=5)
 marker.camera = full.objects["Left"]
-full.frame_start, full.frame_end, full.frame_step = -2, 30, 4
+full.frame_start, full.frame_end, full.frame_step = 2, 30, 4
 full.frame_set(7)
 full.render.fps, full.render.fps_base = 30, 1.001
 full.render.engine = "CYCLES"
@@ -134,7 +134,7 @@ def test_the_active_scenes_settings_are_read(blend: Path, snapshot: SceneSnapsho
     assert (snapshot.scene, snapshot.camera, snapshot.cameras) == ("Full", "Left", ("Left", "Right"))
     assert [(marker.frame, marker.camera) for marker in snapshot.markers] == [(5, "Left")]
     frames = (snapshot.frame_start, snapshot.frame_end, snapshot.frame_step, snapshot.frame_current)
-    assert frames == (-2, 30, 4, 7)
+    assert frames == (2, 30, 4, 7)
     assert snapshot.frame_rate == pytest.approx(29.97003)
     assert (snapshot.engine, snapshot.samples) == ("CYCLES", 77)
     assert (snapshot.resolution, snapshot.percentage) == ((200, 100), 50)
