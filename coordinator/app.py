@@ -51,6 +51,8 @@ from coordinator.store import LocalBlobStore, StoreUnusable
 
 log = logging.getLogger(__name__)
 
+_VERSION = version("blender-render-farm")
+
 _WEB_ROOT = Path(__file__).resolve().parent.parent / "web"
 
 
@@ -70,7 +72,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     """
     app = web.Application(middlewares=[render_errors])
     app[SETTINGS] = settings
-    app[VERSION] = version("blender-render-farm")
+    app[VERSION] = _VERSION
     app[TIMING] = Timing(
         lease_seconds=settings.lease_seconds,
         report_seconds=settings.report_seconds,
@@ -130,7 +132,7 @@ async def open_migrated(settings: Settings, clock: Callable[[], datetime]) -> Da
         StartError: it cannot be reached or is no database of ours; without its password.
     """
     shown = make_url(settings.database).render_as_string(hide_password=True)
-    database = open_database(settings.database, clock)
+    database = await asyncio.to_thread(open_database, settings.database, clock)
     try:
         await asyncio.to_thread(database.migrate)
     except DBAPIError as error:

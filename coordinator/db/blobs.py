@@ -21,8 +21,7 @@ def size(conn: Connection, sha256: str) -> int | None:
     return conn.execute(select(blobs.c.size).where(blobs.c.sha256 == sha256)).scalar_one_or_none()
 
 
-def missing(conn: Connection, digests: Iterable[str]) -> list[str]:
-    """Return those of a few digests that are not there."""
-    wanted = list(dict.fromkeys(digests))
-    there = set(conn.execute(select(blobs.c.sha256).where(blobs.c.sha256.in_(wanted))).scalars())
-    return [digest for digest in wanted if digest not in there]
+def sizes(conn: Connection, digests: Iterable[str]) -> dict[str, int]:
+    """Return the lengths of those of a few blobs that are there."""
+    rows = conn.execute(select(blobs.c.sha256, blobs.c.size).where(blobs.c.sha256.in_(list(digests))))
+    return {row[0]: row[1] for row in rows}

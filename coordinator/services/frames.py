@@ -86,15 +86,13 @@ def record_frame(
     known = leases.get(tx.conn, lease_id)
     if known is None or known.agent_id != agent_id:
         raise lease_lost()
-    job = jobs.get(tx.conn, known.job_id)
-    if job is not None and _recorded_before(tx, job, known, frame, result):
+    # Under the lock: this very request, sent twice at once, must find what the other one recorded.
+    locked = jobs.lock(tx.conn, known.job_id)
+    if locked is not None and _recorded_before(tx, locked, known, frame, result):
         return FrameOutcome(status="repeated")
     job, lease = lock_live(tx, agent_id, lease_id)
     chunk = leased_chunk(tx, job, lease, frame)
     if chunk is None:
-        # It may have been recorded by this very request, sent twice, while we waited for the lock.
-        if _recorded_before(tx, job, lease, frame, result):
-            return FrameOutcome(status="repeated")
         raise lease_lost()
     output = msgspec.json.decode(job.output, type=OutputSpec)
     _check_files(tx, output, result)
@@ -167,10 +165,18 @@ def _check_files(tx: Transaction, output: OutputSpec, result: FrameResult) -> No
             {"display": "is missing"},
         )
     files = [file for file in (result.output, result.preview, result.display) if file is not None]
-    missing = blobs.missing(tx.conn, [file.sha256 for file in files])
+    stored = blobs.sizes(tx.conn, [file.sha256 for file in files])
+    missing = [file.sha256 for file in files if file.sha256 not in stored]
     if missing:
         raise Refused(
             ErrorCode.MISSING_BLOBS,
             "a file of this frame is not in the store; upload it and hand the frame in again",
             {"missing": missing},
         )
+    for file in files:
+        if stored[file.sha256] != file.size:
+            raise Refused(
+                ErrorCode.INVALID,
+                f"the frame says that {file.sha256} has {file.size} bytes; the store has {stored[file.sha256]}",
+                {"size": "is wrong"},
+            )

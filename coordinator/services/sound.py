@@ -25,8 +25,6 @@ def record_sound(tx: Transaction, agent_id: int, lease_id: str, result: SoundRes
         return
     job, lease = lock_live(tx, agent_id, lease_id)
     if job.sound_lease_id != lease.id:
-        if _recorded_before(tx, agent_id, lease_id, result):
-            return
         raise Refused(ErrorCode.INVALID, "this lease was not asked to mix the sound")
     renew(tx, agent_id, lease_id, timing)
     if result.file is None:
@@ -47,7 +45,8 @@ def record_sound(tx: Transaction, agent_id: int, lease_id: str, result: SoundRes
 
 def _recorded_before(tx: Transaction, agent_id: int, lease_id: str, result: SoundResult) -> bool:
     lease = leases.get(tx.conn, lease_id)
-    job = jobs.get(tx.conn, lease.job_id) if lease is not None else None
+    # Under the lock: this very request, sent twice at once, must find what the other one recorded.
+    job = jobs.lock(tx.conn, lease.job_id) if lease is not None else None
     if lease is None or job is None or lease.agent_id != agent_id:
         raise lease_lost()
     return result.file is not None and job.sound_sha256 == result.file.sha256

@@ -183,7 +183,7 @@ def frame_output(tx: Transaction, job_id: int, frame: int) -> FileRef:
     return FileRef(
         sha256=found.output_sha256 or "",
         size=found.output_size or 0,
-        filename=frame_filename(frame, image_format),
+        filename=_download_name(job, f"-{frame_filename(frame, image_format)}"),
         content_type=CONTENT_TYPES[image_format],
     )
 
@@ -194,11 +194,11 @@ def frame_preview(tx: Transaction, job_id: int, frame: int) -> FileRef:
     Raises:
         Refused: NOT_FOUND.
     """
-    _, found = _finished_frame(tx, job_id, frame)
+    job, found = _finished_frame(tx, job_id, frame)
     return FileRef(
         sha256=found.preview_sha256 or "",
         size=found.preview_size or 0,
-        filename=frame_filename(frame, "JPEG"),
+        filename=_download_name(job, f"-{frame_filename(frame, 'JPEG')}"),
         content_type=CONTENT_TYPES["JPEG"],
     )
 
@@ -215,8 +215,9 @@ def video(tx: Transaction, job_id: int) -> FileRef:
         raise Refused(
             ErrorCode.NOT_FOUND, f"job {job_id} has no video{' yet' if job.video and not job.state.ended else ''}"
         )
-    safe = "".join(character if character.isalnum() or character in " ._-" else "_" for character in job.name)
-    return FileRef(sha256=job.video_sha256, size=size, filename=f"{safe}.mp4", content_type="video/mp4")
+    return FileRef(
+        sha256=job.video_sha256, size=size, filename=_download_name(job, ".mp4"), content_type="video/mp4"
+    )
 
 
 def counts(tx: Transaction) -> FarmCounts:
@@ -242,6 +243,12 @@ def _finished_frame(tx: Transaction, job_id: int, frame: int) -> tuple[Job, Fram
     if found is None or found.state != FrameState.FINISHED:
         raise not_found(f"finished frame {frame} in job {job_id}")
     return job, found
+
+
+def _download_name(job: Job, ending: str) -> str:
+    """Return a file name with the job's name in it that no system stumbles over."""
+    safe = "".join(character if character.isalnum() or character in " ._-" else "_" for character in job.name)
+    return safe.strip(" .")[:100] + ending
 
 
 def _output(job: Job) -> OutputSpec:

@@ -1,0 +1,123 @@
+"""Packs and blobs: what is missing, what is refused, how a broken upload goes on."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from coordinator.http import blobs as blob_handlers
+from tests.integration.coordinator import BLEND, RunningCoordinator, manifest, sha256
+
+
+async def test_a_pack_is_uploaded_once(farm: RunningCoordinator) -> None:
+    answer = await farm.ask("POST", "packs", json=manifest())
+    assert answer["missing"] == [{"sha256": sha256(BLEND), "size": len(BLEND)}]
+    path = f"blobs/{sha256(BLEND)}"
+    assert (await farm.call("HEAD", "api/v1/" + path)).status == 404
+    await farm.ask("PUT", path, status=201, data=BLEND)
+    await farm.ask("PUT", path, status=200, data=BLEND)
+    head = await farm.call("HEAD", "api/v1/" + path)
+    assert (head.status, head.headers["Content-Length"]) == (200, str(len(BLEND)))
+    again = await farm.ask("POST", "packs", json=manifest())
+    assert again == {"id": answer["id"], "missing": []}
+
+
+async def test_an_interrupted_upload_goes_on(farm: RunningCoordinator) -> None:
+    pieces = [b"first piece", b"second piece", b"third piece"]
+    parts = [{"sha256": sha256(piece), "size": len(piece)} for piece in pieces]
+    pack = {"main": "a.blend", "files": [{"path": "a.blend", "size": sum(map(len, pieces)), "blobs": parts}]}
+    await farm.ask("POST", "packs", json=pack)
+    await farm.ask("PUT", f"blobs/{parts[1]['sha256']}", status=201, data=pieces[1])
+    answer = await farm.ask("POST", "packs", json=pack)
+    assert sorted(part["sha256"] for part in answer["missing"]) == sorted([parts[0]["sha256"], parts[2]["sha256"]])
+
+
+async def test_a_job_waits_for_its_files(farm: RunningCoordinator) -> None:
+    request = await farm.request()
+    other = await farm.ask("POST", "packs", json=manifest(b"never uploaded"))
+    request["pack"] = other["id"]
+    error = await farm.refused("POST", "jobs", 409, "missing_blobs", json=request)
+    assert error["fields"]["missing"] == [sha256(b"never uploaded")]
+    request["pack"] = "0" * 64
+    await farm.refused("POST", "jobs", 404, "not_found", json=request)
+    assert (await farm.ask("GET", "jobs"))["items"] == []
+
+
+async def test_other_bytes_than_announced_are_refused(small_farm: RunningCoordinator) -> None:
+    path = f"blobs/{sha256(BLEND)}"
+    await small_farm.refused("PUT", path, 422, "digest_mismatch", data=BLEND + b"x")
+    await small_farm.refused("PUT", path, 422, "digest_mismatch", data=b"")
+    assert (await small_farm.call("HEAD", "api/v1/" + path)).status == 404
+
+
+async def test_an_upload_states_its_length(small_farm: RunningCoordinator) -> None:
+    async def chunked() -> AsyncIterator[bytes]:
+        yield BLEND
+
+    await small_farm.refused("PUT", f"blobs/{sha256(BLEND)}", 411, "length_required", data=chunked())
+
+
+async def test_an_upload_has_a_limit(small_farm: RunningCoordinator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blob_handlers, "MAX_BLOB_BYTES", 10)
+    await small_farm.refused("PUT", f"blobs/{sha256(BLEND)}", 413, "too_large", data=BLEND)
+
+
+async def test_a_client_that_hangs_up_leaves_nothing(small_farm: RunningCoordinator) -> None:
+    name = sha256(BLEND)
+    _, writer = await asyncio.open_connection("127.0.0.1", int(small_farm.url.rsplit(":", 1)[1].strip("/")))
+    head = f"PUT /api/v1/blobs/{name} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BLEND)}\r\n"
+    head += f"Authorization: Bearer {small_farm.settings.admin_token}\r\n\r\n"
+    writer.write(head.encode() + BLEND[:10])
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    assert (await small_farm.call("HEAD", f"api/v1/blobs/{name}")).status == 404
+    await small_farm.ask("PUT", f"blobs/{name}", status=201, data=BLEND)
+
+
+async def test_a_full_disk_is_said_so(small_farm: RunningCoordinator) -> None:
+    await small_farm.stop()
+    small_farm.settings = msgspec.structs.replace(small_farm.settings, reserve_bytes=2**62)
+    await small_farm.start()
+    response = await small_farm.call("PUT", f"api/v1/blobs/{sha256(BLEND)}", data=BLEND)
+    assert response.status == 507
+    assert response.json["error"]["code"] == "disk_full"
+    assert "disk is full" in response.json["error"]["message"]
+    assert response.headers["Retry-After"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"main": "other.blend"}, "main file"),
+        ({"files": []}, "no files"),
+        ({"main": "../x.blend", "files": [{"path": "../x.blend", "size": 0, "blobs": []}]}, "'..'"),
+        ({"files": [{"path": "scene.blend", "size": 5, "blobs": []}]}, "add up"),
+        ({"files": "scene.blend"}, "files"),
+    ],
+)
+async def test_a_bad_manifest_is_a_sentence(
+    small_farm: RunningCoordinator, change: dict[str, object], said: str
+) -> None:
+    error = await small_farm.refused("POST", "packs", 422, "invalid", json=manifest() | change)
+    assert said in error["message"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"nonsense", b"\xff\xfe", b'{"main": "\xff"}'])
+async def test_what_is_no_json_is_a_sentence(small_farm: RunningCoordinator, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    error = await small_farm.refused("POST", "packs", 400, "bad_request", data=body, headers=headers)
+    assert "JSON" in error["message"]
+
+
+async def test_a_message_has_a_limit(small_farm: RunningCoordinator) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(64):
+            yield b" " * 65_536
+
+    headers = {"Content-Type": "application/json"}
+    body = io.BytesIO(b" " * (2 * 1024 * 1024))
+    await small_farm.refused("POST", "jobs", 413, "too_large", data=body, headers=headers)
+    await small_farm.refused("POST", "jobs", 413, "too_large", data=endless(), headers=headers)
