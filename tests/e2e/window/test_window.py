@@ -1,0 +1,84 @@
+"""The extension in a real Blender window: what an artist sees and does, from an empty page to a finished film."""
+
+import hashlib
+import json
+import runpy
+import shutil
+import subprocess
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from tests.e2e.farm import ADMIN_TOKEN, running_farm, wait_until
+from tests.fakes.held_uploads import held_uploads
+
+pytestmark = [pytest.mark.slow, pytest.mark.window]
+
+HERE = Path(__file__).parent
+PROJECT = HERE.parents[2]
+#: Seconds: for the whole visit, and before it for making the root where it was not made yet.
+PATIENCE, ROOT_PATIENCE = 240.0, 900.0
+#: Where the root has the desk.
+INSIDE = PurePosixPath("/tmp/window")  # noqa: S108 - not of this machine
+
+
+@pytest.fixture(scope="module")
+def window_root() -> Path:
+    """The script that runs commands in a Debian with a Blender window."""
+    script = PROJECT / "deploy" / "window_root.sh"
+    done = subprocess.run([script], capture_output=True, text=True, timeout=ROOT_PATIENCE, check=False)
+    assert done.returncode == 0, done.stderr
+    return script
+
+
+@pytest.mark.timeout(ROOT_PATIENCE + 2 * PATIENCE)
+def test_an_artist_submits_and_follows_a_job(window_root: Path, tmp_path: Path) -> None:
+    desk = tmp_path / "desk"
+    desk.mkdir()
+    for name in ("artist.py", "scene.py", "desk.sh"):
+        shutil.copy(HERE / name, desk)
+    extension = runpy.run_path(str(PROJECT / "deploy" / "build_addon.py"))["build"](PROJECT / "addon", desk)
+    with (
+        running_farm(tmp_path / "farm", "agent-1") as farm,
+        held_uploads(farm.url.removeprefix("http://"), PATIENCE) as door,
+    ):
+        (desk / "plan.json").write_text(json.dumps({"url": door.url, "token": ADMIN_TOKEN}))
+        log = tmp_path / "desk.log"
+        with log.open("wb") as output:
+            visit = subprocess.Popen(
+                [window_root, "run", desk, "sh", "desk.sh", extension.name],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            wait_until(lambda: (desk / "open").exists() or None, "the artist saw the upload", visit)
+            held_until_seen = door.waiting.is_set()
+            door.open.set()
+            visit.wait(PATIENCE)
+        finally:
+            visit.kill()
+            visit.wait()
+        assert (desk / "told.json").exists(), log.read_text()
+        told = json.loads((desk / "told.json").read_text())
+        assert told.get("finished"), told.get("trouble")
+        jobs = farm.json("jobs")["items"]
+
+    assert "There is no coordinator at http://127.0.0.1:1" in told["unreachable"]
+    assert "token" in told["wrong_token"]
+    assert told["problems"] == ["no_camera"]
+    assert not told["sent_in_spite_of_problems"]
+
+    assert held_until_seen
+    assert told["sending_while_the_window_lives"]
+    assert told["job"] == {"id": jobs[0]["id"], "name": "010", "state": "completed"}
+    (job,) = jobs
+    assert (job["state"], job["finished"], job["failed"], job["video_ready"]) == ("completed", 24, 0, True)
+
+    assert told["before"] == [str(INSIDE / "shots" / "010.blend"), True, 0.5, 3]
+    assert told["after"] == told["before"]
+    assert told["undone_to"] == 0.0, "submitting is no step of the artist's to undo"
+    assert [path.name for path in (desk / "shots").iterdir()] == ["010.blend"]
+    saved = (desk / "shots" / "010.blend").read_bytes()
+    assert hashlib.sha256(saved).hexdigest() == (desk / "digest").read_text()
+    assert len(list(desk.glob("[1-8]_*.png"))) == 8
