@@ -54,11 +54,7 @@ async def lease(request: web.Request, caller: Principal, body: LeaseRequest) -> 
         left = end - loop.time()
         if grant is not None or left <= 0 or work.closed:
             return grant
-        try:
-            async with asyncio.timeout(min(left, recheck)):
-                await changed.wait()
-        except TimeoutError:
-            continue
+        await work.wait(changed, min(left, recheck))
 
 
 async def report(request: web.Request, caller: Principal, lease_id: str, body: ReportRequest) -> ReportResponse:

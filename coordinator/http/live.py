@@ -42,6 +42,10 @@ class Client:
             self._waiting.append(event)
         self._filled.set()
 
+    def wake(self) -> None:
+        """End the current wait, with or without events."""
+        self._filled.set()
+
     async def take(self, timeout: float) -> bytes:  # noqa: ASYNC109 - what happens at its end is part of the task
         """Return the events since the last call, waiting for one; a comment after ``timeout`` seconds without any."""
         try:
@@ -77,6 +81,11 @@ class LiveStream:
         """The coordinator is stopping: end the stream."""
         return self._closed
 
+    @property
+    def clients(self) -> int:
+        """How many streams are open."""
+        return len(self._clients)
+
     def connect(self) -> Client:
         """Return a new client; it gets every event from now on."""
         client = Client()
@@ -91,7 +100,7 @@ class LiveStream:
         """Wake every client for the last time."""
         self._closed = True
         for client in self._clients:
-            client.add(HELLO)
+            client.wake()
 
     def on_notice(self, notice: Notice) -> None:
         """Take note of a change."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from coordinator.keys import DATABASE, VERSION
+from coordinator.keys import DATABASE, LIVE, VERSION, WORK
 from coordinator.services import views
 
 
@@ -18,6 +18,8 @@ async def show(request: web.Request) -> web.Response:
         *_metric("renderfarm_agents", "gauge", "Agents by state.", _by("state", counts.agents)),
         *_metric("renderfarm_pending_frames", "gauge", "Frames that wait for an agent.", [({}, counts.pending_frames)]),
         *_metric("renderfarm_live_leases", "gauge", "Chunks that agents work on.", [({}, counts.live_leases)]),
+        *_metric("renderfarm_waiting_slots", "gauge", "Slots that wait for work.", [({}, request.app[WORK].waiting)]),
+        *_metric("renderfarm_event_streams", "gauge", "Streams of live events.", [({}, request.app[LIVE].clients)]),
     ]
     return web.Response(text="\n".join(lines) + "\n", content_type="text/plain", charset="utf-8")
 
