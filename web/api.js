@@ -16,6 +16,9 @@ export class ApiError extends Error {
   }
 }
 
+/** The coordinator refused what was asked for. */
+export class Refused extends ApiError {}
+
 /** The coordinator wants a token: none was sent, or it has ended. */
 export class SignedOut extends ApiError {}
 
@@ -55,7 +58,7 @@ async function call(method, path, { query, body, signal } = {}) {
   if (response.ok) throw new Unreachable("The coordinator’s answer was cut off.");
   const code = answer?.error?.code ?? "internal";
   const message = sentence(answer?.error?.message ?? `the coordinator answered with status ${response.status}`);
-  throw response.status === 401 ? new SignedOut(401, code, message) : new ApiError(response.status, code, message);
+  throw response.status === 401 ? new SignedOut(401, code, message) : new Refused(response.status, code, message);
 }
 
 export const api = {
@@ -83,6 +86,8 @@ function fileOf(job, path) {
 
 /** Addresses of files and of the event stream, for elements that fetch by themselves. */
 export const addresses = {
+  /** What the terminal and agents call the coordinator. */
+  farm: () => new URL(".", document.baseURI).href.replace(/\/$/, ""),
   events: () => new URL("events", ROOT).href,
   preview: (job, frame) => fileOf(job, `frames/${frame}/preview`),
   output: (job, frame) => fileOf(job, `frames/${frame}/output`),

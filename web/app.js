@@ -1,5 +1,5 @@
 /** The page's frame: signing in, the routes, the header, and one live connection for all views. */
-import { api, ApiError, SignedOut, Unreachable } from "./api.js";
+import { api, Refused, SignedOut, Unreachable } from "./api.js";
 import { el, icon, setAttribute, setText } from "./components/element.js";
 import { emptyState } from "./components/notice.js";
 import { Fleet } from "./fleet.js";
@@ -71,7 +71,7 @@ async function guard(work) {
     if (error.name === "AbortError") return;
     if (error instanceof SignedOut) showSignIn();
     else if (error instanceof Unreachable) live.suspect();
-    else if (!(error instanceof ApiError)) throw error;
+    else if (!(error instanceof Refused)) throw error;
     else {
       setText(problemText, error.message);
       problem.hidden = false;

@@ -4,11 +4,14 @@ import { api } from "./api.js";
 export class Fleet extends EventTarget {
   #agents = new Map();
   #loaded = false;
+  /** Agents that live events brought while the list was fetched; they may be newer than what comes. */
+  #overtaken = new Map();
 
   constructor(live) {
     super();
     live.addEventListener("agent", (event) => {
       this.#agents.set(event.detail.id, event.detail);
+      this.#overtaken.set(event.detail.id, event.detail);
       this.#changed();
     });
   }
@@ -29,22 +32,25 @@ export class Fleet extends EventTarget {
     return this.agents.filter((agent) => agent.state === "online");
   }
 
-  /** The slots that work on a job, each with its agent's name. */
+  /** The slots that work on a job, each with its agent's name and whether that agent has no other. */
   slotsOf(jobId) {
     return this.online.flatMap((agent) =>
-      agent.slots.filter((slot) => slot.job === jobId).map((slot) => ({ ...slot, agent: agent.name })),
+      agent.slots
+        .filter((slot) => slot.job === jobId)
+        .map((slot) => ({ ...slot, agent: agent.name, alone: agent.slots.length === 1 })),
     );
   }
 
   async refresh() {
     const agents = new Map();
+    this.#overtaken.clear();
     let cursor = null;
     do {
       const page = await api.agents(cursor);
       for (const agent of page.items) agents.set(agent.id, agent);
       cursor = page.next;
     } while (cursor);
-    this.#agents = agents;
+    this.#agents = new Map([...agents, ...this.#overtaken]);
     this.#loaded = true;
     this.#changed();
   }

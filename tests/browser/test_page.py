@@ -41,8 +41,7 @@ def test_a_link_with_the_token_signs_in_and_leaves_no_trace(site: Site) -> None:
 def test_a_session_that_has_ended_asks_to_sign_in(site: Site) -> None:
     site.sign_in()
     site.page.context.clear_cookies()
-    site.go("#/agents")
-    site.go("#/jobs")
+    site.go("#/jobs/1")
     expect(site.page.get_by_label("Admin token")).to_be_visible()
 
 
@@ -87,7 +86,7 @@ def test_a_jobs_page_from_the_first_frame_to_the_video(site: Site) -> None:
 
     first = agent.take_work().frames[0]
     agent.report(first, 0.25)
-    working = page.get_by_role("listitem").filter(has_text="studio-01, slot 0")
+    working = page.get_by_role("listitem").filter(has_text="studio-01")
     expect(working).to_contain_text(f"Rendering frame {first}")
     expect(working).to_contain_text("25 % · about 2 min left")
     expect(page.get_by_role("progressbar", name="Progress of the frame")).to_have_attribute("aria-valuenow", "25")

@@ -1,6 +1,6 @@
 /** One frame, large, over its job's page: arrow keys go to its neighbours, Escape goes back. */
 import { addresses } from "../api.js";
-import { bytes, dateTime, number, renderTime } from "../format.js";
+import { bytes, dateTime, renderTime } from "../format.js";
 import { el, icon, setAttribute, setText } from "./element.js";
 
 /** Formats that browsers show; of the others the preview is all there is to see. */
@@ -42,7 +42,7 @@ export function frameViewer({ job, record, want, neighbour, go }) {
   function showPicture() {
     const current = frame;
     image.src = addresses.preview(job, frame);
-    image.alt = `Frame ${number(frame)} of ${job.name}`;
+    image.alt = `Frame ${frame} of ${job.name}`;
     if (!BROWSER_FORMATS.has(job.output.format)) return;
     const whole = new Image();
     whole.src = addresses.output(job, frame);
@@ -77,7 +77,7 @@ export function frameViewer({ job, record, want, neighbour, go }) {
       }
       showPicture();
       download.href = addresses.output(job, next);
-      setText(title, `Frame ${number(next)}`);
+      setText(title, `Frame ${next}`);
       this.update();
       want(next);
       if (dialog.open) return;

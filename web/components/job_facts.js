@@ -10,7 +10,7 @@ export function jobFacts(first) {
   const share = el("span", { class: "share" });
   const frames = el("span", { class: "share-frames" });
   const bar = progressBar("Progress of the job", "large");
-  const headline = el("p", { class: "headline", role: "status" });
+  const headline = el("p", { class: "headline" });
   const values = new Map();
   const facts = el("dl", { class: "facts" });
   const element = el(

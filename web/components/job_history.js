@@ -14,7 +14,8 @@ export function jobHistory(jobId, guard) {
   const element = el("div", {}, rows, more);
   let page = null;
   let next = null;
-  let loading = null;
+  let loading = false;
+  let again = false;
 
   /** Fetches the page at a cursor; the last page is fetched again later, because it grows. */
   async function load(cursor) {
@@ -26,18 +27,26 @@ export function jobHistory(jobId, guard) {
     list.update([...events.values()].sort((a, b) => a.id - b.id), (event) => event.id);
   }
 
-  function once(cursor) {
-    loading ??= load(cursor).finally(() => {
-      loading = null;
-    });
-    return loading;
+  /** One at a time; what happened while the last page was on its way is fetched after it. */
+  async function refresh() {
+    again = true;
+    if (loading) return;
+    loading = true;
+    try {
+      while (again) {
+        again = false;
+        await load(page);
+      }
+    } finally {
+      loading = false;
+    }
   }
 
-  more.addEventListener("click", () => guard(() => once(next)));
+  more.addEventListener("click", () => guard(() => load(next)));
 
   return {
     element,
-    refresh: () => once(page),
+    refresh,
     tick() {
       for (const row of list.parts()) row.tick();
     },

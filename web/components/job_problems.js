@@ -27,7 +27,7 @@ function failureBox(job) {
     el(
       "li",
       {},
-      el("span", { class: "problem-frame" }, frame === null ? "The whole job" : `Frame ${number(frame)}`),
+      el("span", { class: "problem-frame" }, frame === null ? "The whole job" : `Frame ${frame}`),
       el("span", { class: "problem-reason" }, reason),
       el("span", { class: "problem-attempts" }, plural(attempts, "attempt", "attempts")),
     ),

@@ -33,7 +33,7 @@ function slotLine(heading) {
         setText(title, slot.job === null ? `Slot ${slot.slot}` : (slot.job_name ?? `Job ${slot.job}`));
         setAttribute(title, "href", slot.job === null ? null : links.job(slot.job));
       } else {
-        setText(title, `${slot.agent}, slot ${slot.slot}`);
+        setText(title, slot.alone ? slot.agent : `${slot.agent}, slot ${slot.slot}`);
       }
       setText(words, slotWords(slot));
       setText(left, rendering ? leftText(slot) : "");

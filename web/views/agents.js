@@ -1,4 +1,5 @@
 /** The agents: what they are, and what each of their slots does. */
+import { addresses } from "../api.js";
 import { clock } from "../clock.js";
 import { commandLine } from "../components/command_line.js";
 import { el, setText } from "../components/element.js";
@@ -102,7 +103,7 @@ function factRows({ hardware, blenders, version: software }) {
 }
 
 function joinCommand() {
-  return `renderfarm agent --coordinator ${new URL(".", document.baseURI).href.replace(/\/$/, "")} --join-token rf_join_…`;
+  return `renderfarm agent --coordinator ${addresses.farm()} --join-token rf_join_…`;
 }
 
 const WHERE_JOIN_TOKEN =

@@ -1,5 +1,5 @@
 /** One job: its progress, who works on it, its frames, video and history. */
-import { addresses, api } from "../api.js";
+import { addresses, api, Refused } from "../api.js";
 import { clock } from "../clock.js";
 import { confirm } from "../components/confirm.js";
 import { ContactSheet } from "../components/contact_sheet.js";
@@ -25,17 +25,21 @@ export function jobView({ live, fleet, guard, replaceRoute, retitle }, { id }) {
   let job = null;
   let page = null;
   let route = null;
+  /** The job as a live event brought it while it was fetched; that may be newer than what comes. */
+  let overtaken = null;
 
   async function refresh() {
+    overtaken = null;
     try {
-      take(await api.job(id, { signal: request.signal }));
+      const fetched = await api.job(id, { signal: request.signal });
+      take({ ...fetched, ...overtaken });
       page.sheet.refresh();
       if (route?.tab === "history") await page.history.refresh();
     } catch (error) {
       if (error.name === "AbortError") return;
-      if (error.code === "not_found") element.replaceChildren(noSuchJob(id));
-      else if (job === null) element.replaceChildren(loadError(error.message, () => guard(refresh)));
-      else throw error;
+      if (!(error instanceof Refused) || job !== null) throw error;
+      const missing = error.code === "not_found";
+      element.replaceChildren(missing ? noSuchJob(id) : loadError(error.message, () => guard(refresh)));
     }
   }
 
@@ -53,11 +57,14 @@ export function jobView({ live, fleet, guard, replaceRoute, retitle }, { id }) {
 
   /** List events come without the failures; those are fetched when their number has changed. */
   function onJob({ detail }) {
-    if (detail.id !== id || page === null) return;
+    if (detail.id !== id) return;
+    overtaken = detail;
+    if (page === null) return;
     const { failures, slots } = job;
     const changed = detail.failed !== job.failed || detail.state !== job.state || detail.reason !== job.reason;
     take({ failures, slots, ...detail });
     if (changed) guard(refresh);
+    else if (route?.tab === "history") guard(() => page.history.refresh());
   }
 
   function onFrame({ detail }) {
@@ -158,7 +165,7 @@ function jobPage({ job: first, guard, replaceRoute, refresh }) {
       el(
         "header",
         { class: "page-head" },
-        el("div", {}, name, el("p", { class: "job-line" }, badge.element, el("span", {}, `#${job.id}`))),
+        el("div", {}, name, el("p", { class: "job-line", role: "status" }, badge.element, el("span", {}, `#${job.id}`))),
         el("div", { class: "buttons" }, cancel, download),
       ),
       el("div", { class: "job-hero" }, picture.element, facts.element),

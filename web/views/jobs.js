@@ -1,5 +1,5 @@
 /** The list of jobs, running and past. */
-import { api } from "../api.js";
+import { addresses, api, Refused } from "../api.js";
 import { clock } from "../clock.js";
 import { commandLine } from "../components/command_line.js";
 import { el, setAttribute, setText } from "../components/element.js";
@@ -22,6 +22,8 @@ export function jobsView({ live, fleet, guard }) {
   let next = null;
   let loaded = false;
   let request = new AbortController();
+  /** Jobs that live events brought while the list was fetched; they may be newer than what comes. */
+  let overtaken = new Map();
 
   const summary = el("p", { class: "summary" });
   const filters = el("nav", { class: "filters", "aria-label": "Show jobs" });
@@ -42,6 +44,7 @@ export function jobsView({ live, fleet, guard }) {
   async function refresh() {
     request.abort();
     request = new AbortController();
+    overtaken = new Map();
     const { signal } = request;
     try {
       const page = await api.jobs({ states: filter.states }, { signal });
@@ -49,11 +52,12 @@ export function jobsView({ live, fleet, guard }) {
       if (kept.length === 0) next = page.next;
       jobs = new Map([...page.items, ...kept].map((job) => [job.id, job]));
       loaded = true;
+      overtaken.forEach(put);
       show();
     } catch (error) {
       if (error.name === "AbortError") return;
-      if (!loaded) body.replaceChildren(loadError(error.message, () => guard(refresh)));
-      throw error;
+      if (loaded || !(error instanceof Refused)) throw error;
+      body.replaceChildren(loadError(error.message, () => guard(refresh)));
     }
   }
 
@@ -86,13 +90,18 @@ export function jobsView({ live, fleet, guard }) {
   }
 
   function onJob({ detail: job }) {
+    overtaken.set(job.id, job);
     if (!loaded) return;
+    put(job);
+    show();
+  }
+
+  function put(job) {
     const belongs = filter.states === null || filter.states.includes(job.state);
     // A job older than all that is shown comes in with "Show older jobs".
     const beyond = next !== null && !jobs.has(job.id) && job.id < oldest([...jobs.values()]);
     if (belongs && !beyond) jobs.set(job.id, job);
-    else if (!jobs.delete(job.id)) return;
-    show();
+    else jobs.delete(job.id);
   }
 
   function showSummary() {
@@ -159,7 +168,7 @@ function nothing(filter) {
       el("strong", {}, "Submit to Farm"),
       ".",
     ),
-    el("p", {}, "Or in a terminal:"),
-    commandLine("renderfarm submit scene.blend --video"),
+    el("p", {}, "Or in a terminal, with RENDERFARM_TOKEN set to your admin token:"),
+    commandLine(`renderfarm submit scene.blend --coordinator ${addresses.farm()}`),
   );
 }
