@@ -81,4 +81,4 @@ def newest_blender(conn: Connection) -> int | None:
 def counts(conn: Connection) -> dict[AgentState, int]:
     """Return how many agents are in each state."""
     rows = conn.execute(select(agents.c.state, func.count()).group_by(agents.c.state))
-    return dict(rows.tuples().all())
+    return {row[0]: row[1] for row in rows}

@@ -84,7 +84,11 @@ class Database(abc.ABC):
 
     @abc.abstractmethod
     def migrate(self) -> None:
-        """Bring the schema up to date.  Blocks; two coordinators may do it at once."""
+        """Bring the schema up to date.  Blocks; two coordinators may do it at once.
+
+        Raises:
+            coordinator.db.migrate.SchemaTooNew: a newer version of the software made it.
+        """
 
     @abc.abstractmethod
     async def close(self) -> None:
@@ -114,6 +118,8 @@ class Database(abc.ABC):
 
 def open_database(url: str, clock: Clock) -> Database:
     """Return the database at ``url`` (``sqlite:///PATH`` or ``postgresql://…``); its schema may still be old.
+
+    Looks at the file system: on an event loop, call it in a thread.
 
     Raises:
         ValueError: the URL is of another kind; the text says what is possible.

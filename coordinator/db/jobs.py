@@ -69,4 +69,4 @@ def claim_stitching(conn: Connection, now: datetime) -> Job | None:
 def counts(conn: Connection) -> dict[JobState, int]:
     """Return how many jobs are in each state."""
     rows = conn.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))
-    return dict(rows.tuples().all())
+    return {row[0]: row[1] for row in rows}

@@ -10,6 +10,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 
+class SchemaTooNew(RuntimeError):
+    """The database is of a version that this software does not know; the text says so to a person."""
+
+
 def _scripts() -> ScriptDirectory:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
@@ -21,9 +25,15 @@ def upgrade(conn: Connection, revision: str = "head") -> None:
     """Bring the schema to ``revision`` within the caller's transaction, which must keep other coordinators out.
 
     Raises:
-        alembic.util.CommandError: the database was made by a newer version of the software.
+        SchemaTooNew: the database was made by a newer version of the software.
     """
     scripts = _scripts()
+    current = current_revision(conn)
+    if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+        raise SchemaTooNew(
+            f"the database was made by a newer version of the software (its schema is {current},"
+            f" this version knows {newest_revision()}); install that version or use another database"
+        )
 
     def steps(current: Any, _context: MigrationContext) -> list[RevisionStep]:
         # What alembic's own `upgrade` command calls; its annotation has one revision where heads are meant.

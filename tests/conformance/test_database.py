@@ -1,0 +1,154 @@
+"""What every kind of database does with the functions it is given."""
+
+import asyncio
+import threading
+
+import pytest
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from coordinator.db.engine import WORK, Database, DatabaseClosed, Notice, Transaction, open_database
+from coordinator.db.schema import blobs
+from tests.conformance.farm import SetClock, digest
+
+
+def add(tx: Transaction, name: str, size: int = 1) -> str:
+    """Add a row."""
+    tx.conn.execute(insert(blobs).values(sha256=digest(name), size=size, stored_at=tx.now))
+    tx.notify(Notice(kind="job", id=size))
+    return name
+
+
+def known(tx: Transaction) -> set[str]:
+    """Return what is there."""
+    return set(tx.conn.execute(select(blobs.c.sha256)).scalars())
+
+
+async def test_what_fails_takes_back_its_own_changes_only(database: Database) -> None:
+    def add_and_fail(tx: Transaction, name: str) -> None:
+        add(tx, name)
+        raise LookupError(name)
+
+    def break_a_rule(tx: Transaction, name: str) -> None:
+        add(tx, name, size=-1)
+
+    results = await asyncio.gather(
+        database.write(add, "a"),
+        database.write(add_and_fail, "b"),
+        database.write(add, "c"),
+        database.write(break_a_rule, "d"),
+        database.write(add, "a"),
+        database.write(add, "e"),
+        return_exceptions=True,
+    )
+    kinds = [type(result) for result in results]
+    assert kinds[1:4] == [LookupError, str, IntegrityError]
+    # Which of the two is first is not said where several connections write.
+    assert {kinds[0], kinds[4]} == {str, IntegrityError}
+    assert await database.read(known) == {digest("a"), digest("c"), digest("e")}
+
+
+async def test_notices_are_published_after_the_commit_and_only_then(database: Database) -> None:
+    heard: asyncio.Queue[Notice] = asyncio.Queue()
+    unsubscribe = database.subscribe(heard.put_nowait)
+
+    def twice(tx: Transaction) -> None:
+        tx.notify(WORK)
+        tx.notify(WORK)
+
+    def fail(tx: Transaction) -> None:
+        tx.notify(Notice(kind="job", id=1))
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await database.write(fail)
+    await database.write(twice)
+    await database.write(add, "a", 7)
+    assert await heard.get() == WORK
+    assert await heard.get() == Notice(kind="job", id=7)
+    unsubscribe()
+    unsubscribe()
+    await database.write(twice)
+    await database.read(known)
+    assert heard.empty()
+
+
+async def test_readers_see_one_state_and_cannot_write(database: Database) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def read_twice(tx: Transaction) -> tuple[set[str], set[str]]:
+        before = known(tx)
+        begun.set()
+        go_on.wait(20)
+        return before, known(tx)
+
+    reading = asyncio.ensure_future(database.read(read_twice))
+    await asyncio.to_thread(begun.wait, 20)
+    await database.write(add, "a")
+    go_on.set()
+    assert await reading == (set(), set())
+    assert await database.read(known) == {digest("a")}
+    with pytest.raises(DBAPIError):
+        await database.read(add, "b")
+
+
+async def test_a_write_is_carried_to_its_end_when_no_one_waits_any_more(database_url: str, clock: SetClock) -> None:
+    database = await asyncio.to_thread(open_database, database_url, clock)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(tx: Transaction) -> None:
+        begun.set()
+        go_on.wait(20)
+        add(tx, "a")
+
+    writing = asyncio.ensure_future(database.write(slow))
+    await asyncio.to_thread(begun.wait, 20)
+    writing.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    # Its changes are there once the writer is idle again.
+    await database.write(lambda _: None)
+    assert await database.read(known) == {digest("a")}
+    await database.close()
+    with pytest.raises(DatabaseClosed):
+        await database.write(add, "b")
+    with pytest.raises(DatabaseClosed):
+        await database.read(known)
+
+
+async def test_closing_finishes_what_was_asked_for(database_url: str, clock: SetClock) -> None:
+    database = await asyncio.to_thread(open_database, database_url, clock)
+    writes = [asyncio.ensure_future(database.write(add, str(number))) for number in range(200)]
+    await asyncio.sleep(0)  # each gets as far as its queue
+    await database.close()
+    await database.close()
+    assert await asyncio.gather(*writes) == [str(number) for number in range(200)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_transaction_that_lost_a_race_is_run_again(database: Database) -> None:
+    """Two take the same two rows in opposite order: PostgreSQL ends one of them, and it is run again."""
+    await database.write(add, "a")
+    await database.write(add, "b")
+    both_hold_one = threading.Barrier(2)
+    runs: list[str] = []
+
+    def take(tx: Transaction, first: str, second: str) -> None:
+        runs.append(first)
+        for name in (first, second):
+            tx.conn.execute(text("UPDATE blobs SET size = size + 1 WHERE sha256 = :name"), {"name": digest(name)})
+            if name == first and runs.count(first) == 1:
+                both_hold_one.wait(20)
+
+    await asyncio.gather(database.write(take, "a", "b"), database.write(take, "b", "a"))
+    assert sorted(runs) in (["a", "a", "b"], ["a", "b", "b"])
+    sizes = await database.read(lambda tx: list(tx.conn.execute(select(blobs.c.size)).scalars()))
+    assert sizes == [3, 3]
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://", "sqlite:///:memory:", "nonsense"])
+def test_other_urls_are_refused_with_what_is_possible(url: str) -> None:
+    with pytest.raises(ValueError, match="sqlite:///PATH"):
+        open_database(url, SetClock())

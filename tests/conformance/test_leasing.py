@@ -1,0 +1,246 @@
+"""Leases: who gets what, how it is asked for again, and what becomes of it."""
+
+import asyncio
+from itertools import groupby
+from operator import itemgetter
+
+import pytest
+from sqlalchemy import text
+
+from coordinator.db import leasing
+from coordinator.db.engine import Transaction
+from coordinator.db.schema import chunks
+from coordinator.protocol import BlenderBuild, ErrorCode, Stage
+from coordinator.services import expiry, leases, views
+from coordinator.services.errors import Refused
+from tests.conformance.farm import Farm
+
+
+async def refusal(call: object) -> ErrorCode:
+    """Return the code with which an awaitable is refused."""
+    with pytest.raises(Refused) as caught:
+        await call  # type: ignore[misc]  # any awaitable
+    return caught.value.code
+
+
+async def test_first_leases_are_small_and_carved_from_the_front(farm: Farm) -> None:
+    ant, bee = await farm.agent("ant"), await farm.agent("bee")
+    job = await farm.submit("1-1000000x2")
+    assert (await farm.must_lease(ant)).frames == [1, 3]
+    assert (await farm.must_lease(bee)).frames == [5, 7]
+    view = await farm.job(job.id)
+    assert view.state == "running"
+    assert view.frame_count == 500_000
+    # Half a million frames: three rows.
+    counted = await farm.database.read(lambda tx: tx.conn.execute(chunks.select()).all())
+    assert len(counted) == 3
+
+
+async def test_leases_last_about_a_minute_once_frames_were_timed(farm: Farm) -> None:
+    ant = await farm.agent()
+    await farm.submit("1-1000")
+    first = await farm.must_lease(ant)
+    await farm.deliver_all(ant, first, seconds=2.0)
+    assert len((await farm.must_lease(ant)).frames) == 30
+
+
+async def test_leases_get_shorter_towards_the_end(farm: Farm) -> None:
+    ant = await farm.agent()
+    await farm.submit("1-20")
+    sizes = []
+    while (grant := await farm.lease(ant)) is not None:
+        sizes.append(len(grant.frames))
+        await farm.deliver_all(ant, grant, seconds=0.1)
+    assert sizes == [2, 9, 5, 2, 1, 1]
+
+
+async def test_order_is_priority_then_job_then_frame(farm: Farm) -> None:
+    ant = await farm.agent()
+    low = await farm.submit("1-2", priority=10)
+    high_first = await farm.submit("1-3", priority=90)
+    high_second = await farm.submit("1", priority=90)
+    order = []
+    while (grant := await farm.lease(ant)) is not None:
+        order.append((grant.job.job_id, grant.frames[0]))
+        await farm.deliver_all(ant, grant)
+    assert [job for job, _ in groupby(order, key=itemgetter(0))] == [high_first.id, high_second.id, low.id]
+    assert [frame for _, frame in order] == [1, 3, 1, 1, 2]
+
+
+async def test_a_slot_gets_no_file_that_its_blender_cannot_open(farm: Farm) -> None:
+    old = await farm.agent("old", blenders=[BlenderBuild(version=(4, 2, 0), kind="bpy")])
+    new = await farm.agent("new")
+    await farm.submit("1", blender=(4, 5), priority=90)
+    second = await farm.submit("1", blender=(4, 2), priority=10)
+    grant = await farm.lease(old, blender=(4, 2, 0))
+    assert grant is not None
+    assert grant.job.job_id == second.id
+    assert await farm.lease(new) is not None
+
+
+async def test_asking_again_returns_the_work_one_holds(farm: Farm) -> None:
+    ant = await farm.agent()
+    await farm.submit("1-10")
+    first = await farm.must_lease(ant)
+    assert await farm.must_lease(ant) == first
+    await farm.deliver(ant, first, 1)
+    assert (await farm.must_lease(ant)).frames == [2]
+    second = await farm.must_lease(ant, holds=[first.lease_id])
+    assert second.lease_id != first.lease_id
+    assert (await farm.must_lease(ant, holds=[first.lease_id])).lease_id == second.lease_id
+    # A slot has the one it renders and the next one, and no more.
+    assert await farm.lease(ant, holds=[first.lease_id, second.lease_id]) is None
+
+
+async def test_a_frame_that_brings_its_agent_down_is_not_given_out_for_ever(farm: Farm) -> None:
+    ant = await farm.agent()
+    job = await farm.submit("1-2", max_retries=1)
+    for _ in range(2):
+        # Each time the agent is restarted and knows of nothing.
+        grant = await farm.must_lease(ant)
+        assert grant.frames == [1]
+        await farm.report(ant, grant, frame=1)
+    grant = await farm.must_lease(ant)
+    assert grant.frames == [2]
+    await farm.deliver_all(ant, grant)
+    view = await farm.job(job.id)
+    assert view.state == "failed"
+    assert [(failure.frame, failure.attempts) for failure in view.failures] == [(1, 2)]
+
+
+async def test_a_report_keeps_a_lease_alive_and_tells_the_last_frame(farm: Farm) -> None:
+    ant = await farm.agent()
+    job = await farm.submit("1-10")
+    grant = await farm.must_lease(ant)
+    farm.clock.advance(29)
+    answer = await farm.report(ant, grant, frame=1, progress=0.5, remaining_seconds=3.0)
+    assert answer.last_frame == 2
+    farm.clock.advance(29)
+    assert await farm.reap() == 0
+    view = await farm.job(job.id)
+    assert view.progress == pytest.approx(0.05)
+    assert [(slot.agent, slot.frame, slot.progress, slot.remaining_seconds) for slot in view.slots] == [
+        ("ant", 1, 0.5, 3.0)
+    ]
+
+
+async def test_an_expired_lease_gives_its_frames_back_and_is_fenced_off(farm: Farm) -> None:
+    ant, bee = await farm.agent("ant"), await farm.agent("bee")
+    job = await farm.submit("1-2")
+    grant = await farm.must_lease(ant)
+    await farm.report(ant, grant, frame=grant.frames[0])
+    assert await farm.expire() == 1
+    assert await refusal(farm.report(ant, grant)) == ErrorCode.LEASE_LOST
+    assert await refusal(farm.deliver(ant, grant, grant.frames[0])) == ErrorCode.LEASE_LOST
+    renewal = farm.database.write(leases.renew, ant, grant.lease_id, farm.timing)
+    assert await refusal(renewal) == ErrorCode.LEASE_LOST
+    await farm.render_everything(bee)
+    view = await farm.job(job.id)
+    assert view.state == "completed"
+    # Only the frame being rendered counts an attempt.
+    assert "attempt_failed" in await farm.events(job.id)
+    assert (await farm.events(job.id)).count("attempt_failed") == 1
+
+
+async def test_another_agents_lease_is_not_ones_own(farm: Farm) -> None:
+    ant, bee = await farm.agent("ant"), await farm.agent("bee")
+    await farm.submit("1-4")
+    grant = await farm.must_lease(ant)
+    assert await refusal(farm.report(bee, grant)) == ErrorCode.LEASE_LOST
+    assert await refusal(farm.deliver(bee, grant, 1)) == ErrorCode.LEASE_LOST
+    assert await refusal(farm.deliver_sound(bee, grant)) == ErrorCode.LEASE_LOST
+
+
+async def test_the_coordinators_own_absence_costs_nobody_a_chunk(farm: Farm) -> None:
+    ant = await farm.agent()
+    await farm.submit("1-4")
+    grant = await farm.must_lease(ant)
+    farm.clock.advance(3600)
+    assert await farm.database.write(expiry.renew_all, farm.timing) == 1
+    assert await farm.reap() == 0
+    assert (await farm.report(ant, grant)).last_frame is not None
+
+
+async def test_release_hands_back_what_is_not_rendered(farm: Farm) -> None:
+    ant, bee = await farm.agent("ant"), await farm.agent("bee")
+    job = await farm.submit("1-10")
+    grant = await farm.must_lease(ant)
+    await farm.deliver(ant, grant, grant.frames[0])
+    answer = await farm.report(ant, grant, stage=Stage.UPLOADING, release=True)
+    assert answer.last_frame is None
+    assert await refusal(farm.report(ant, grant)) == ErrorCode.LEASE_LOST
+    await farm.render_everything(bee)
+    assert (await farm.job(job.id)).state == "completed"
+    assert "attempt_failed" not in await farm.events(job.id)
+
+
+async def test_an_agent_that_leaves_gives_everything_back(farm: Farm) -> None:
+    ant, bee = await farm.agent("ant", slots=2), await farm.agent("bee")
+    job = await farm.submit("1-10")
+    await farm.must_lease(ant, 0)
+    await farm.must_lease(ant, 1)
+    await farm.leave(ant)
+    await farm.leave(ant)
+    assert await refusal(farm.lease(ant)) == ErrorCode.AGENT_GONE
+    await farm.render_everything(bee)
+    assert (await farm.job(job.id)).state == "completed"
+
+
+async def test_a_slot_that_was_not_registered_gets_nothing(farm: Farm) -> None:
+    ant = await farm.agent()
+    assert await refusal(farm.lease(ant, slot=1)) == ErrorCode.INVALID
+    assert await refusal(farm.lease(12345)) == ErrorCode.AGENT_GONE
+
+
+async def test_an_agent_goes_offline_and_comes_back(farm: Farm) -> None:
+    ant = await farm.agent()
+    farm.clock.advance(farm.timing.offline_seconds + 1)
+    await farm.reap()
+    assert (await farm.database.read(views.agent_view, ant)).state == "offline"
+    assert await farm.lease(ant) is None
+    assert (await farm.database.read(views.agent_view, ant)).state == "online"
+
+
+async def test_warnings_of_agents_are_shown_once(farm: Farm) -> None:
+    ant = await farm.agent()
+    job = await farm.submit("1-10")
+    grant = await farm.must_lease(ant)
+    for _ in range(2):
+        await farm.report(ant, grant, warnings=["wood.png is missing", "wood.png is missing"])
+    assert (await farm.job(job.id)).warnings == ["wood.png is missing"]
+    assert (await farm.events(job.id)).count("warning") == 1
+
+
+async def test_many_slots_at_once_never_get_a_frame_twice(farm: Farm) -> None:
+    """Slots race for one job's frames; every frame is given out exactly once."""
+    ids = [await farm.agent(f"agent {number}", slots=8) for number in range(4)]
+    job = await farm.submit("1-150")
+    given: list[int] = []
+
+    async def work(agent: int, slot: int) -> None:
+        while (grant := await farm.lease(agent, slot)) is not None:
+            given.extend(grant.frames)
+            await farm.deliver_all(agent, grant, seconds=5.0)
+
+    await asyncio.gather(*(work(agent, slot) for agent in ids for slot in range(8)))
+    assert sorted(given) == list(range(1, 151))
+    assert (await farm.job(job.id)).state == "completed"
+
+
+async def test_the_claim_query_reads_its_index_and_nothing_else(farm: Farm) -> None:
+    """Its cost must follow the pending chunks, never the history."""
+
+    def explain(tx: Transaction) -> str:
+        query = leasing.next_pending(405).compile(tx.conn, compile_kwargs={"literal_binds": True})
+        explain_it = "EXPLAIN QUERY PLAN"
+        if tx.conn.dialect.name == "postgresql":
+            explain_it = "EXPLAIN"
+            # The planner reads small tables whole, whatever indexes they have.
+            tx.conn.execute(text("SET LOCAL enable_seqscan = off"))
+        return "\n".join(str(row) for row in tx.conn.execute(text(f"{explain_it} {query}")))
+
+    plan = await farm.database.write(explain)
+    assert "ix_chunks_claim" in plan
+    # In the index's own order: without sorting.
+    assert "TEMP B-TREE" not in plan
+    assert "Sort" not in plan
