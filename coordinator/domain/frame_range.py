@@ -16,7 +16,7 @@ from itertools import accumulate, pairwise
 FIRST_POSSIBLE_FRAME = -1_048_574
 LAST_POSSIBLE_FRAME = 1_048_574
 
-_TOKEN = re.compile(r"[ \t]*(?:(?P<number>\d+)|(?P<sign>[-,:xX]))")
+_TOKEN = re.compile(r"[ \t]*(?:(?P<number>[0-9]+)|(?P<sign>[-,:xX]))")
 
 
 class FrameRangeError(ValueError):
@@ -222,7 +222,6 @@ class _Parser:
         negative = self._sign("-")
         match = _TOKEN.match(self._text, self._position)
         if match is None or match["number"] is None or (negative and match.start("number") != self._position):
-            self._skip_blanks()
             raise self._error("expected a frame number here" if limited else "expected a step here")
         self._position = match.end()
         if len(match["number"]) > 9:
@@ -253,7 +252,8 @@ class _Parser:
             self._position += 1
 
     def _error(self, problem: str) -> FrameRangeError:
-        return FrameRangeError(self._text, min(self._position, len(self._text)), problem)
+        self._skip_blanks()
+        return FrameRangeError(self._text, self._position, problem)
 
 
 def _disjoint(text: str, pieces: list[_Piece]) -> list[Run]:
