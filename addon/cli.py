@@ -13,12 +13,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .client import FarmClient, FarmError
 from .submission import FORMATS, Overrides
+
+if TYPE_CHECKING:  # Both are imported where they are needed: every command of renderfarm waits for this module.
+    from rich.progress import Progress
+    from rich.status import Status
+
+    from .uploader import Submission
 
 #: Exit codes beside 0 and click's own (2 for a misused command line).
 FAILED, INTERRUPTED = 1, 130
@@ -84,6 +90,9 @@ def _explaining(as_json: bool) -> Iterator[None]:
 
     try:
         yield
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        sys.exit(INTERRUPTED)
     except (FarmError, NotABlendError, InspectionError, PackError, Failure) as error:
         message = error.message if isinstance(error, Failure) else _with_fields(error)
         if as_json:
@@ -195,7 +204,8 @@ def _send(
         sending.cancel()
         sending.wait()
         if sending.job is None:
-            _interrupted(terminal, "Interrupted; no job was made. Submitting again goes on where this stopped.")
+            terminal.say("No job was made; submitting again goes on where this stopped.")
+            sys.exit(INTERRUPTED)
     if sending.error is not None:
         raise sending.error
     if sending.job is None:
@@ -253,7 +263,7 @@ def download(terminal: Terminal, job_id: int, output: Path | None) -> None:
     """Fetch a job's finished frames and its video; what is there already is not fetched again."""
     folder = output or Path(f"job-{job_id}")
     count = _fetch(terminal, job_id, folder)
-    terminal.answer({"job": job_id, "output": str(folder), "files": count}, f"{count} files are in {folder}.")
+    terminal.answer({"job": job_id, "output": str(folder), "files": count}, f"{folder} has the job's {count} files.")
 
 
 @farm_command
@@ -274,7 +284,8 @@ def _finish(terminal: Terminal, job_id: int, output: Path | None) -> None:
         if output is not None:
             _fetch(terminal, job_id, output)
     except KeyboardInterrupt:
-        _interrupted(terminal, f"Job {job_id} goes on without you; to stop it: renderfarm cancel {job_id}")
+        terminal.say(f"Job {job_id} goes on without you; to stop it: renderfarm cancel {job_id}")
+        sys.exit(INTERRUPTED)
     if job["state"] == "completed":
         where = f"; its files are in {output}" if output is not None else ""
         terminal.answer(job, f"Job {job_id} is completed{where}.")
@@ -324,7 +335,7 @@ def _fetch(terminal: Terminal, job_id: int, folder: Path) -> int:
         )
 
 
-def _show_upload(sending: Any) -> None:
+def _show_upload(sending: "Submission") -> None:
     """Show a submission's progress until it has ended."""
     with _bar() as bar:
         task = bar.add_task("Reading", total=1.0, detail="")
@@ -336,7 +347,7 @@ def _show_upload(sending: Any) -> None:
             bar.update(task, completed=progress.fraction, description=progress.message, detail=size)
 
 
-def _bar() -> Any:
+def _bar() -> "Progress":
     """Return a progress bar on standard error; where that is no terminal it shows nothing."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -354,7 +365,7 @@ def _bar() -> Any:
     )
 
 
-def _spinner(text: str) -> Any:
+def _spinner(text: str) -> "Status":
     from rich.console import Console
     from rich.text import Text
 
@@ -374,8 +385,3 @@ def _left(job: Mapping[str, Any]) -> str | None:
 def _failure_line(failure: Mapping[str, Any]) -> str:
     what = "The job" if failure["frame"] is None else f"Frame {failure['frame']}"
     return f"{what} failed {failure['attempts']} times: {failure['reason']}"
-
-
-def _interrupted(terminal: Terminal, message: str) -> NoReturn:
-    terminal.say(message)
-    sys.exit(INTERRUPTED)

@@ -103,18 +103,9 @@ class FarmClient:
                 return
             query["cursor"] = following
 
-    def agents(self) -> list[dict[str, Any]]:
-        """Return the agents, at most 200, with what each slot does."""
-        items, _ = self._page("/api/v1/agents", {"limit": "200"})
-        return items
-
     def download_output(self, job_id: int, frame: int, target: Path, *, sha256: str) -> None:
         """Write a finished frame's file to ``target``: whole and verified, or not at all."""
         self._download(f"/api/v1/jobs/{job_id}/frames/{frame}/output", target, sha256=sha256)
-
-    def download_preview(self, job_id: int, frame: int, target: Path) -> None:
-        """Write a frame's preview (a JPEG) to ``target``: whole, or not at all."""
-        self._download(f"/api/v1/jobs/{job_id}/frames/{frame}/preview", target)
 
     def download_video(self, job_id: int, target: Path, progress: Callable[[int, int], None] | None = None) -> None:
         """Write a job's video to ``target``: whole, or not at all; ``progress`` is told bytes done and in all."""

@@ -28,7 +28,7 @@ _KINDS = {
     "NODETREE": "node group",
     "OBJECT": "object",
     "PARTICLE": "particle system",
-    "SCENE": "strip",
+    "SCENE": "strip of the scene",
     "SOUND": "sound",
     "VOLUME": "volume",
     "WORLD": "world",
@@ -46,12 +46,16 @@ def find_dependencies() -> list[Dependency]:
     What is packed into the .blend or generated is left out.  The list is in a fixed order.
     """
     found: dict[Dependency, None] = {}
+    # Strips repeat what their sounds name, also when the sound is packed.
+    sounds = {_absolute(sound.filepath, sound.library) for sound in bpy.data.sounds}
     for block, paths in stored_paths().items():
         if block.id_type not in _KINDS or _is_inside(block):
             continue
         for stored in sorted(paths):
             # Every linked data-block is listed with its library's path as well.
-            if stored and not (block.library is not None and stored == block.library.filepath):
+            if not stored or (block.library is not None and stored == block.library.filepath):
+                continue
+            if block.id_type != "SCENE" or _absolute(stored, block.library) not in sounds:
                 found.update(dict.fromkeys(_dependencies_of(block, stored)))
     return sorted(found, key=lambda dependency: (dependency.kind, dependency.user, dependency.stored))
 

@@ -143,7 +143,7 @@ def _check_files(dependencies: Sequence[Dependency]) -> Iterator[Problem]:
     for dependency in list(missing.values())[:MOST_NAMED]:
         yield _warning(
             "missing_file",
-            f"{_described(dependency)} is not at {dependency.path}.",
+            f"{_described(dependency)} needs {dependency.path}, which is not there.",
             "The farm renders without it, as Blender here would; File → External Data → Find Missing Files.",
         )
     if len(missing) > MOST_NAMED:

@@ -48,8 +48,8 @@ def _paths_of_strips() -> Iterator[tuple[bpy.types.ID, str]]:
     for scene in bpy.data.scenes:
         editor = scene.sequence_editor
         for strip in editor.sequences_all if editor is not None else ():
-            if strip.type == "IMAGE" and strip.elements:
-                yield scene, strip.directory + strip.elements[0].filename
+            if strip.type == "IMAGE":
+                yield from ((scene, strip.directory + element.filename) for element in strip.elements)
             elif strip.type == "MOVIE":
                 yield scene, strip.filepath
             elif strip.type == "SOUND" and strip.sound is not None:

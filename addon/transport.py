@@ -30,7 +30,7 @@ _LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1")
 #: With these answers the same request may succeed a little later.
 _PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
 
-_TOKEN_HINT = "Use an admin token (it begins with rf_admin_); “renderfarm token create” makes one."  # noqa: S105 - a hint
+_TOKEN_HINT = "“renderfarm token create” makes an admin token."  # noqa: S105 - a hint, not a secret
 
 
 class FarmError(Exception):

@@ -87,6 +87,9 @@ with wave.open(place("proj/shots/sound/tone.wav"), "wb") as tone:
 editor = scene.sequence_editor_create()
 strips = editor.strips if hasattr(editor, "strips") else editor.sequences
 strips.new_sound("tone", "//sound/tone.wav", 1, 1)
+shutil.copy(place("proj/shots/sound/tone.wav"), place("proj/shots/sound/packed.wav"))
+strips.new_sound("packed", "//sound/packed.wav", 2, 1).sound.pack()
+Path(place("proj/shots/sound/packed.wav")).unlink()
 for name in ("a.png", "b.png"):
     picture("ext/strip/" + name)
 strips.new_image("pictures", place("ext/strip/a.png"), 2, 1).elements.append("b.png")
@@ -131,7 +134,8 @@ answer = {
     "images": [image.name for image in bpy.data.images if image.source in ("FILE", "TILED") and image.size[0]],
     "sequence": Path(bpy.path.abspath(bpy.data.images["f_009.png"].filepath)).is_file(),
     "missing libraries": [item.name for item in bpy.data.libraries if item.is_missing],
-    "sounds": [Path(bpy.path.abspath(sound.filepath)).is_file() for sound in bpy.data.sounds],
+    "sounds": {sound.name: sound.packed_file is not None or Path(bpy.path.abspath(sound.filepath)).is_file()
+               for sound in bpy.data.sounds},
     "volumes": [Path(bpy.path.abspath(volume.filepath)).is_file() for volume in bpy.data.volumes],
     "strip": [Path(bpy.path.abspath(strip.directory), element.filename).is_file()
               for strip in strips if strip.type == "IMAGE" for element in strip.elements],
@@ -167,7 +171,7 @@ def test_every_file_is_found_and_nothing_else(top: Path, font: str, found: Inspe
     files = {
         dependency.user: sorted(str(Path(file).relative_to(top)) for file in dependency.files)
         for dependency in found.dependencies
-        if dependency.kind != "strip"
+        if not dependency.kind.startswith("strip")
     }
     lost = files.pop("wood.png.001")
     assert lost == []
@@ -185,8 +189,8 @@ def test_every_file_is_found_and_nothing_else(top: Path, font: str, found: Inspe
         "smoke": ["proj/vdb/smoke_0001.vdb", "proj/vdb/smoke_0002.vdb"],
         "sea": [],
     }
-    strips = [file for dependency in found.dependencies if dependency.kind == "strip" for file in dependency.files]
-    assert sorted(Path(file).name for file in strips if "strip" in file) == ["a.png", "b.png"]
+    strips = {file for dependency in found.dependencies if dependency.user == "Scene" for file in dependency.files}
+    assert strips == {str(top / "ext/strip/a.png"), str(top / "ext/strip/b.png")}
     [baked] = [dependency for dependency in found.dependencies if dependency.user == "sea"]
     assert baked.refused is not None
     assert "baked" in baked.refused
@@ -214,6 +218,6 @@ def test_the_agents_blender_finds_every_file_in_the_pack(top: Path, found: Inspe
     assert set(seen["images"]) == {"wood.png", "rust.png", "wall.1001.png", "oak.png", "kit.png", "packed.png"}
     assert seen["sequence"]
     assert seen["missing libraries"] == []
-    assert seen["sounds"] == [True]
+    assert seen["sounds"] == {"tone.wav": True, "packed.wav": True}
     assert seen["volumes"] == [True]
     assert seen["strip"] == [True, True]

@@ -57,7 +57,7 @@ def test_no_such_computer() -> None:
 
 
 def test_a_wrong_token(coordinator: FaultyCoordinator) -> None:
-    with FarmClient(coordinator.url, "rf_admin_other") as client, refused("token_wrong", "token", "rf_admin_"):
+    with FarmClient(coordinator.url, "rf_admin_other") as client, refused("token_wrong", "renderfarm token create"):
         client.check()
 
 
@@ -216,9 +216,9 @@ def test_the_systems_proxy_is_asked_for_other_computers_only(
 ) -> None:
     monkeypatch.setenv("http_proxy", coordinator.url)
     monkeypatch.delenv("no_proxy", raising=False)
-    coordinator.fail("GET http://farm.invalid:8420/api/v1/agents", status(200, {"items": [], "next": None}))
+    coordinator.fail("GET http://farm.invalid:8420/api/v1/jobs?limit=50", status(200, {"items": [], "next": None}))
     with FarmClient("http://farm.invalid:8420", TOKEN) as client:
-        assert client.agents() == []
+        assert client.jobs() == []
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with FarmClient(coordinator.url, TOKEN) as client:
         client.check()
