@@ -55,7 +55,9 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
         value = environment.get(f"RENDERFARM_{variable}", default) if given is None else given
         return value.strip() or default
 
-    def number(option: str, variable: str, default: str, low: float, high: float) -> float | None:
+    def number(
+        option: str, variable: str, default: str, low: float, high: float, *, whole: bool = False
+    ) -> float | None:
         value = text(option, variable, default)
         if not value:
             return None
@@ -63,10 +65,10 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
             parsed = float(value)
         except ValueError:
             parsed = float("nan")
-        if not low <= parsed <= high:
+        if not low <= parsed <= high or (whole and parsed != int(parsed)):
             raise SettingsError(
-                f"RENDERFARM_{variable} (--{option.replace('_', '-')}) must be a number from {low:g} to {high:g}, "
-                f"not {value!r}."
+                f"RENDERFARM_{variable} (--{option.replace('_', '-')}) must be a {'whole ' if whole else ''}number "
+                f"from {low:g} to {high:g}, not {value!r}."
             )
         return parsed
 
@@ -90,13 +92,13 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
         )
     tags = tuple(tag for tag in (part.strip() for part in text("tags", "TAGS").split(",")) if tag)
     folder = text("dir", "AGENT_DIR")
-    threads = number("threads", "THREADS", "", 1, 1024)
+    threads = number("threads", "THREADS", "", 1, 1024, whole=True)
     return AgentSettings(
         coordinator=coordinator,
         join_token=text("join_token", "JOIN_TOKEN"),
         name=name,
         folder=Path(folder).expanduser() if folder else Path.home() / ".local/share/renderfarm/agent" / name,
-        slots=int(number("slots", "SLOTS", "1", 1, 64) or 1),
+        slots=int(number("slots", "SLOTS", "1", 1, 64, whole=True) or 1),
         blender=text("blender", "BLENDER") or None,
         device=device,
         threads=None if threads is None else int(threads),

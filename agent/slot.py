@@ -289,14 +289,13 @@ class SlotRunner:
         if session is None:
             raise SessionError("no_sound", "The session was lost before the sound was mixed.")
         folder = await outbox.place(work.lease_id, None)
-        note = Note(lease_id=work.lease_id, frame=None, output="sound.flac")
         try:
             await session.mix_sound(folder / "sound.flac", work.first, work.last)
         except SessionError as error:
-            note = Note(lease_id=work.lease_id, frame=None, output=None, failure=error.message[:4000])
+            failure = Note(lease_id=work.lease_id, frame=None, output=None, failure=error.message[:4000])
+            await outbox.add(folder, failure, self.handle)
             raise
-        finally:
-            await outbox.add(folder, note, self.handle)
+        await outbox.add(folder, Note(lease_id=work.lease_id, frame=None, output="sound.flac"), self.handle)
 
     def _progress(self, progress: Progress) -> None:
         self.handle(Progressed(progress.progress, progress.remaining_seconds, progress.memory_bytes))

@@ -18,6 +18,8 @@ def mix_sound(scene: Any, output: str, first: int, last: int) -> None:
     """
     if not _has_sound(scene):
         raise CommandError("no_sound", f'The scene "{scene.name}" has no sound strip and no speaker.')
+    if not bpy.app.build_options.audaspace:
+        raise CommandError("no_sound", "The agent's Blender was built without sound; the bpy module of 4.2 is.")
     overrides = Overrides()
     try:
         # Blender keeps the start at or before the end: widen first, then set both.

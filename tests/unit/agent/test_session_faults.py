@@ -1,0 +1,176 @@
+"""Sessions with children that misbehave: real processes, none of them Blender."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from agent.blender import process
+from agent.blender.locate import Blender
+from agent.blender.output import MAX_LINE_BYTES, Progress
+from agent.blender.session import Limits, Session, SessionError
+from coordinator.protocol import ImageFormat, RenderSpec
+
+HEAD = """#!/usr/bin/env python3
+import json, os, signal, subprocess, sys, time
+commands = os.fdopen(int(sys.argv[sys.argv.index("--commands-fd") + 1]), "r")
+events = int(sys.argv[sys.argv.index("--events-fd") + 1])
+def say(**event):
+    os.write(events, (json.dumps(event) + "\\n").encode())
+"""
+
+READY = 'say(event="ready", blender=[4, 5, 0])\n'
+
+SHORT = Limits(start=20.0, open=20.0, configure=20.0, render=20.0, close=0.5)
+
+
+def child(tmp_path: Path, body: str) -> Blender:
+    """Make an executable that behaves as ``body`` says."""
+    path = tmp_path / "blender"
+    path.write_text(HEAD + body)
+    path.chmod(0o755)
+    return Blender((4, 5, 0), "executable", path)
+
+
+async def start(tmp_path: Path, body: str, limits: Limits = SHORT) -> Session:
+    return await Session.start(child(tmp_path, body), tmp_path / "log", limits)
+
+
+async def failing_start(tmp_path: Path, body: str, limits: Limits = SHORT) -> SessionError:
+    with pytest.raises(SessionError) as raised:
+        await start(tmp_path, body, limits)
+    return raised.value
+
+
+async def failing_open(tmp_path: Path, body: str, limits: Limits = SHORT) -> SessionError:
+    session = await start(tmp_path, READY + body, limits)
+    with pytest.raises(SessionError) as raised:
+        await session.open(Path("/scene.blend"), {})
+    await session.kill()
+    return raised.value
+
+
+async def test_ends_before_it_is_ready(tmp_path: Path) -> None:
+    error = await failing_start(tmp_path, 'print("error while loading shared libraries: libEGL.so.1")\nsys.exit(127)')
+    assert error.code == "crashed"
+    assert "exit status 127" in error.message
+    assert "libEGL.so.1" in error.message
+    assert "\n" not in error.message
+
+
+async def test_cannot_be_started_at_all(tmp_path: Path) -> None:
+    with pytest.raises(SessionError, match="No such file"):
+        await Session.start(Blender((4, 5, 0), "executable", tmp_path / "nothing"), tmp_path / "log", SHORT)
+
+
+async def test_never_ready(tmp_path: Path) -> None:
+    limits = Limits(start=0.3)
+    error = await failing_start(tmp_path, "signal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(600)", limits)
+    assert error.code == "timeout"
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGKILL"])
+async def test_crash_names_the_signal(tmp_path: Path, name: str) -> None:
+    error = await failing_open(
+        tmp_path, f"commands.readline()\nos.write(2, b'out of luck')\nos.kill(os.getpid(), signal.{name})"
+    )
+    assert error.code == "crashed"
+    assert name in error.message
+    assert "opening the file" in error.message
+    assert "out of luck" in error.message
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        'os.write(events, b"Fra:1 Mem:8M\\n")',
+        'say(event="unheard of")',
+        f'os.write(events, b"x" * {MAX_LINE_BYTES + 10})',
+        'os.write(events, b\'{"event": "opened"\')\nos.close(events)',
+    ],
+    ids=["chatter", "unknown", "endless", "half a line"],
+)
+async def test_what_is_no_answer(tmp_path: Path, says: str) -> None:
+    error = await failing_open(tmp_path, f"commands.readline()\n{says}\ntime.sleep(600)")
+    assert error.code == "crashed"
+
+
+async def test_error_leaves_the_session_usable(tmp_path: Path) -> None:
+    session = await start(
+        tmp_path,
+        READY
+        + """
+for line in commands:
+    if json.loads(line)["do"] == "close":
+        os._exit(0)
+    say(event="error", code="no_scene", message="There is none.")
+""",
+    )
+    for _ in range(2):
+        with pytest.raises(SessionError, match="There is none") as raised:
+            await session.configure(RenderSpec(scene="Scene"), ImageFormat.PNG, "CPU", None)
+        assert raised.value.code == "no_scene"
+    await session.close()
+    assert not session._process.running
+
+
+async def test_hung_child_and_its_children_are_killed(tmp_path: Path) -> None:
+    session = await start(
+        tmp_path,
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"child = subprocess.Popen(['sleep', '600'])\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(child.pid))\n"
+        + READY
+        + "time.sleep(600)",
+        Limits(start=20.0, close=0.1),
+    )
+    await session.close()
+    assert not session._process.running
+    grandchild = int(await asyncio.to_thread((tmp_path / "pid").read_text))
+    # It is nobody's child now: gone, or waiting for init to notice.
+    status = Path(f"/proc/{grandchild}/stat")
+    state = await asyncio.to_thread(lambda: status.read_text().split()[2] if status.exists() else "gone")
+    assert state in ("gone", "Z", "X")
+
+
+async def test_cancelled_command_kills_the_child(tmp_path: Path) -> None:
+    session = await start(
+        tmp_path,
+        READY + 'commands.readline()\nsay(event="progress", progress=0.5, remaining_seconds=1, memory_bytes=1)\n'
+        "time.sleep(600)",
+    )
+    told = asyncio.Event()
+
+    def on_progress(_progress: Progress) -> None:
+        told.set()
+
+    rendering = asyncio.create_task(session.render(1, tmp_path / "o", tmp_path / "p", None, on_progress))
+    await told.wait()
+    rendering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await rendering
+    assert not session._process.running
+
+
+async def test_chatty_child_neither_blocks_nor_fills_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "MAX_LOG_BYTES", 10_000)
+    session = await start(
+        tmp_path,
+        f"for i in range(20000):\n    print('line', i)\nsys.stdout.flush()\n{READY}commands.readline()\nsys.exit(5)",
+    )
+    with pytest.raises(SessionError, match="line 19999"):
+        await session.open(Path("/scene.blend"), {})
+    assert (await asyncio.to_thread((tmp_path / "log").stat)).st_size <= 10_000
+
+
+async def test_no_descriptors_are_left(tmp_path: Path) -> None:
+    async def once() -> int:
+        session = await start(tmp_path, READY + "commands.readline()\nos._exit(0)")
+        await session.close()
+        await session._process.log.last_lines(1)  # its thread has ended
+        return len(await asyncio.to_thread(os.listdir, "/proc/self/fd"))
+
+    first = await once()
+    assert await once() <= first
+    assert signal.getsignal(signal.SIGCHLD) is not None

@@ -1,0 +1,133 @@
+"""Settings, identity, hardware and backoff: what an agent knows of itself."""
+
+import stat
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from agent.backoff import Backoff, Repeater
+from agent.client import RetryError
+from agent.hardware import parse_gpus, read_hardware
+from agent.identity import AgentFolder, IdentityError
+from agent.settings import SettingsError, read_settings, slot_device
+
+RANDOM = Random(1)  # noqa: S311 - jitter, not a secret
+
+
+def test_options_win_over_variables_and_those_over_defaults(tmp_path: Path) -> None:
+    environment = {
+        "RENDERFARM_COORDINATOR": "https://farm.example.com/",
+        "RENDERFARM_SLOTS": "2",
+        "RENDERFARM_TAGS": "gpu, big ,",
+        "RENDERFARM_THREADS": "",
+        "RENDERFARM_DEVICE": "optix",
+    }
+    settings = read_settings(environment, {"slots": "3", "dir": str(tmp_path), "name": "box", "threads": None})
+    assert settings.coordinator == "https://farm.example.com"
+    assert (settings.slots, settings.tags, settings.threads, settings.device) == (3, ("gpu", "big"), None, "OPTIX")
+    assert (settings.folder, settings.name, settings.blender) == (tmp_path, "box", None)
+    assert (settings.frame_timeout, settings.cache_bytes) == (None, 50 * 1024**3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SLOTS", "0"),
+        ("SLOTS", "many"),
+        ("SLOTS", "1.5"),
+        ("COORDINATOR", "farm:8420"),
+        ("COORDINATOR", "ftp://farm"),
+        ("DEVICE", "TPU"),
+        ("DEVICE", "CPU:1"),
+        ("AGENT_NAME", "a/b"),
+        ("AGENT_NAME", ".."),
+        ("THREADS", "-1"),
+        ("FRAME_TIMEOUT", "nan"),
+        ("CACHE_GB", "inf"),
+    ],
+)
+def test_a_bad_setting_is_named(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"RENDERFARM_{name}.*{value}") as raised:
+        read_settings({f"RENDERFARM_{name}": value}, {})
+    assert "\n" not in str(raised.value)
+
+
+def test_slots_share_the_devices() -> None:
+    assert [slot_device("OPTIX", slot, 2) for slot in range(2)] == ["OPTIX:0", "OPTIX:1"]
+    assert slot_device("OPTIX", 0, 1) == "OPTIX"
+    assert slot_device("CUDA:3", 1, 2) == "CUDA:3"
+    assert slot_device("CPU", 1, 2) == "CPU"
+
+
+def test_identity_is_kept_for_each_coordinator_and_for_this_user_alone(tmp_path: Path) -> None:
+    first = AgentFolder(tmp_path / "agent", "http://one:8420")
+    with first.claim():
+        assert first.load() is None
+        first.save(7, "rf_agent_secret")
+        identity = first.load()
+        assert identity is not None
+        assert (identity.agent_id, identity.token) == (7, "rf_agent_secret")
+        assert AgentFolder(tmp_path / "agent", "http://two:8420").load() is None
+        assert stat.S_IMODE((tmp_path / "agent").stat().st_mode) == 0o700
+        (file,) = (tmp_path / "agent").rglob("identity.json")
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        file.write_bytes(b"{")
+        assert first.load() is None
+
+
+def test_one_agent_for_each_folder(tmp_path: Path) -> None:
+    with (
+        AgentFolder(tmp_path, "http://one").claim(),
+        pytest.raises(IdentityError, match="Another agent"),
+        AgentFolder(tmp_path, "http://one").claim(),
+    ):
+        pass
+    with AgentFolder(tmp_path, "http://one").claim():
+        pass
+    (tmp_path / "file").touch()
+    with pytest.raises(IdentityError, match="--dir"), AgentFolder(tmp_path / "file", "http://one").claim():
+        pass
+
+
+def test_hardware() -> None:
+    hardware = read_hardware()
+    assert hardware.cpu_count >= 1
+    assert hardware.memory_bytes > 0
+    assert hardware.cpu
+
+
+def test_graphics_cards() -> None:
+    cards = parse_gpus("NVIDIA H200, 143771\nTesla, K80, [N/A]\n\n")
+    assert [(card.name, card.memory_bytes) for card in cards] == [
+        ("NVIDIA H200", 143771 * 1024**2),
+        ("Tesla, K80", None),
+    ]
+
+
+def test_backoff_grows_to_its_limit_with_jitter() -> None:
+    backoff = Backoff(RANDOM, first=0.5, longest=30.0)
+    ceilings = [0.5, 1, 2, 4, 8, 16, 30, 30]
+    delays = [backoff.next_delay() for _ in ceilings]
+    assert all(ceiling / 2 <= delay <= ceiling for delay, ceiling in zip(delays, ceilings, strict=True))
+    other = Backoff(RANDOM)
+    assert delays != [other.next_delay() for _ in ceilings]
+
+
+async def test_calls_are_repeated_until_they_are_answered(caplog: pytest.LogCaptureFixture) -> None:
+    slept: list[float] = []
+    answers: list[Exception | str] = [RetryError("Away."), RetryError("Away."), "here"]
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async def call() -> str:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert await Repeater(RANDOM, sleep).until_answered(call) == "here"
+    assert len(slept) == 2
+    assert slept[0] < slept[1]
+    assert caplog.text.count("Away.") == 1

@@ -1,0 +1,389 @@
+"""What a slot does next, for the orders of events that a farm brings about."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.events import (
+    Delivered,
+    Event,
+    Fetched,
+    FetchFailed,
+    FrameSpoilt,
+    Granted,
+    LeaseLost,
+    NoWork,
+    Progressed,
+    Reported,
+    Rested,
+    StopRequested,
+    WorkDone,
+    WorkFailed,
+)
+from agent.instructions import (
+    Ask,
+    CloseSession,
+    Discard,
+    Fetch,
+    Finish,
+    Instruction,
+    MixSound,
+    Pause,
+    Prepare,
+    Render,
+    Report,
+    StopAsking,
+    StopWork,
+)
+from agent.state import FAULT_PAUSE, IDLE_ASKS, MAX_LEASES, Slot
+from coordinator.protocol import Stage
+from tests.unit.agent.jobs import OTHER_PACK, PACK, grant, job
+
+
+def tell(slot: Slot, *events: Event) -> list[Instruction]:
+    """Return what the last of these events leads to, without the reports that any of them may ask for."""
+    instructions: list[Instruction] = []
+    for event in events:
+        instructions = slot.handle(event)
+    return [instruction for instruction in instructions if not isinstance(instruction, Report)]
+
+
+def rendering(*frames: int) -> Slot:
+    """Return a slot that renders the first of these frames of lease "one"."""
+    slot = Slot()
+    tell(slot, Rested(), Granted(grant("one", *frames)), Fetched("one"), WorkDone())
+    assert slot.work == Render("one", job(), frames[0])
+    return slot
+
+
+def report(slot: Slot, lease_id: str = "one", last_frame: int | None = 100) -> list[Instruction]:
+    """Have a report answered."""
+    return tell(slot, Reported(lease_id, slot.report(lease_id), last_frame))
+
+
+def test_lease_from_first_to_last_frame() -> None:
+    slot = Slot()
+    assert tell(slot, Rested()) == [Ask((), None)]
+    assert tell(slot, NoWork()) == [Ask((), None)]
+    assert tell(slot, Granted(grant("one", 1, 2))) == [Fetch("one", PACK)]
+    assert slot.report("one").stage == Stage.FETCHING
+    assert tell(slot, Fetched("one")) == [Prepare("one", job())]
+    assert slot.report("one").stage == Stage.OPENING
+    assert tell(slot, WorkDone()) == [Render("one", job(), 1)]
+    # The last frame begins: the next lease is asked for, so that the slot never runs dry.
+    assert tell(slot, WorkDone()) == [Render("one", job(), 2), Ask(("one",), PACK)]
+    assert tell(slot, Delivered("one", 1)) == []
+    assert tell(slot, WorkDone()) == []
+    assert slot.report("one").stage == Stage.UPLOADING
+    assert tell(slot, Delivered("one", 2)) == []
+    assert slot.leases == {}
+
+
+def test_report_tells_where_the_frame_is() -> None:
+    slot = rendering(7, 8)
+    assert slot.handle(Progressed(0.5, 12.0, 1000)) == []
+    said = slot.report("one")
+    assert (said.stage, said.frame, said.progress, said.remaining_seconds, said.memory_bytes) == (
+        Stage.RENDERING,
+        7,
+        0.5,
+        12.0,
+        1000,
+    )
+    tell(slot, WorkDone())
+    assert (slot.report("one").frame, slot.report("one").progress) == (8, 0.0)
+
+
+def test_session_stays_open_for_the_same_settings_and_is_set_up_anew_for_others() -> None:
+    slot = rendering(1)
+    assert tell(slot, Granted(grant("two", 2))) == [Fetch("two", PACK)]
+    tell(slot, Fetched("two"))
+    assert tell(slot, WorkDone()) == [Render("two", job(), 2)]
+    tell(slot, Delivered("one", 1))
+    other = job(samples=9)
+    tell(slot, Granted(grant("three", 3, of=other)), Fetched("three"))
+    assert tell(slot, WorkDone()) == [Prepare("three", other)]
+
+
+def test_at_most_two_leases() -> None:
+    slot = rendering(1)
+    tell(slot, Granted(grant("two", 2)), Fetched("two"))
+    assert tell(slot, WorkDone()) == [Render("two", job(), 2)]  # and no Ask: "one" is not delivered
+    assert tell(slot, Delivered("one", 1)) == [Ask(("two",), PACK)]
+
+
+def test_sound_comes_first_and_its_failure_costs_only_the_session() -> None:
+    slot = Slot()
+    tell(slot, Rested(), Granted(grant("one", 1, 2, sound=True)), Fetched("one"))
+    assert tell(slot, WorkDone()) == [MixSound("one", 1, 10)]
+    assert slot.report("one").stage == Stage.MIXING
+    assert tell(slot, WorkFailed("no_sound", "There is none.")) == [Prepare("one", job())]
+    assert slot.report("one").failures == []
+    tell(slot, WorkDone(), WorkDone(), WorkDone())
+    tell(slot, Delivered("one", 1), Delivered("one", 2))
+    assert "one" in slot.leases  # why there is no sound is still to be delivered
+    tell(slot, Delivered("one", None))
+    assert slot.leases == {}
+
+
+def test_failed_frame_is_reported_once_and_the_next_begins_in_a_new_session() -> None:
+    slot = rendering(1, 2)
+    assert tell(slot, WorkFailed("crashed", "Blender crashed.")) == [Prepare("one", job())]
+    sent = slot.report("one")
+    assert [(failure.frame, failure.code) for failure in sent.failures] == [(1, "crashed")]
+    tell(slot, Reported("one", sent, 2))
+    assert slot.report("one").failures == []
+    assert tell(slot, WorkDone()) == [Render("one", job(), 2), Ask(("one",), PACK)]
+
+
+def test_failure_noted_while_a_report_travels_is_in_the_next_one() -> None:
+    slot = rendering(1, 2, 3)
+    tell(slot, WorkFailed("crashed", "First."))
+    travelling = slot.report("one")
+    tell(slot, WorkDone(), WorkFailed("crashed", "Second."))
+    tell(slot, Reported("one", travelling, 3))
+    assert [failure.frame for failure in slot.report("one").failures] == [2]
+
+
+def test_lease_lives_until_its_last_failure_was_reported() -> None:
+    slot = rendering(1)
+    tell(slot, WorkFailed("render_failed", "No."))
+    assert "one" in slot.leases
+    report(slot, last_frame=None)
+    assert slot.leases == {}
+
+
+def test_failure_of_the_whole_job_gives_the_rest_back() -> None:
+    for code, event in (
+        ("cannot_open", WorkFailed("cannot_open", "No scene.")),
+        ("crashed", WorkFailed("crashed", "Blender crashed while opening the file.")),
+    ):
+        slot = Slot()
+        tell(slot, Rested(), Granted(grant("one", 1, 2)), Fetched("one"), event)
+        said = slot.report("one")
+        assert [(failure.frame, failure.code) for failure in said.failures] == [(None, code)]
+        assert said.release
+        assert report(slot, last_frame=None) == []
+        assert slot.leases == {}
+
+
+def test_missing_camera_is_the_whole_jobs_failure() -> None:
+    slot = rendering(1, 2)
+    tell(slot, WorkFailed("no_camera", "No camera."))
+    assert slot.report("one").failures[0].frame is None
+    assert slot.leases["one"].todo == type(slot.leases["one"].todo)()
+
+
+def test_files_that_cannot_be_had() -> None:
+    slot = Slot()
+    tell(slot, Rested(), Granted(grant("one", 1)), FetchFailed("one", "no_inputs", "Lost."))
+    assert slot.report("one").failures[0].frame is None
+    assert slot.report("one").release
+
+
+def test_fault_of_this_machine_is_no_failure_of_the_job() -> None:
+    slot = Slot()
+    tell(slot, Rested(), Granted(grant("one", 1, 2)), Fetched("one"))
+    assert tell(slot, WorkFailed("not_started", "Blender does not start.")) == [Pause(FAULT_PAUSE)]
+    said = slot.report("one")
+    assert (said.failures, said.warnings, said.release) == ([], ["Blender does not start."], True)
+    assert report(slot, last_frame=None) == []  # no Ask before the pause is over
+    assert tell(slot, Rested()) == [Ask((), None)]
+
+
+def test_rendered_frames_are_delivered_before_the_rest_is_given_back() -> None:
+    slot = rendering(1, 2, 3)
+    tell(slot, WorkDone(), WorkFailed("no_camera", "No camera."))
+    assert not slot.report("one").release
+    slot.handle(Delivered("one", 1))
+    assert slot.report("one").release
+
+
+def test_lost_lease_is_dropped_at_once() -> None:
+    slot = rendering(1, 2)
+    assert tell(slot, LeaseLost("one")) == [Discard("one"), StopWork(), Ask((), PACK)]
+    assert tell(slot, LeaseLost("one")) == []
+    tell(slot, Granted(grant("two", 5)), Fetched("two"))
+    # The killed session's failure is nobody's; the next lease gets a new one.
+    assert tell(slot, WorkFailed("stopped", "Killed.")) == [Prepare("two", job())]
+    assert slot.report("two").failures == []
+
+
+def test_lease_shrinks() -> None:
+    slot = rendering(1, 2, 3, 4)
+    assert report(slot, last_frame=2) == []
+    assert tell(slot, WorkDone())[0] == Render("one", job(), 2)
+    assert tell(slot, WorkDone()) == []
+
+
+def test_lease_shrinks_below_the_frame_being_rendered() -> None:
+    slot = rendering(1, 2, 3)
+    tell(slot, WorkDone())
+    assert report(slot, last_frame=1) == [StopWork(), Ask(("one",), PACK)]
+    tell(slot, WorkFailed("stopped", "Killed."))
+    assert slot.report("one").failures == []
+
+
+def test_nothing_left_lets_the_frame_being_rendered_come_to_its_end() -> None:
+    slot = rendering(1, 2)
+    assert report(slot, last_frame=None) == [Ask(("one",), PACK)]
+    assert slot.work == Render("one", job(), 1)
+
+
+def test_spoilt_file_fails_its_frame() -> None:
+    slot = rendering(1, 2)
+    tell(slot, WorkDone(), FrameSpoilt("one", 1, "Cut short."))
+    assert [(failure.frame, failure.code) for failure in slot.report("one").failures] == [(1, "bad_frame")]
+
+
+def test_warnings_travel_with_the_report() -> None:
+    slot = Slot()
+    tell(slot, Rested(), Granted(grant("one", 1)), Fetched("one"), WorkDone(("wood.png is missing",)))
+    assert slot.report("one").warnings == ["wood.png is missing"]
+    report(slot)
+    assert slot.report("one").warnings == []
+
+
+def test_stop_finishes_the_frame_and_hands_the_rest_back() -> None:
+    slot = rendering(1, 2, 3)
+    tell(slot, Granted(grant("two", 4)))
+    assert tell(slot, StopRequested()) == []
+    assert not slot.report("one").release
+    tell(slot, WorkDone())
+    assert not slot.report("one").release  # first its frame is delivered
+    assert slot.report("two").release
+    report(slot, "two", None)
+    tell(slot, Delivered("one", 1))
+    assert slot.report("one").release
+    assert report(slot, last_frame=None) == [Finish()]
+
+
+def test_stop_while_idle_or_opening() -> None:
+    slot = Slot()
+    tell(slot, Rested())
+    assert tell(slot, StopRequested()) == [StopAsking(), Finish()]
+    slot = Slot()
+    tell(slot, Rested(), Granted(grant("one", 1)), Fetched("one"))
+    assert tell(slot, StopRequested()) == [StopWork()]
+    tell(slot, WorkFailed("stopped", "Killed."))
+    said = slot.report("one")
+    assert (said.failures, said.release) == ([], True)
+
+
+def test_grant_that_arrives_after_stop_is_given_back() -> None:
+    slot = rendering(1)
+    tell(slot, StopRequested(), Granted(grant("two", 2)))
+    assert slot.report("two").release
+
+
+def test_same_lease_granted_again_changes_nothing() -> None:
+    slot = rendering(1, 2)
+    assert tell(slot, Granted(grant("one", 1, 2))) == []
+    assert list(slot.leases["one"].todo) == [2]
+
+
+def test_idle_session_is_closed() -> None:
+    slot = rendering(1)
+    tell(slot, WorkDone(), Delivered("one", 1))
+    assert slot.packs() == {PACK}
+    for _ in range(IDLE_ASKS - 1):
+        assert tell(slot, NoWork()) == [Ask((), PACK)]
+    assert tell(slot, NoWork()) == [CloseSession(), Ask((), None)]
+    assert slot.packs() == set()
+
+
+def test_packs_in_use() -> None:
+    slot = rendering(1)
+    tell(slot, Granted(grant("two", 1, of=job(OTHER_PACK))))
+    assert slot.packs() == {PACK, OTHER_PACK}
+
+
+class Farm:
+    """Answers a slot's instructions in any order that a farm could; checks what must always be true."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        self.slot = Slot()
+        self.data = data
+        self.pending: list[Instruction] = []
+        self.undelivered: list[tuple[str, int | None]] = []
+        self.rendered: set[tuple[str, int]] = set()
+        self.leases = 0
+
+    def step(self, event: Event) -> None:
+        for instruction in self.slot.handle(event):
+            if isinstance(instruction, Render):
+                assert (instruction.lease_id, instruction.frame) not in self.rendered
+                assert instruction.lease_id in self.slot.leases
+                self.rendered.add((instruction.lease_id, instruction.frame))
+            if isinstance(instruction, StopWork):
+                self.pending = [one for one in self.pending if not isinstance(one, Prepare | MixSound | Render)]
+                self.step(WorkFailed("stopped", "Killed."))
+            elif isinstance(instruction, StopAsking):
+                self.pending = [one for one in self.pending if not isinstance(one, Ask)]
+            elif not isinstance(instruction, Report | Discard | CloseSession | Finish):
+                self.pending.append(instruction)
+        working = [one for one in self.pending if isinstance(one, Prepare | MixSound | Render)]
+        assert len(working) <= 1
+        assert sum(isinstance(one, Ask) for one in self.pending) <= 1
+        assert len(self.slot.leases) <= MAX_LEASES
+
+    def answer(self) -> None:
+        choices = [*range(len(self.pending))]
+        index = self.data.draw(st.sampled_from(choices))
+        instruction = self.pending.pop(index)
+        match instruction:
+            case Ask():
+                if self.data.draw(st.booleans()):
+                    self.leases += 1
+                    frames = self.data.draw(st.integers(1, 3))
+                    sound = self.data.draw(st.booleans())
+                    samples = self.data.draw(st.sampled_from([None, 4]))
+                    self.step(
+                        Granted(grant(f"l{self.leases}", *range(1, frames + 1), of=job(samples=samples), sound=sound))
+                    )
+                else:
+                    self.step(NoWork())
+            case Fetch(lease_id):
+                self.step(Fetched(lease_id))
+            case Prepare() | MixSound() | Render():
+                failure = self.data.draw(st.sampled_from([None, None, None, "crashed", "no_camera", "not_started"]))
+                if isinstance(instruction, MixSound) or (isinstance(instruction, Render) and failure is None):
+                    frame = instruction.frame if isinstance(instruction, Render) else None
+                    self.undelivered.append((instruction.lease_id, frame))
+                self.step(WorkDone() if failure is None else WorkFailed(failure, "It failed."))
+            case Pause():
+                self.step(Rested())
+
+    def world(self) -> None:
+        """Something happens that is no answer."""
+        lease_id = self.data.draw(st.sampled_from([*self.slot.leases, "gone"]))
+        kind = self.data.draw(st.sampled_from(["deliver", "report", "lose"]))
+        if kind == "deliver" and self.undelivered:
+            self.step(Delivered(*self.undelivered.pop(0)))
+        elif kind == "report" and lease_id in self.slot.leases:
+            self.step(Reported(lease_id, self.slot.report(lease_id), self.data.draw(st.sampled_from([2, 3, None]))))
+        elif kind == "lose" and self.data.draw(st.integers(0, 4)) == 0:
+            self.step(LeaseLost(lease_id))
+
+
+@given(st.data())
+def test_a_slot_always_ends_with_everything_delivered_or_handed_back(data: st.DataObject) -> None:
+    farm = Farm(data)
+    farm.step(Rested())
+    for _ in range(data.draw(st.integers(0, 40))):
+        if farm.pending and data.draw(st.booleans()):
+            farm.answer()
+        else:
+            farm.world()
+    farm.step(StopRequested())
+    for _ in range(200):
+        if farm.slot.finished:
+            break
+        if farm.pending:
+            farm.answer()
+        for delivery in farm.undelivered:
+            farm.step(Delivered(*delivery))
+        farm.undelivered.clear()
+        for lease_id in list(farm.slot.leases):
+            farm.step(Reported(lease_id, farm.slot.report(lease_id), None))
+    assert farm.slot.finished
+    assert farm.slot.leases == {}
