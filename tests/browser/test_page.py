@@ -243,6 +243,33 @@ def test_without_a_stream_the_page_polls(site: Site) -> None:
     expect(page.get_by_role("link", name="Slow but sure")).to_be_visible()
 
 
+def test_a_tab_in_the_background_lets_go_of_its_stream(site: Site) -> None:
+    page = site.page
+    site.sign_in()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    with page.expect_event("requestfailed", lambda request: request.url.endswith("/api/v1/events")):
+        set_hidden(site, hidden=True)
+    site.artist.submit("Meanwhile")
+    with page.expect_request("**/api/v1/events"):
+        set_hidden(site, hidden=False)
+    expect(page.get_by_role("link", name="Meanwhile")).to_be_visible()
+
+
+def test_older_jobs_come_when_asked_for(site: Site) -> None:
+    page = site.page
+    for number in range(52):
+        site.artist.submit(f"Job {number:02}")
+    site.sign_in("#/jobs?show=active")
+    rows = page.locator(".job-row")
+    expect(rows).to_have_count(50)
+    page.get_by_role("button", name="Show older jobs").click()
+    expect(rows).to_have_count(52)
+    expect(rows.last).to_contain_text("Job 00")
+    site.artist.submit("The newest")
+    expect(rows.first).to_contain_text("The newest")
+    expect(rows).to_have_count(53)
+
+
 def test_what_does_not_exist_is_said(site: Site) -> None:
     page = site.page
     site.expected.append(r"status of 404")
@@ -274,6 +301,17 @@ def test_every_view_fits_a_phone(site: Site) -> None:
         site.go(route)
         expect(page.get_by_text(sign).first).to_be_visible()
         assert_fits(site)
+
+
+def set_hidden(site: Site, hidden: bool) -> None:
+    """Have the page believe that its tab is in the background, or in front again."""
+    site.page.evaluate(
+        """hidden => {
+            Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
 
 
 def assert_fits(site: Site) -> None:

@@ -91,15 +91,24 @@ function agentCard(first) {
 }
 
 function factRows({ hardware, blenders, version: software }) {
-  const gpus = hardware.gpus.map(({ name, memory_bytes: memory }) => (memory === null ? name : `${name}, ${bytes(memory)}`));
   const rows = [
     ["Blender", blenders.map((blender) => version(blender.version)).join(", ")],
     ["Processor", `${hardware.cpu}, ${plural(hardware.cpu_count, "thread", "threads")}`],
     ["Memory", bytes(hardware.memory_bytes)],
-    ["Graphics", gpus.join("; ") || null],
+    ["Graphics", gpuText(hardware.gpus)],
     ["Software", software],
   ];
   return rows.filter(([, value]) => value !== null).map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value)));
+}
+
+/** "2 × RTX 4090, 24 GiB; RTX 3060, 12 GiB", or null where there is no graphics card. */
+function gpuText(gpus) {
+  const counts = new Map();
+  for (const { name, memory_bytes: memory } of gpus) {
+    const text = memory === null ? name : `${name}, ${bytes(memory)}`;
+    counts.set(text, (counts.get(text) ?? 0) + 1);
+  }
+  return [...counts].map(([text, count]) => (count === 1 ? text : `${count} × ${text}`)).join("; ") || null;
 }
 
 function joinCommand() {
