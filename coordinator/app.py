@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -41,6 +41,7 @@ from coordinator.keys import (
     WEB_ROOT,
     WORK,
 )
+from coordinator.lock import FolderInUse, exclusive
 from coordinator.media.ffmpeg import MediaError, find_ffmpeg
 from coordinator.media.verify import FrameVerifier
 from coordinator.services import accounts, expiry, views
@@ -83,7 +84,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app[FAILED_SIGN_INS] = FailedSignIns(time.monotonic)
     app[WEB_ROOT] = _WEB_ROOT
     app[OPENAPI] = openapi_document(ROUTES, app[VERSION])
-    app.cleanup_ctx.extend([_files, partial(_database, clock), _streams, _duties])
+    app.cleanup_ctx.extend([_files, _folder_lock, partial(_database, clock), _streams, _duties])
     app.on_shutdown.append(_release_waiting)
     app.on_response_prepare.append(add_headers)
     add_routes(app.router)
@@ -110,6 +111,18 @@ async def _files(app: web.Application) -> AsyncIterator[None]:
     await store.close()
 
 
+async def _folder_lock(app: web.Application) -> AsyncIterator[None]:
+    """Keep a second coordinator from the same SQLite database."""
+    settings = app[SETTINGS]
+    with ExitStack() as held:
+        if settings.database.startswith("sqlite:"):
+            try:
+                await asyncio.to_thread(held.enter_context, exclusive(settings.folder))
+            except FolderInUse as error:
+                raise StartError(str(error)) from error
+        yield
+
+
 async def _database(clock: Callable[[], datetime], app: web.Application) -> AsyncIterator[None]:
     """Open the database, bring it up to date, and give everyone who was at work time to come back."""
     settings = app[SETTINGS]
@@ -131,15 +144,16 @@ async def open_migrated(settings: Settings, clock: Callable[[], datetime]) -> Da
     Raises:
         StartError: it cannot be reached or is no database of ours; without its password.
     """
-    shown = make_url(settings.database).render_as_string(hide_password=True)
     database = await asyncio.to_thread(open_database, settings.database, clock)
     try:
         await asyncio.to_thread(database.migrate)
     except DBAPIError as error:
         await database.close()
-        reason = str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
+        shown = make_url(settings.database).render_as_string(hide_password=True)
+        reason = str(error.orig or error).strip().partition("\n")[0].rstrip(".")
+        hint = "that it may be written" if database.kind == "sqlite" else "that the server runs and lets you in"
         raise StartError(
-            f"The database {shown} cannot be used: {reason}. Check RENDERFARM_DATABASE_URL, and that it runs."
+            f"The database {shown} cannot be used: {reason}. Check RENDERFARM_DATABASE_URL, and {hint}."
         ) from error
     return database
 

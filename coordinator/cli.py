@@ -45,7 +45,15 @@ def migrate(**options: str | None) -> None:
     async def nothing_more(_database: "Database") -> None:
         return
 
-    _with_database(_settings(options), nothing_more)
+    settings = _settings(options)
+    if settings.database_url is None:
+        try:
+            settings.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise click.ClickException(
+                f"The folder {settings.folder} cannot be made ({error.strerror}); choose another with --data-dir."
+            ) from error
+    _with_database(settings, nothing_more)
     click.echo("The database is up to date.")
 
 
@@ -62,7 +70,7 @@ def create_token(kind: str, name: str) -> None:
     from coordinator.domain.model import TokenKind
     from coordinator.services import accounts
 
-    made = _with_database(_settings({}), lambda database: database.write(accounts.create_token, TokenKind(kind), name))
+    made = _with_database(_farm(), lambda database: database.write(accounts.create_token, TokenKind(kind), name))
     click.echo(made.token)
 
 
@@ -71,7 +79,7 @@ def list_tokens() -> None:
     """List the good tokens, without their secrets."""
     from coordinator.services import accounts
 
-    for view in _with_database(_settings({}), lambda database: database.read(accounts.list_tokens)):
+    for view in _with_database(_farm(), lambda database: database.read(accounts.list_tokens)):
         click.echo(f"{view.id:6}  {view.kind:8}  {view.created_at:%Y-%m-%d}  {view.name}")
 
 
@@ -81,7 +89,7 @@ def revoke_token(number: int) -> None:
     """Make the token of this NUMBER (see `token list`) void."""
     from coordinator.services import accounts
 
-    _with_database(_settings({}), lambda database: database.write(accounts.revoke_token, number))
+    _with_database(_farm(), lambda database: database.write(accounts.revoke_token, number))
     click.echo(f"Token {number} is void.")
 
 
@@ -107,6 +115,18 @@ def _with_database(settings: "Settings", use: "Callable[[Database], Coroutine[An
             await database.close()
 
     return _run(run())
+
+
+def _farm() -> "Settings":
+    """Return the settings of a farm that is there already: a token for a new, empty one is of no use."""
+    settings = _settings({})
+    path = settings.database.removeprefix("sqlite:///")
+    if path != settings.database and not Path(path).is_file():
+        raise click.ClickException(
+            f"There is no farm's database at {path}; point RENDERFARM_DATA_DIR or RENDERFARM_DATABASE_URL at the "
+            "farm's, or start its coordinator once."
+        )
+    return settings
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:

@@ -1,0 +1,289 @@
+"""The agent with real Blender, against a coordinator that fails on demand."""
+
+import asyncio
+import contextlib
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from agent.blender.locate import find_blender
+from agent.client import StopAgentError
+from agent.daemon import Agent
+from agent.settings import AgentSettings
+from coordinator.protocol import Stage
+from tests.integration.agent.stand_in import AGENT_TOKEN, JOIN_TOKEN, StandIn, running
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("agent")]
+
+MAKE_SCENE = """
+import os, sys, bpy
+scene = bpy.context.scene
+scene.render.engine = "CYCLES"
+scene.cycles.use_denoising = scene.cycles.use_adaptive_sampling = False
+scene.render.resolution_x, scene.render.resolution_y = 64, 48
+bpy.ops.wm.save_as_mainfile(filepath=sys.argv[1])
+sys.stdout.flush()
+os._exit(0)
+"""
+
+FOREVER = 10_000_000
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Return a small scene's file."""
+    path = tmp_path_factory.mktemp("scene") / "scene.blend"
+    subprocess.run([sys.executable, "-I", "-c", MAKE_SCENE, str(path)], check=True, capture_output=True, timeout=120)
+    return path.read_bytes()
+
+
+@pytest.fixture
+async def farm() -> AsyncIterator[StandIn]:
+    """A stand-in that answers."""
+    async with running(StandIn()) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def settings(farm: StandIn, tmp_path: Path) -> AgentSettings:
+    """Settings of an agent that joins it."""
+    return AgentSettings(
+        coordinator=farm.url,
+        join_token=JOIN_TOKEN,
+        name="box",
+        folder=tmp_path / "agent",
+        slots=1,
+        blender="bpy",
+        device="CPU",
+        threads=1,
+        tags=(),
+        cache_bytes=10**9,
+        frame_timeout=None,
+    )
+
+
+@contextlib.asynccontextmanager
+async def agent_of(settings: AgentSettings) -> AsyncIterator[tuple[Agent, "asyncio.Task[None]"]]:
+    """An agent that runs; killed at the end unless it has stopped by itself."""
+    agent = Agent(settings, find_blender("bpy"))
+    task = asyncio.create_task(agent.run())
+    try:
+        yield agent, task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def blender_pid(agent: Agent) -> int:
+    session = agent._slots[0]._session
+    assert session is not None
+    return session._process._process.pid
+
+
+async def waiting_frames(settings: AgentSettings) -> list[Path]:
+    """Return the notes of frames that wait for delivery."""
+    return await asyncio.to_thread(lambda: sorted(settings.folder.glob("coordinators/*/frames/*/*/note.json")))
+
+
+async def test_leases_are_rendered_in_one_session(farm: StandIn, settings: AgentSettings, scene: bytes) -> None:
+    pack = farm.add_pack(scene=scene, texture=b"wood", nothing=b"")
+    await farm.offer("one", pack, 1, 2, width=64)
+    async with agent_of(settings) as (agent, task):
+        await farm.until(("one", 1), ("one", 2))
+        pid = blender_pid(agent)
+        await farm.offer("two", pack, 3, samples=2)
+        await farm.until(("two", 3))
+        assert blender_pid(agent) == pid
+        agent.stop()
+        await task
+    assert farm.left
+    assert farm.registered == [JOIN_TOKEN]
+    assert farm.requests.count(f"GET packs/{pack}") == 1
+    # The next lease was asked for before the last frame of this one was in.
+    assert (farm.asked[1].holds, farm.asked[1].open_pack) == (["one"], pack)
+    second = [index for index, said in enumerate(farm.requests) if said == "POST leases"][1]
+    assert second < farm.requests.index("PUT leases/one/frames/2")
+    result = farm.frames["one", 1]
+    with Image.open(io.BytesIO(farm.uploads[result.output.sha256])) as output:
+        assert (output.format, output.size) == ("PNG", (64, 48))
+    with Image.open(io.BytesIO(farm.uploads[result.preview.sha256])) as preview:
+        assert (preview.format, preview.size) == ("JPEG", (64, 48))
+    assert result.blender >= (4, 2, 0)
+    assert result.seconds > 0
+    assert await waiting_frames(settings) == []
+
+
+async def test_coordinator_goes_away_and_comes_back(farm: StandIn, settings: AgentSettings, scene: bytes) -> None:
+    farm.faults["POST register"] = [(503, "internal")]
+    farm.faults["GET packs"] = [(502, "internal")]
+    farm.faults["PUT leases/one/frames/1"] = [(503, "internal"), (507, "disk_full")]
+    farm.faults["PUT leases/one/blobs"] = [(500, "internal")]
+    farm.faults["POST leases/one/report"] = [(503, "internal")] * 2
+    await farm.offer("one", farm.add_pack(scene=scene), 1, 2, 3)
+    async with agent_of(settings):
+        await farm.until(("one", 1), ("one", 2), ("one", 3))
+
+
+async def test_lost_lease_is_dropped_at_once(farm: StandIn, settings: AgentSettings, scene: bytes) -> None:
+    pack = farm.add_pack(scene=scene)
+    await farm.offer("one", pack, 1, 2, samples=FOREVER)
+    async with agent_of(settings):
+        await farm.until_report("one", rendering=True)
+        await farm.lose("one")
+        await farm.offer("two", pack, 3)
+        await farm.until(("two", 3))
+    assert not any(said.startswith("PUT leases/one") for said in farm.requests)
+    assert farm.leases["two"].reports[-1].failures == []
+
+
+async def test_forgotten_agent_registers_again(farm: StandIn, settings: AgentSettings, scene: bytes) -> None:
+    farm.faults["POST leases"] = [(410, "agent_gone")]
+    await farm.offer("one", farm.add_pack(scene=scene), 1)
+    async with agent_of(settings):
+        await farm.until(("one", 1))
+    assert farm.registered == [JOIN_TOKEN, AGENT_TOKEN]
+
+
+async def test_stop_finishes_the_frame_and_hands_the_rest_back(
+    farm: StandIn, settings: AgentSettings, scene: bytes
+) -> None:
+    await farm.offer("one", farm.add_pack(scene=scene), *range(1, 9), samples=2000)
+    async with agent_of(settings) as (agent, task):
+        await farm.until_report("one", rendering=True)
+        agent.stop()
+        await task
+    assert farm.left
+    assert farm.leases["one"].released
+    done = sorted(frame for _, frame in farm.frames)
+    assert done == list(range(1, len(done) + 1))
+    assert 1 <= len(done) < 8
+    assert await waiting_frames(settings) == []
+
+
+async def test_killed_blender_fails_its_frame_and_the_next_has_a_new_one(
+    farm: StandIn, settings: AgentSettings, scene: bytes
+) -> None:
+    pack = farm.add_pack(scene=scene)
+    await farm.offer("one", pack, 1, samples=FOREVER)
+    async with agent_of(settings) as (agent, _):
+        await farm.until_report("one", rendering=True)
+        killed = blender_pid(agent)
+        os.kill(killed, signal.SIGKILL)
+        (failure,) = (await farm.until_report("one", failed=True)).failures
+        assert (failure.frame, failure.code) == (1, "crashed")
+        assert "SIGKILL" in failure.message
+        await farm.offer("two", pack, 1)
+        await farm.until(("two", 1))
+        assert blender_pid(agent) != killed
+
+
+async def test_file_that_is_no_scene_fails_the_whole_job(farm: StandIn, settings: AgentSettings) -> None:
+    await farm.offer("one", farm.add_pack(scene=b"Dear diary"), 1, 2, 3)
+    async with agent_of(settings):
+        (failure,) = (await farm.until_report("one", failed=True)).failures
+        await farm.until_released("one")
+    assert (failure.frame, failure.code) == (None, "cannot_open")
+    assert "\n" not in failure.message
+
+
+async def test_scene_of_another_size_than_the_job_says(farm: StandIn, settings: AgentSettings, scene: bytes) -> None:
+    await farm.offer("one", farm.add_pack(scene=scene), 1, width=128)
+    async with agent_of(settings):
+        (failure,) = (await farm.until_report("one", failed=True)).failures
+    assert (failure.frame, failure.code) == (None, "wrong_size")
+    assert "64×48 pixels, but the job says 128×48" in failure.message
+
+
+async def test_no_sound_is_said_and_the_frames_are_rendered(
+    farm: StandIn, settings: AgentSettings, scene: bytes
+) -> None:
+    await farm.offer("one", farm.add_pack(scene=scene), 1, sound=(1, 24))
+    async with agent_of(settings):
+        await farm.until(("one", 1))
+        await farm.until_true("sounds")
+    assert farm.sounds["one"].file is None
+    assert "no sound" in (farm.sounds["one"].failure or "")
+    assert Stage.MIXING in {report.stage for report in farm.leases["one"].reports}
+
+
+async def test_frames_kept_by_an_agent_that_was_killed_are_delivered_by_the_next(
+    farm: StandIn, settings: AgentSettings, scene: bytes
+) -> None:
+    farm.faults["PUT leases/one/frames"] = [(503, "internal")] * 1000
+    await farm.offer("one", farm.add_pack(scene=scene), 1, 2)
+    async with agent_of(settings):
+        while len(await waiting_frames(settings)) < 2:
+            await farm.until_report("one")
+    assert farm.frames == {}
+    farm.faults.clear()
+    async with agent_of(settings):
+        await farm.until(("one", 1), ("one", 2))
+    assert farm.registered == [JOIN_TOKEN, AGENT_TOKEN]
+
+
+async def test_damaged_blob_is_fetched_again(farm: StandIn, settings: AgentSettings, scene: bytes) -> None:
+    farm.faults["GET blobs"] = [(200, "damaged"), (206, "damaged")]
+    await farm.offer("one", farm.add_pack(scene=scene), 1)
+    async with agent_of(settings):
+        await farm.until(("one", 1))
+
+
+async def test_damaged_cache_is_noticed(farm: StandIn, settings: AgentSettings, scene: bytes) -> None:
+    pack = farm.add_pack(scene=scene)
+    await farm.offer("one", pack, 1)
+    async with agent_of(settings):
+        await farm.until(("one", 1))
+
+    def damage() -> None:
+        (blob,) = settings.folder.glob("inputs/blobs/??/*")
+        blob.chmod(0o644)
+        blob.write_bytes(b"rust")
+
+    await asyncio.to_thread(damage)
+    await farm.offer("two", pack, 2)
+    async with agent_of(settings):
+        await farm.until(("two", 2))
+
+
+async def test_lost_blob_fails_the_job_not_the_agent(farm: StandIn, settings: AgentSettings, scene: bytes) -> None:
+    farm.faults["GET blobs"] = [(404, "not_found")]
+    pack = farm.add_pack(scene=scene)
+    await farm.offer("one", pack, 1)
+    async with agent_of(settings):
+        (failure,) = (await farm.until_report("one", failed=True)).failures
+        assert (failure.frame, failure.code) == (None, "no_inputs")
+        await farm.until_released("one")
+        await farm.offer("two", pack, 1)
+        await farm.until(("two", 1))
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ((401, "token_wrong"), "token_wrong"),
+        ((426, "upgrade_required"), "upgrade"),
+        ((422, "invalid"), "does not take"),
+    ],
+)
+async def test_agent_that_is_not_wanted_stops(
+    farm: StandIn, settings: AgentSettings, fault: tuple[int, str], words: str
+) -> None:
+    farm.faults["POST register"] = [fault]
+    async with agent_of(settings) as (_, task):
+        with pytest.raises(StopAgentError, match=words):
+            await task
+
+
+async def test_token_revoked_while_it_works(farm: StandIn, settings: AgentSettings) -> None:
+    farm.faults["POST leases"] = [(401, "token_wrong")]
+    async with agent_of(settings) as (_, task):
+        with pytest.raises(StopAgentError, match="token_wrong"):
+            await task
