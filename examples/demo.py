@@ -31,6 +31,7 @@ RENDERFARM = [sys.executable, "-m", "renderfarm"]
 AGENTS = ("demo-ada", "demo-bob")
 USUAL_PORT = 8420
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 START_SECONDS = 120
 """A process that is not ready by then is stuck; a cold disk alone can cost Blender 15 s."""
 STOP_SECONDS = 10
@@ -100,9 +101,10 @@ class Farm:
         """Start a part of the farm; return a function that waits for its ready file and returns what it holds."""
         log = self.folder / "logs" / f"{name.replace(' ', '-')}.log"
         ready = self.folder / f"{name.replace(' ', '-')}.ready"
-        process = spawn([*RENDERFARM, *arguments, "--ready-file", str(ready)], log, **environment)
-        part = Part(name, process, log)
-        self._parts.append(part)
+        with undisturbed():
+            process = spawn([*RENDERFARM, *arguments, "--ready-file", str(ready)], log, **environment)
+            part = Part(name, process, log)
+            self._parts.append(part)
 
         def wait() -> str:
             deadline = time.monotonic() + START_SECONDS
@@ -122,7 +124,8 @@ class Farm:
 
     def stop(self) -> None:
         """Ask every part to end, the agents first so that they can say goodbye; end by force what does not."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
         coordinator, agents = self._parts[:1], self._parts[1:]
         for parts in (agents, coordinator):
             for part in parts:
@@ -229,13 +232,14 @@ def make_scene(folder: Path, log: Path) -> Path:
     Raises:
         DemoError: Blender failed or hung.
     """
-    process = spawn(scene_command(folder), log)
-    try:
-        failed = process.wait(START_SECONDS) != 0
-    except subprocess.TimeoutExpired:
-        failed = True
-    finally:
-        end(process)
+    with ExitStack() as stack:
+        with undisturbed():
+            process = spawn(scene_command(folder), log)
+            stack.callback(end, process)
+        try:
+            failed = process.wait(START_SECONDS) != 0
+        except subprocess.TimeoutExpired:
+            failed = True
     blends = list(folder.glob("*.blend"))
     if failed or not blends:
         raise DemoError(f"Blender could not make the scene.\n{log_tail(log)}")
@@ -251,19 +255,16 @@ def submit(farm: Farm, blend: Path, folder: Path, options: list[str]) -> None:
     arguments = ["submit", shown(blend), "--wait", "--output", shown(folder), *options]
     say(f"$ renderfarm {' '.join(arguments)}")
     # It shares the demo's terminal, for its progress bar; Ctrl-C reaches both.
-    process = subprocess.Popen([*RENDERFARM, *arguments], env=farm.environment(), stdin=subprocess.DEVNULL)
-    try:
-        while True:
-            try:
-                status = process.wait(0.5)
-                break
-            except subprocess.TimeoutExpired:
-                farm.check()
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-    if status:
+    with ExitStack() as stack:
+        with undisturbed():
+            process = subprocess.Popen([*RENDERFARM, *arguments], env=farm.environment(), stdin=subprocess.DEVNULL)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+        while process.poll() is None:
+            farm.check()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.5)
+    if process.returncode:
         farm.check()
         raise DemoError(f"The job did not complete; the logs in {shown(farm.folder / 'logs')} say more.")
 
@@ -348,6 +349,20 @@ def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put Ctrl-C off until the block ends: a process just started must be written down before anything is raised."""
+    put_off: list[int] = []
+    before = {number: signal.signal(number, lambda number, _frame: put_off.append(number)) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if put_off:
+        raise KeyboardInterrupt
+
+
 def main() -> int:
     """Run from the command line; return the exit status."""
     parser = argparse.ArgumentParser(prog="make demo", description=(__doc__ or "").partition("\n")[0])
@@ -355,7 +370,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=PROJECT / ".demo", help="where to work (default: .demo)")
     parser.add_argument("options", nargs="*", help="after --: further options for `renderfarm submit`")
     arguments = parser.parse_args()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in STOP_SIGNALS:
         signal.signal(number, interrupt)
     try:
         run(arguments.folder.resolve(), arguments.options, leave=arguments.exit)
