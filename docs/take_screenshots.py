@@ -6,10 +6,15 @@ python docs/take_screenshots.py http://127.0.0.1:8420 rf_admin_… [JOB]
 import argparse
 from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
 CHROMIUM = "/usr/bin/chromium"
+
+WINDOW: ViewportSize = {"width": 1360, "height": 860}
+
+#: A job's page is taken with its first rows of frames.
+TALL: ViewportSize = {"width": 1360, "height": 1120}
 
 #: Twice the pixels, for sharp text on today's displays.
 SCALE = 2
@@ -23,19 +28,19 @@ def take_screenshots(url: str, token: str, job: int | None, folder: Path) -> Non
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(
-            viewport={"width": 1360, "height": 860}, device_scale_factor=SCALE, color_scheme="dark", locale="en-GB"
-        )
+        page = browser.new_page(viewport=WINDOW, device_scale_factor=SCALE, color_scheme="dark", locale="en-GB")
         page.goto(f"{url.rstrip('/')}/#token={token}")
         first = page.locator(".job-name").first
         expect(first).to_be_visible()
         _save(page, folder / "dashboard.png")
+        page.set_viewport_size(TALL)
         if job is None:
             first.click()
         else:
             page.locator(f".job-name[href='#/jobs/{job}']").click()
         expect(page.locator(".cell").first).to_be_visible()
         _save(page, folder / "job.png")
+        page.set_viewport_size(WINDOW)
         page.get_by_role("link", name="Agents").click()
         expect(page.locator(".agent").first).to_be_visible()
         _save(page, folder / "agents.png")
@@ -44,8 +49,7 @@ def take_screenshots(url: str, token: str, job: int | None, folder: Path) -> Non
 
 def _save(page: Page, path: Path) -> None:
     """Save what the window shows, once all pictures in it are there."""
-    page.wait_for_function("[...document.images].every(image => image.complete)")
-    page.wait_for_function("[...document.querySelectorAll('video')].every(video => video.readyState > 1)")
+    page.evaluate("Promise.allSettled([...document.images].map(image => image.decode()))")
     page.mouse.move(0, 0)
     page.wait_for_timeout(SETTLE_MS)
     page.screenshot(path=path, animations="disabled")

@@ -101,10 +101,14 @@ def test_a_jobs_page_from_the_first_frame_to_the_video(site: Site) -> None:
 
     video = page.locator("video")
     expect(video).to_be_visible()
-    page.wait_for_function("document.querySelector('video').duration > 0")
-    assert video.evaluate("video => video.duration") == pytest.approx(4 / 24, abs=0.05)
-    page.evaluate("document.querySelector('video').play()")
-    page.wait_for_function("document.querySelector('video').currentTime > 0")
+    duration = video.evaluate(
+        """video => new Promise((resolve, reject) => {
+            video.addEventListener("timeupdate", () => { if (video.currentTime > 0) resolve(video.duration); });
+            video.addEventListener("error", () => reject(video.error));
+            video.play().catch(reject);
+        })"""
+    )
+    assert duration == pytest.approx(4 / 24, abs=0.05)
     with page.expect_download() as download:
         page.get_by_role("link", name="Download MP4").click()
     assert download.value.suggested_filename.endswith(".mp4")
