@@ -142,4 +142,7 @@ class JobsFeed:
                 jobs = tuple(FarmJob.from_answer(job) for job in client.jobs())
                 return Heard(farm, answered=True, jobs=jobs, refusal=refusal)
         except FarmError as error:
-            return Heard(farm, answered=True, problem=str(error), jobs=before.jobs, refusal=refusal)
+            problem = str(error)
+        except Exception as error:  # noqa: BLE001 - nobody else would hear of it: this is the thread's last line
+            problem = f"The list of jobs failed: {error!r}.  Please report this as a bug."
+        return Heard(farm, answered=True, problem=problem, jobs=before.jobs, refusal=refusal)

@@ -42,9 +42,11 @@ def _tick() -> float | None:
         now.feed.ask_now()
     heard = now.feed.latest()
     shows = (heard, *(work.progress() for work in (now.sending, now.download) if work is not None))
-    if shows != now.shown:
+    listed = context.window_manager.renderfarm
+    # Opening another file empties the list.
+    if shows != now.shown or len(listed.jobs) != len(heard.jobs):
         now.shown = shows
-        _list_jobs(context.window_manager.renderfarm, now, heard.jobs)
+        _list_jobs(listed, now, heard.jobs)
         for area in areas:
             area.tag_redraw()
     if now.is_sending or now.is_downloading:

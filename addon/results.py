@@ -69,8 +69,13 @@ class Download:
         except _Cancelled:
             self._progress = Fetched("Download cancelled", 1.0)
         except FarmError as error:
-            self.error = error
-            self._progress = Fetched(str(error), 1.0)
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - nobody else would hear of it: this is the thread's last line
+            self._fail(FarmError("internal", f"The download failed: {error!r}.", "Please report this as a bug."))
+
+    def _fail(self, error: FarmError) -> None:
+        self.error = error
+        self._progress = Fetched(str(error), 1.0)
 
     def _advance(self, message: str, fraction: float) -> None:
         if self._cancelled.is_set():

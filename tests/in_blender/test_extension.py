@@ -121,6 +121,52 @@ for preferences.address, preferences.token in arguments["farms"]:
     assert answer == [False, *farms.values()]
 
 
+def test_the_list_of_jobs_follows_the_farm_and_keeps_the_choice(tmp_path: Path) -> None:
+    answer = in_blender(
+        _ENABLE_AND_CONNECT
+        + """
+from dataclasses import replace
+from addon import refresh
+from addon.farm_job import FarmJob
+from addon.jobs_feed import Heard
+from addon.operators import chosen_job
+
+feed = state.current().feed
+listed = lambda: [[item.name for item in bpy.context.window_manager.renderfarm.jobs], chosen_job(bpy.context).name]
+job = FarmJob(1, "first", "running", "", 10, 5, 0.5, None, False)
+answer = []
+for ids in ([1], [3, 2, 1], [3, 1]):
+    feed._heard = Heard(answered=True, jobs=tuple(replace(job, id=number, name=f"job {number}") for number in ids))
+    refresh._tick()
+    answer.append(listed())
+bpy.ops.wm.read_homefile()
+assert chosen_job(bpy.context) is None
+refresh._tick()
+answer.append(listed())
+class Sent:
+    job = {"id": 4}
+    def wait(self, _timeout): return True
+    def progress(self): return "done"
+state.current().sending = Sent()
+feed._heard = replace(feed._heard, jobs=(replace(job, id=5, name="job 5"), replace(job, id=4, name="job 4")))
+refresh._tick()
+answer.append(listed())
+assert state.current().unlisted_job is None
+state.current().sending = None
+""",
+        tmp_path,
+        address="http://127.0.0.1:9",
+        token="rf_admin_x",
+    )
+    assert answer == [
+        [["job 1"], "job 1"],
+        [["job 3", "job 2", "job 1"], "job 1"],
+        [["job 3", "job 1"], "job 1"],
+        [["job 3", "job 1"], "job 3"],  # another file was opened
+        [["job 5", "job 4"], "job 4"],  # just submitted
+    ]
+
+
 _SUBMIT = (
     _ENABLE_AND_CONNECT
     + """

@@ -22,7 +22,7 @@ class FaultyFarm:
         self.asked = threading.Semaphore(0)
         self.may_answer = threading.Event()
         self.may_answer.set()
-        self.failure: FarmError | None = None
+        self.failure: Exception | None = None
         self.refusal: FarmError | None = None
         self.cancelled: list[int] = []
         self.answer: list[dict[str, Any]] = [ANSWER]
@@ -121,6 +121,14 @@ def test_an_answer_that_is_no_list_of_jobs_is_a_problem_in_words(feed: JobsFeed,
     farm.answer = [{"id": 1}]
     feed.follow(FARM)
     assert "cannot be read" in heard(feed, farm, lambda latest: latest.answered).problem
+
+
+def test_a_fault_of_our_own_is_told_too_and_does_not_end_the_news(feed: JobsFeed, farm: FaultyFarm) -> None:
+    farm.failure = ZeroDivisionError("by zero")
+    feed.follow(FARM)
+    assert "Please report this as a bug" in heard(feed, farm, lambda latest: latest.answered).problem
+    farm.failure = None
+    assert heard(feed, farm, lambda latest: not latest.problem).jobs
 
 
 def test_an_answer_of_the_former_farm_is_dropped(feed: JobsFeed, farm: FaultyFarm) -> None:

@@ -101,15 +101,23 @@ def test_a_download_in_the_background_says_where_the_files_are(farm: FaultyFarm,
     assert download.progress().message == f"4 files in {tmp_path}"
 
 
-def test_a_failing_download_says_why(farm: FaultyFarm, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("failure", "sentence"),
+    [
+        (FarmError("disk", "The disk is full."), "The disk is full."),
+        (KeyError("frame"), "Please report this as a bug."),
+    ],
+)
+def test_a_failing_download_says_why(farm: FaultyFarm, tmp_path: Path, failure: Exception, sentence: str) -> None:
     def fail(_frame: int) -> None:
-        raise FarmError("disk", "The disk is full.")
+        raise failure
 
     farm.before_frame = fail
     download = Download(as_client(farm), 1, tmp_path)
     download.start()
     assert download.wait(10)
-    assert str(download.error) == download.progress().message == "The disk is full."
+    assert str(download.error) == download.progress().message
+    assert sentence in download.progress().message
 
 
 def test_a_cancelled_download_keeps_what_has_arrived(farm: FaultyFarm, tmp_path: Path) -> None:
