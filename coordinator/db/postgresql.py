@@ -20,8 +20,9 @@ WRITERS = 8
 READERS = 4
 #: How often a transaction is run before its failure is believed.
 ATTEMPTS = 6
-#: serialization_failure and deadlock_detected: the transaction did nothing wrong and may be run again.
-_RETRIED = {"40001", "40P01"}
+#: serialization_failure, deadlock_detected and unique_violation: another transaction was faster.  Run again, this one
+#: sees what the other has done, such as the agent that has just taken the same name.
+_RETRIED = {"40001", "40P01", "23505"}
 #: Any number that nobody else uses: coordinators that start at once migrate one after the other.
 _MIGRATION_LOCK = 0x52464D47
 

@@ -71,6 +71,17 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + timedelta(microseconds=value)
 
 
+class PlainText(TypeDecorator[str]):
+    """Text for people.  PostgreSQL stores no NUL, so none is kept anywhere: a stray one must not cost a report."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Return the text with U+FFFD for every NUL."""
+        return None if value is None else value.replace("\0", "\ufffd")
+
+
 class JsonTuple(TypeDecorator[tuple[Any, ...]]):
     """A short list of texts or numbers, stored as JSON."""
 
@@ -147,13 +158,13 @@ agents = Table(
     "agents",
     metadata,
     Column("id", Identity, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
+    Column("name", PlainText, nullable=False, unique=True),
     Column("state", Word(AgentState), nullable=False),
-    Column("software_version", Text, nullable=False),
+    Column("software_version", PlainText, nullable=False),
     Column("slots", Integer, nullable=False),
-    Column("hardware", Text, nullable=False),
-    Column("blenders", Text, nullable=False),
-    Column("tags", Text, nullable=False),
+    Column("hardware", PlainText, nullable=False),
+    Column("blenders", PlainText, nullable=False),
+    Column("tags", PlainText, nullable=False),
     Column("max_blender", Integer, nullable=False),
     Column("registered_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
@@ -166,7 +177,7 @@ tokens = Table(
     metadata,
     Column("id", Identity, primary_key=True),
     Column("kind", Word(TokenKind), nullable=False),
-    Column("name", Text, nullable=False),
+    Column("name", PlainText, nullable=False),
     Column("digest", Digest, nullable=False, unique=True),
     Column("agent_id", ForeignKey("agents.id"), index=True),
     Column("created_at", Instant, nullable=False),
@@ -180,20 +191,20 @@ jobs = Table(
     "jobs",
     metadata,
     Column("id", Identity, primary_key=True),
-    Column("name", Text, nullable=False),
+    Column("name", PlainText, nullable=False),
     Column("pack_id", ForeignKey("packs.id"), nullable=False, index=True),
-    Column("frames", Text, nullable=False),
+    Column("frames", PlainText, nullable=False),
     Column("frame_count", Integer, nullable=False),
     Column("state", Word(JobState), nullable=False),
-    Column("reason", Text),
+    Column("reason", PlainText),
     Column("priority", Integer, nullable=False),
     Column("min_blender", Integer, nullable=False),
     Column("max_retries", Integer, nullable=False),
     Column("video", Boolean, nullable=False),
-    Column("render", Text, nullable=False),
-    Column("output", Text, nullable=False),
+    Column("render", PlainText, nullable=False),
+    Column("output", PlainText, nullable=False),
     Column("warnings", JsonTuple, nullable=False),
-    Column("created_by", Text, nullable=False),
+    Column("created_by", PlainText, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("started_at", Instant),
     Column("ended_at", Instant),
@@ -311,7 +322,7 @@ frames = Table(
     Column("seconds", Float),
     Column("peak_memory_bytes", BigInteger),
     Column("blender", String(32)),
-    Column("reason", Text),
+    Column("reason", PlainText),
     Column("attempts", Integer, nullable=False),
     Column("ended_at", Instant, nullable=False),
     one_of("state", FrameState),
@@ -347,8 +358,8 @@ attempts = Table(
     Column("frame", Integer),
     Column("agent_id", ForeignKey("agents.id"), nullable=False),
     Column("lease_id", ForeignKey("leases.id"), nullable=False),
-    Column("code", Text, nullable=False),
-    Column("message", Text, nullable=False),
+    Column("code", PlainText, nullable=False),
+    Column("message", PlainText, nullable=False),
     Column("at", Instant, nullable=False),
     Index("ix_attempts_job_id_frame", "job_id", "frame"),
     # The same failure told twice counts once.
@@ -370,8 +381,8 @@ events = Table(
     Column("agent_id", ForeignKey("agents.id")),
     Column("at", Instant, nullable=False),
     Column("kind", String(32), nullable=False),
-    Column("message", Text, nullable=False),
-    Column("data", Text, nullable=False),
+    Column("message", PlainText, nullable=False),
+    Column("data", PlainText, nullable=False),
     CheckConstraint("job_id IS NOT NULL OR agent_id IS NOT NULL", name="subject"),
     Index("ix_events_job_id_id", "job_id", "id"),
     Index("ix_events_agent_id_id", "agent_id", "id"),

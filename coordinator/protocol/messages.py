@@ -14,10 +14,16 @@ from coordinator.protocol.packs import Sha256
 
 PROTOCOL_VERSION = 1
 
-Seconds = Annotated[float, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+"""At most some thirty years: infinity is no duration."""
+Bytes = Annotated[int, Meta(ge=0, le=2**62)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Pixels = Annotated[int, Meta(ge=1, le=65536)]
+BlenderVersion = tuple[
+    Annotated[int, Meta(ge=0, le=9999)], Annotated[int, Meta(ge=0, le=99)], Annotated[int, Meta(ge=0, le=9999)]
+]
+"""Major, minor, patch."""
 FrameNumber = Annotated[int, Meta(ge=-1_048_574, le=1_048_574)]
 """Blender's own limits (MINAFRAME, MAXFRAME)."""
 
@@ -43,7 +49,7 @@ class Stage(enum.StrEnum):
 class BlenderBuild(msgspec.Struct, frozen=True, kw_only=True):
     """A Blender that an agent can render with."""
 
-    version: tuple[int, int, int]
+    version: BlenderVersion
     kind: str
     """``bpy`` (the Python module) or ``executable``."""
 
@@ -52,7 +58,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
     """A graphics card."""
 
     name: str
-    memory_bytes: int | None = None
+    memory_bytes: Bytes | None = None
 
 
 class Hardware(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +68,7 @@ class Hardware(msgspec.Struct, frozen=True, kw_only=True):
     os: str
     cpu: str
     cpu_count: Annotated[int, Meta(ge=1)]
-    memory_bytes: Annotated[int, Meta(ge=0)]
+    memory_bytes: Bytes
     gpus: list[Gpu] = []
 
 
@@ -133,7 +139,7 @@ class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A slot asks for work."""
 
     slot: Annotated[int, Meta(ge=0, le=63)]
-    blender: tuple[int, int, int]
+    blender: BlenderVersion
     """The version this slot renders with."""
     open_pack: Sha256 | None = None
     """The pack its session has open."""
@@ -174,7 +180,7 @@ class ReportRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Of that frame."""
     remaining_seconds: Seconds | None = None
     """Of that frame, as Blender estimates it."""
-    memory_bytes: Annotated[int, Meta(ge=0)] | None = None
+    memory_bytes: Bytes | None = None
     failures: list[FrameFailure] = []
     """Since the last report that was answered; the same failure sent twice counts once."""
     warnings: list[Annotated[str, Meta(max_length=1000)]] = []
@@ -194,7 +200,7 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file that was uploaded as a blob before."""
 
     sha256: Sha256
-    size: Annotated[int, Meta(ge=1)]
+    size: Annotated[int, Meta(ge=1, le=2**62)]
 
 
 class FrameResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,8 +212,8 @@ class FrameResult(msgspec.Struct, frozen=True, kw_only=True):
     display: StoredFile | None = None
     seconds: Seconds
     """Wall time of the render."""
-    peak_memory_bytes: Annotated[int, Meta(ge=0)] | None = None
-    blender: tuple[int, int, int]
+    peak_memory_bytes: Bytes | None = None
+    blender: BlenderVersion
 
 
 class SoundResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -215,9 +215,7 @@ def video(tx: Transaction, job_id: int) -> FileRef:
         raise Refused(
             ErrorCode.NOT_FOUND, f"job {job_id} has no video{' yet' if job.video and not job.state.ended else ''}"
         )
-    return FileRef(
-        sha256=job.video_sha256, size=size, filename=_download_name(job, ".mp4"), content_type="video/mp4"
-    )
+    return FileRef(sha256=job.video_sha256, size=size, filename=_download_name(job, ".mp4"), content_type="video/mp4")
 
 
 def counts(tx: Transaction) -> FarmCounts:
