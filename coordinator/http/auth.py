@@ -14,6 +14,11 @@ from coordinator.services.errors import Refused
 SESSION_COOKIE = "renderfarm_session"
 WRITE_HEADER = "X-Renderfarm"
 
+PUBLIC: frozenset[TokenKind] = frozenset()
+ADMIN = frozenset({TokenKind.ADMIN, TokenKind.SESSION})
+JOIN = frozenset({TokenKind.JOIN, TokenKind.AGENT})
+AGENT = frozenset({TokenKind.AGENT})
+
 _READING = {"GET", "HEAD"}
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from coordinator.http.auth import PUBLIC
 from coordinator.http.endpoint import Shape
-from coordinator.http.routes import API_PREFIX, PUBLIC, Route
+from coordinator.http.routes import API_PREFIX, Route
 from coordinator.protocol import ErrorEnvelope
 
 _PART = re.compile(r"\{(\w+):[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")

@@ -22,17 +22,12 @@ from coordinator.http import (
     tokens,
     video,
 )
-from coordinator.http.auth import authenticate
+from coordinator.http.auth import ADMIN, AGENT, JOIN, PUBLIC, authenticate
 from coordinator.http.endpoint import Shape, respond
 from coordinator.http.envelope import Handler
 from coordinator.protocol.codec import MAX_MESSAGE_BYTES
 
 API_PREFIX = "/api/v1/"
-
-PUBLIC: frozenset[TokenKind] = frozenset()
-ADMIN = frozenset({TokenKind.ADMIN, TokenKind.SESSION})
-JOIN = frozenset({TokenKind.JOIN, TokenKind.AGENT})
-AGENT = frozenset({TokenKind.AGENT})
 
 _MESSAGE_BYTES = 1024 * 1024
 
@@ -104,7 +99,10 @@ ROUTES: Sequence[Route] = (
 def add_routes(router: web.UrlDispatcher, routes: Sequence[Route] = ROUTES) -> None:
     """Serve the routes.  There is no other way in, so each has its tokens checked."""
     for route in routes:
-        router.add_route(route.method, route.path, _bind(route))
+        handler = _bind(route)
+        router.add_route(route.method, route.path, handler)
+        if route.method == "GET" and route.handler is not events.stream:
+            router.add_route("HEAD", route.path, handler)
 
 
 def _bind(route: Route) -> Handler:

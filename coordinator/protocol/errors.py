@@ -9,7 +9,7 @@ class ErrorCode(enum.StrEnum):
     """What went wrong, for programs.  The HTTP status says what to do; docs/PROTOCOL.md lists both."""
 
     BAD_REQUEST = "bad_request"
-    """400: the request cannot be read (not JSON or msgpack, a field of the wrong type)."""
+    """400: the request cannot be read (not JSON or msgpack; an agent's message of another shape)."""
     TOKEN_MISSING = "token_missing"  # noqa: S105 - an error code, not a secret
     TOKEN_WRONG = "token_wrong"  # noqa: S105 - likewise
     """401: no such token, or it was revoked or has expired."""

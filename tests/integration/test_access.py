@@ -5,7 +5,8 @@ import re
 import pytest
 
 from coordinator.domain.model import TokenKind
-from coordinator.http.routes import PUBLIC, ROUTES, Route
+from coordinator.http.auth import PUBLIC
+from coordinator.http.routes import ROUTES, Route
 from tests.integration.coordinator import ADMIN, JOIN, RunningCoordinator
 
 PARTS = {"sha256": "0" * 64, "lease_id": "0" * 16, "job_id": "1", "frame": "1", "token_id": "1", "path": ""}
@@ -153,6 +154,14 @@ async def test_a_form_of_another_site_is_no_request(small_farm: RunningCoordinat
     await small_farm.refused(
         "POST", "session", 400, "bad_request", token=None, data="{}", headers={"Content-Type": "text/plain"}
     )
+
+
+async def test_head_answers_as_get_does_without_a_body(small_farm: RunningCoordinator) -> None:
+    assert (await small_farm.call("HEAD", "api/v1/jobs", token=None)).status == 401
+    for path in ("", "api/v1/health", "api/v1/jobs"):
+        head = await small_farm.call("HEAD", path)
+        assert (head.status, head.data) == (200, b"")
+        assert int(head.headers["Content-Length"]) > 0
 
 
 async def test_the_api_describes_itself(small_farm: RunningCoordinator) -> None:

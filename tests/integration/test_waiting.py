@@ -11,7 +11,7 @@ import pytest
 from coordinator.http import events as event_stream
 from coordinator.keys import DATABASE, LIVE, TIMING, WORK
 from coordinator.services import expiry
-from tests.integration.coordinator import RunningCoordinator
+from tests.integration.coordinator import ADMIN, RunningCoordinator
 
 
 async def waits(farm: RunningCoordinator) -> None:
@@ -99,7 +99,7 @@ async def test_stopping_answers_who_waits_at_once(small_farm: RunningCoordinator
 
 
 @asynccontextmanager
-async def stream(farm: RunningCoordinator) -> AsyncIterator[AsyncIterator[tuple[str, Any]]]:
+async def stream(farm: RunningCoordinator, token: str = ADMIN) -> AsyncIterator[AsyncIterator[tuple[str, Any]]]:
     """Open the event stream; yields (event, data)."""
 
     async def messages() -> AsyncIterator[tuple[str, Any]]:
@@ -112,7 +112,7 @@ async def stream(farm: RunningCoordinator) -> AsyncIterator[AsyncIterator[tuple[
             elif line.startswith(b":"):
                 yield "comment", None
 
-    headers = {"Authorization": f"Bearer {farm.settings.admin_token}"}
+    headers = {"Authorization": f"Bearer {token}"}
     async with farm.session.get(farm.url + "api/v1/events", headers=headers) as response:
         assert response.headers["Content-Type"] == "text/event-stream"
         yield messages()
@@ -157,6 +157,17 @@ async def test_a_quiet_stream_is_kept_open(small_farm: RunningCoordinator, monke
     async with stream(small_farm) as messages:
         assert (await anext(messages))[0] == "hello"
         assert (await anext(messages))[0] == "comment"
+
+
+async def test_a_revoked_token_sees_no_more(small_farm: RunningCoordinator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "KEEP_ALIVE_SECONDS", 0.01)
+    monkeypatch.setattr(event_stream, "RECHECK_SECONDS", 0.05)
+    made = await small_farm.ask("POST", "tokens", status=201, json={"kind": "admin", "name": "page"})
+    async with stream(small_farm, made["token"]) as messages, asyncio.timeout(30):
+        assert (await anext(messages))[0] == "hello"
+        await small_farm.ask("DELETE", f"tokens/{made['id']}", status=204)
+        async for _ in messages:
+            pass
 
 
 async def test_who_closes_the_stream_is_forgotten(
