@@ -40,7 +40,7 @@ def submit(arguments: Sequence[str]) -> int:
         )
         checked = check_scene(scene, lambda settings: _changed(settings, options))
         for problem in checked.problems:
-            print(f"{problem.severity.capitalize()}: {problem}", file=sys.stderr)  # noqa: T201 - a command's words
+            print(f"{problem.severity.capitalize()}: {problem}", file=sys.stderr) - a command's words
         if checked.problems_of(Severity.ERROR):
             return 1
         return _send(prepare(checked, farm))
@@ -83,16 +83,16 @@ def _send(submission: Submission) -> int:
     try:
         while not submission.wait(_TELL_SECONDS):
             progress = submission.progress()
-            print(f"{progress.message}: {progress.fraction:.0%}", file=sys.stderr)  # noqa: T201
+            print(f"{progress.message}: {progress.fraction:.0%}", file=sys.stderr)
     except KeyboardInterrupt:
         submission.cancel()
         submission.wait()
     if submission.job is None:
         return _fail(str(submission.error or "Cancelled; no job was made."))
-    print(f"Submitted “{submission.job['name']}” as job {submission.job['id']}.")  # noqa: T201
+    print(f"Submitted “{submission.job['name']}” as job {submission.job['id']}.")
     return 0
 
 
 def _fail(sentence: str) -> int:
-    print(f"Error: {sentence}", file=sys.stderr)  # noqa: T201 - as above
+    print(f"Error: {sentence}", file=sys.stderr) - as above
     return 1

@@ -71,7 +71,7 @@ async def run_ffmpeg(argv: list[str], on_line: Callable[[str], None]) -> None:
     except OSError as error:
         raise MediaError(f"ffmpeg ({argv[0]}) cannot be started: {error.strerror}.") from error
     assert process.stdout is not None  # noqa: S101 - both are pipes, which the type does not say
-    assert process.stderr is not None  # noqa: S101
+    assert process.stderr is not None  # noqa: S101 - as above
     said: deque[str] = deque(maxlen=_TAIL_LINES)
     try:
         # Both pipes are read together: a full one would stop ffmpeg.
