@@ -40,7 +40,7 @@ def submit(arguments: Sequence[str]) -> int:
         )
         checked = check_scene(scene, lambda settings: _changed(settings, options))
         for problem in checked.problems:
-            print(f"{problem.severity.capitalize()}: {problem}", file=sys.stderr) - a command's words
+            print(f"{problem.severity.capitalize()}: {problem}", file=sys.stderr)
         if checked.problems_of(Severity.ERROR):
             return 1
         return _send(prepare(checked, farm))
@@ -94,5 +94,5 @@ def _send(submission: Submission) -> int:
 
 
 def _fail(sentence: str) -> int:
-    print(f"Error: {sentence}", file=sys.stderr) - as above
+    print(f"Error: {sentence}", file=sys.stderr)
     return 1
