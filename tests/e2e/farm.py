@@ -60,7 +60,7 @@ class Farm:
 
     @property
     def database(self) -> str:
-        return f"sqlite:///{self.folder / 'coordinator' / 'renderfarm.sqlite3'}"
+        return f"sqlite:///{self.folder / 'coordinator' / 'renderfarm.db'}"
 
     def _spawn(self, name: str, arguments: list[str], **environment: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:

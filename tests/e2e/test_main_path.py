@@ -96,9 +96,9 @@ def test_overrides_are_applied_as_blender_would_apply_them(farm: Farm, tmp_path:
 
 
 def test_a_job_can_be_followed_and_fetched_later(farm: Farm, tmp_path: Path) -> None:
-    blend = make_scene(tmp_path / "scene", frames=[-1, 1])
+    blend = make_scene(tmp_path / "scene")
 
-    submitted = farm.json("submit", str(blend), "--name", "Later", "--priority", "80")
+    submitted = farm.json("submit", str(blend), "--frames", "-1-1", "--name", "Later", "--priority", "80")
     waited = farm.json("wait", str(submitted["id"]))
     farm.json("download", str(submitted["id"]), "--output", str(tmp_path / "out"))
 

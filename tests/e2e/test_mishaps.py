@@ -104,7 +104,7 @@ def test_an_agent_asked_to_stop_finishes_its_frame_and_hands_the_rest_back(
     assert job["slots"] == []
     farm.start_agent("bob")
     assert_completed_once(farm, job_id, 12)
-    assert all(frame["attempts"] == 0 for frame in _frames(farm, job_id)), "leaving in order is nobody's failure"
+    assert all(frame["attempts"] == 1 for frame in _frames(farm, job_id)), "leaving in order is nobody's failure"
 
 
 def _frames(farm: Farm, job_id: int) -> list[dict[str, Any]]:
@@ -122,7 +122,7 @@ def test_a_coordinator_killed_and_started_again_goes_on(start_farm: Callable[...
     farm.start_coordinator()
 
     assert_completed_once(farm, job_id, 12)
-    assert all(frame["attempts"] == 0 for frame in _frames(farm, job_id)), "the agent's work was not to be lost"
+    assert all(frame["attempts"] == 1 for frame in _frames(farm, job_id)), "the agent's work was not to be lost"
 
 
 def test_a_blender_that_dies_costs_one_attempt(start_farm: Callable[..., Farm], tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_blender_that_dies_costs_one_attempt(start_farm: Callable[..., Farm], 
         child.kill()
 
     assert_completed_once(farm, job_id, 12)
-    assert sum(frame["attempts"] for frame in _frames(farm, job_id)) == 1
+    assert sum(frame["attempts"] for frame in _frames(farm, job_id)) == 12 + 1
 
 
 def test_cancelling_stops_the_agents_and_frees_them(start_farm: Callable[..., Farm], tmp_path: Path) -> None:
