@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .client import FarmClient, FarmError
 from .submission import FORMATS, Overrides
 
-if TYPE_CHECKING:  # Both are imported where they are needed: every command of renderfarm waits for this module.
+# Every command of renderfarm waits for this module: what takes time to import is imported where it is needed.
+if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.status import Status
 
+    from .client import FarmClient
     from .uploader import Submission
 
 #: Exit codes beside 0 and click's own (2 for a misused command line).
@@ -40,7 +41,7 @@ _FORMAT_NAMES = {"JPG": "JPEG", "EXR": "OPEN_EXR", "OPENEXR": "OPEN_EXR"}
 class Terminal:
     """What every command needs: the farm, and where to print."""
 
-    client: FarmClient
+    client: "FarmClient"
     as_json: bool
 
     def say(self, text: str) -> None:
@@ -72,6 +73,8 @@ def farm_command(function: Callable[..., None]) -> click.Command:
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
     @functools.wraps(function)
     def command(coordinator: str, token: str, as_json: bool, **arguments: Any) -> None:
+        from .client import FarmClient
+
         with _explaining(as_json):
             if not token.strip():
                 raise Failure("There is no token: set RENDERFARM_TOKEN or --token to an admin token of the farm.")
@@ -85,6 +88,7 @@ def farm_command(function: Callable[..., None]) -> click.Command:
 def _explaining(as_json: bool) -> Iterator[None]:
     """Turn what went wrong into one message and an exit code, with ``--json`` on standard output too."""
     from .blend_header import NotABlendError
+    from .client import FarmError
     from .inspection import InspectionError
     from .pack_plan import PackError
 
@@ -104,7 +108,7 @@ def _explaining(as_json: bool) -> Iterator[None]:
 def _with_fields(error: Exception) -> str:
     """Return an error's text with the refused fields that it does not name itself."""
     text = str(error)
-    fields = error.fields if isinstance(error, FarmError) and error.code == "invalid" else {}
+    fields = getattr(error, "fields", {}) if getattr(error, "code", "") == "invalid" else {}
     told = [f"{name}: {reason}" for name, reason in fields.items() if isinstance(reason, str) and reason not in text]
     return " ".join([text, *told])
 
@@ -300,6 +304,8 @@ def _finish(terminal: Terminal, job_id: int, output: Path | None) -> None:
 
 def _follow(terminal: Terminal, job_id: int) -> dict[str, Any]:
     """Show a job's progress until it has ended; return it."""
+    from .client import FarmError
+
     job = terminal.client.job(job_id)
     with _bar() as bar:
         task = bar.add_task(_state_of(job), total=1.0, detail="")

@@ -21,6 +21,12 @@ __all__ = ["FarmClient", "FarmError"]
 _PIECE = 256 * 1024
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
+#: What an answer must have to be a job (and more for one that is asked for by itself), or a frame.
+_NEW_JOB = frozenset({"id", "name", "state"})
+_JOB = _NEW_JOB | {"reason", "frame_count", "finished", "progress", "eta_seconds", "video_ready", "warnings"}
+_WHOLE_JOB = _JOB | {"failures", "slots"}
+_FRAME = frozenset({"frame", "state", "reason", "filename", "sha256"})
+
 
 class FarmClient:
     """Calls the coordinator at ``base_url`` with a token.
@@ -75,7 +81,7 @@ class FarmClient:
 
     def create_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Create a job and return it.  After ``interrupted`` or ``timeout`` it may be there: do not simply repeat."""
-        return self._transport.call("POST", "/api/v1/jobs", request)
+        return self._having(_NEW_JOB, self._transport.call("POST", "/api/v1/jobs", request))
 
     def jobs(self, *, states: Iterable[str] = (), limit: int = 50) -> list[dict[str, Any]]:
         """Return the newest jobs, at most 200; only those in one of ``states`` if any are named."""
@@ -83,22 +89,22 @@ class FarmClient:
         if joined := ",".join(states):
             query["state"] = joined
         items, _ = self._page("/api/v1/jobs", query)
-        return items
+        return [self._having(_JOB, item) for item in items]
 
     def job(self, job_id: int) -> dict[str, Any]:
         """Return one job, with its failures and the slots that work on it."""
-        return self._transport.call("GET", f"/api/v1/jobs/{job_id}")
+        return self._having(_WHOLE_JOB, self._transport.call("GET", f"/api/v1/jobs/{job_id}"))
 
     def cancel(self, job_id: int) -> dict[str, Any]:
         """Cancel a job and return it."""
-        return self._transport.call("POST", f"/api/v1/jobs/{job_id}/cancel")
+        return self._having(_JOB, self._transport.call("POST", f"/api/v1/jobs/{job_id}/cancel"))
 
     def frames(self, job_id: int) -> Iterator[dict[str, Any]]:
         """Yield the finished and failed frames in order."""
         query = {"limit": "1000"}
         while True:
             items, following = self._page(f"/api/v1/jobs/{job_id}/frames", query)
-            yield from items
+            yield from (self._having(_FRAME, item) for item in items)
             if following is None:
                 return
             query["cursor"] = following
@@ -110,6 +116,12 @@ class FarmClient:
     def download_video(self, job_id: int, target: Path, progress: Callable[[int, int], None] | None = None) -> None:
         """Write a job's video to ``target``: whole, or not at all; ``progress`` is told bytes done and in all."""
         self._download(f"/api/v1/jobs/{job_id}/video", target, progress=progress)
+
+    def _having(self, names: frozenset[str], answer: Any) -> dict[str, Any]:
+        """Return the answer, which must be an object with these names."""
+        if not isinstance(answer, dict) or not names <= answer.keys():
+            raise self._transport.no_coordinator()
+        return answer
 
     def _page(self, path: str, query: Mapping[str, str]) -> tuple[list[dict[str, Any]], str | None]:
         answer = self._transport.call("GET", f"{path}?{urllib.parse.urlencode(query)}")

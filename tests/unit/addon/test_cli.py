@@ -208,7 +208,7 @@ def test_listing_jobs(run: Run, coordinator: FaultyCoordinator) -> None:
 
 def test_showing_a_job(run: Run, coordinator: FaultyCoordinator) -> None:
     slot = {"agent": "ada", "slot": 0, "stage": "rendering", "frame": 2, "progress": 0.5, "remaining_seconds": 1}
-    frame = {"frame": 1, "state": "finished", "filename": "0001.png", "reason": None}
+    frame = {"frame": 1, "state": "finished", "filename": "0001.png", "reason": None, "sha256": "0" * 64}
     for _ in range(2):
         states(coordinator, {"slots": [slot], "warnings": ["A texture is missing."]})
         coordinator.fail("GET /api/v1/jobs/1/frames", status(200, {"items": [frame], "next": None}))

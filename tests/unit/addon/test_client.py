@@ -152,14 +152,24 @@ def test_refusals_keep_their_code_and_become_a_sentence(coordinator: FaultyCoord
 
 
 def test_lists_are_read_to_their_end(coordinator: FaultyCoordinator) -> None:
+    first, second = (
+        {"frame": number, "state": "failed", "reason": "crashed", "filename": None, "sha256": None} for number in (1, 2)
+    )
     coordinator.fail(
         "GET /api/v1/jobs/7/frames",
-        status(200, {"items": [{"frame": 1}], "next": "a&b"}),
-        status(200, {"items": [{"frame": 2}], "next": None}),
+        status(200, {"items": [first], "next": "a&b"}),
+        status(200, {"items": [second], "next": None}),
     )
     with FarmClient(coordinator.url, TOKEN) as client:
-        assert [frame["frame"] for frame in client.frames(7)] == [1, 2]
+        assert list(client.frames(7)) == [first, second]
     assert coordinator.requests[-1] == "GET /api/v1/jobs/7/frames?limit=1000&cursor=a%26b"
+
+
+@pytest.mark.parametrize("answer", [{"items": [{"id": 1}], "next": None}, {"items": 3, "next": None}, {"jobs": []}])
+def test_lists_of_something_else_are_refused(coordinator: FaultyCoordinator, answer: dict[str, object]) -> None:
+    coordinator.fail("GET /api/v1/jobs", status(200, answer))
+    with FarmClient(coordinator.url, TOKEN) as client, refused("not_a_coordinator"):
+        client.jobs()
 
 
 def test_a_download_is_whole(coordinator: FaultyCoordinator, tmp_path: Path) -> None:
