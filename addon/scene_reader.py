@@ -80,7 +80,7 @@ def _has_sound(scene: bpy.types.Scene, seen: set[str]) -> bool:
         return False
     seen.add(scene.name)
     editor = scene.sequence_editor
-    for strip in _strips(editor, nested=True) if editor is not None else ():
+    for strip in strips(editor, nested=True) if editor is not None else ():
         overlaps = strip.frame_final_start <= scene.frame_end and strip.frame_final_end > scene.frame_start
         if not overlaps or strip.mute or editor.channels[strip.channel].mute:
             continue
@@ -106,11 +106,11 @@ def _uses_sequencer(scene: bpy.types.Scene) -> bool:
         return False
     return any(
         strip.type != "SOUND" and not strip.mute and not editor.channels[strip.channel].mute
-        for strip in _strips(editor, nested=False)
+        for strip in strips(editor, nested=False)
     )
 
 
-def _strips(editor: bpy.types.SequenceEditor, *, nested: bool) -> Iterator[bpy.types.bpy_struct]:
+def strips(editor: bpy.types.SequenceEditor, *, nested: bool) -> Iterator[bpy.types.bpy_struct]:
     """Yield strips; before 4.4 they were called sequences."""
     names = ("strips_all", "sequences_all") if nested else ("strips", "sequences")
     yield from getattr(editor, names[0]) if hasattr(editor, names[0]) else getattr(editor, names[1])

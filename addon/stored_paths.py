@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 
 import bpy
 
+from .scene_reader import strips
+
 #: Collections whose data-blocks each name one file.
 _ONE_FILE = ("cache_files", "fonts", "images", "libraries", "movieclips", "sounds", "volumes")
 
@@ -47,7 +49,7 @@ def _paths_of_objects() -> Iterator[tuple[bpy.types.ID, str]]:
 def _paths_of_strips() -> Iterator[tuple[bpy.types.ID, str]]:
     for scene in bpy.data.scenes:
         editor = scene.sequence_editor
-        for strip in editor.sequences_all if editor is not None else ():
+        for strip in strips(editor, nested=True) if editor is not None else ():
             if strip.type == "IMAGE":
                 yield from ((scene, strip.directory + element.filename) for element in strip.elements)
             elif strip.type == "MOVIE":
