@@ -105,12 +105,6 @@ def lock_expired(conn: Connection, lease_id: str, now: datetime) -> Lease | None
     return Lease(**row) if row else None
 
 
-def was_given(conn: Connection, agent_id: int, job_id: int) -> bool:
-    """Tell whether an agent ever had a lease of a job."""
-    query = select(leases.c.id).where(leases.c.agent_id == agent_id, leases.c.job_id == job_id).limit(1)
-    return conn.execute(query).first() is not None
-
-
 def count_live(conn: Connection) -> int:
     """Return how many leases are live."""
     return int(conn.execute(select(func.count()).select_from(leases).where(LIVE)).scalar_one())

@@ -103,6 +103,9 @@ def record_frame(
         fail_frame(tx, job, lease, frame, ErrorCode.BAD_FRAME, reason)
         return FrameOutcome(status="bad", reason=reason)
     take_frame(tx, job, chunk, frame)
+    if lease.frame == frame:
+        # Until the next report its share would count beside the finished frame.
+        leases.change(tx.conn, lease.id, frame=None, progress=0.0, remaining_seconds=None)
     end_frame(
         tx,
         job,

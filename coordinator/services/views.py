@@ -44,6 +44,8 @@ from coordinator.services.schemas import (
 
 #: Failures listed on a job; the list of its frames has all of them.
 _FAILURES = 200
+#: What a slot does with the lease it works on.
+_BUSY = (Stage.OPENING, Stage.MIXING, Stage.RENDERING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +76,9 @@ def list_jobs(tx: Transaction, states: Sequence[JobState], limit: int, cursor: s
     """
     jobs = job_rows.page(tx.conn, states, _number(cursor), limit + 1)
     shown = jobs[:limit]
-    live = _live_by_job(tx, [job.id for job in shown])
+    working = _at_work(tx, [job.id for job in shown])
     return Page(
-        items=[JobView(**_job_fields(job, live[job.id])) for job in shown],
+        items=[JobView(**_job_fields(job, working[job.id])) for job in shown],
         next=str(shown[-1].id) if len(jobs) > limit else None,
     )
 
@@ -88,7 +90,7 @@ def job_view(tx: Transaction, job_id: int) -> JobView:
         Refused: NOT_FOUND.
     """
     job = _job(tx, job_id)
-    return JobView(**_job_fields(job, lease_rows.live_of_jobs(tx.conn, [job.id])))
+    return JobView(**_job_fields(job, _at_work(tx, [job.id])[job.id]))
 
 
 def job_detail(tx: Transaction, job_id: int) -> JobDetail:
@@ -98,8 +100,8 @@ def job_detail(tx: Transaction, job_id: int) -> JobDetail:
         Refused: NOT_FOUND.
     """
     job = _job(tx, job_id)
-    live = lease_rows.live_of_jobs(tx.conn, [job.id])
-    names = agent_rows.names(tx.conn, [lease.agent_id for lease in live])
+    working = _at_work(tx, [job.id])[job.id]
+    names = agent_rows.names(tx.conn, [lease.agent_id for lease in working])
     failures = [
         FailureView(frame=frame.frame, reason=frame.reason or "", attempts=frame.attempts)
         for frame in frame_rows.failed(tx.conn, job.id, _FAILURES)
@@ -115,9 +117,9 @@ def job_detail(tx: Transaction, job_id: int) -> JobDetail:
             progress=lease.progress,
             remaining_seconds=lease.remaining_seconds,
         )
-        for lease in _at_work(live)
+        for lease in working
     ]
-    return JobDetail(**_job_fields(job, live), failures=failures, slots=slots)
+    return JobDetail(**_job_fields(job, working), failures=failures, slots=slots)
 
 
 def list_frames(tx: Transaction, job_id: int, limit: int, cursor: str | None) -> Page[FrameView]:
@@ -253,25 +255,25 @@ def _output(job: Job) -> OutputSpec:
     return msgspec.json.decode(job.output, type=OutputSpec)
 
 
-def _at_work(live: Sequence[Lease]) -> list[Lease]:
-    """Return one lease for each slot: the one it works on; the other is its next."""
+def _current(live: Sequence[Lease]) -> list[Lease]:
+    """Return one lease for each slot: that which keeps Blender busy, not its next one or one being delivered."""
     slots: dict[tuple[int, int], Lease] = {}
-    for lease in live:
-        known = slots.get((lease.agent_id, lease.slot))
-        if known is None or (known.stage is None and lease.stage is not None):
-            slots[lease.agent_id, lease.slot] = lease
+    for lease in sorted(live, key=lambda it: (it.stage not in _BUSY, it.granted_at)):
+        slots.setdefault((lease.agent_id, lease.slot), lease)
     return list(slots.values())
 
 
-def _live_by_job(tx: Transaction, job_ids: list[int]) -> dict[int, list[Lease]]:
+def _at_work(tx: Transaction, job_ids: list[int]) -> dict[int, list[Lease]]:
+    """Return, by job, the current leases of the slots that work on it."""
+    holders = {lease.agent_id for lease in lease_rows.live_of_jobs(tx.conn, job_ids)}
     by_job: dict[int, list[Lease]] = defaultdict(list)
-    for lease in lease_rows.live_of_jobs(tx.conn, job_ids):
+    for lease in _current(lease_rows.live_of_agents(tx.conn, list(holders))):
         by_job[lease.job_id].append(lease)
     return by_job
 
 
-def _job_fields(job: Job, live: Sequence[Lease]) -> dict[str, Any]:
-    shares = [lease.progress if lease.stage == Stage.RENDERING else 0.0 for lease in _at_work(live)]
+def _job_fields(job: Job, working: Sequence[Lease]) -> dict[str, Any]:
+    shares = [lease.progress if lease.stage == Stage.RENDERING else 0.0 for lease in working]
     seconds = typical_seconds(job.recent_seconds)
     return {
         "id": job.id,
@@ -320,7 +322,7 @@ def _frame_view(job: Job, frame: Frame, names: dict[int, str]) -> FrameView:
 
 
 def _agent_view(agent: Agent, live: Sequence[Lease], job_names: dict[int, str]) -> AgentView:
-    working = {lease.slot: lease for lease in _at_work(live)}
+    working = {lease.slot: lease for lease in _current(live)}
     slots = [
         AgentSlotView(slot=slot)
         if (lease := working.get(slot)) is None

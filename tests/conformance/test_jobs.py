@@ -3,7 +3,7 @@
 import pytest
 
 from coordinator.domain.model import JobState
-from coordinator.protocol import ErrorCode, ImageFormat, OutputSpec, StoredFile
+from coordinator.protocol import ErrorCode, ImageFormat, OutputSpec, Stage, StoredFile
 from coordinator.services import frames, stitching, views
 from coordinator.services.errors import Refused
 from coordinator.services.stitching import StitchTask
@@ -302,6 +302,20 @@ async def test_agents_are_shown_with_what_their_slots_do(farm: Farm) -> None:
     idle, busy = shown.slots
     assert (idle.slot, idle.job, idle.stage) == (0, None, None)
     assert (busy.slot, busy.job, busy.job_name, busy.frame, busy.progress) == (1, job.id, "shot", 1, 0.25)
+    # Its next lease, for which files are fetched already, is not what it works on.
+    other = await farm.submit("1-10", priority=90)
+    following = await farm.must_lease(ant, 1, holds=[grant.lease_id])
+    await farm.report(ant, following, stage=Stage.FETCHING)
+    view = await farm.job(job.id)
+    assert [(slot.slot, slot.frame) for slot in view.slots] == [(1, 1)]
+    assert view.progress == pytest.approx(0.025)
+    assert (await farm.job(other.id)).slots == []
+    # A finished frame counts once, however late the next report.
+    await farm.deliver(ant, grant, 1)
+    view = await farm.job(job.id)
+    assert view.progress == pytest.approx(0.1)
+    assert view.eta_seconds == pytest.approx(18.0)
+    await farm.cancel(other.id)
     totals = await farm.database.read(views.counts)
-    assert totals.jobs == {JobState.RUNNING: 1}
+    assert totals.jobs == {JobState.RUNNING: 1, JobState.CANCELLED: 1}
     assert (totals.pending_frames, totals.live_leases) == (8, 1)
