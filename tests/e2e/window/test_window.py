@@ -46,7 +46,7 @@ def test_an_artist_submits_and_follows_a_job(window_root: Path, tmp_path: Path) 
         log = tmp_path / "desk.log"
         with log.open("wb") as output:
             visit = subprocess.Popen(
-                [window_root, "run", desk, "sh", "desk.sh", extension.name],
+                [window_root, "run", desk, "sh", "desk.sh", extension.name, farm.url, ADMIN_TOKEN],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -71,9 +71,12 @@ def test_an_artist_submits_and_follows_a_job(window_root: Path, tmp_path: Path) 
 
     assert held_until_seen
     assert told["sending_while_the_window_lives"]
-    assert told["job"] == {"id": jobs[0]["id"], "name": "010", "state": "completed"}
-    (job,) = jobs
+    job, from_the_shell = jobs
+    assert told["job"] == {"id": job["id"], "name": "010", "state": "completed"}
     assert (job["state"], job["finished"], job["failed"], job["video_ready"]) == ("completed", 24, 0, True)
+
+    assert "Submitted “From the shell” as job 1." in (desk / "command.log").read_text()
+    assert (from_the_shell["name"], from_the_shell["frames"]) == ("From the shell", "1")
 
     assert told["before"] == [str(INSIDE / "shots" / "010.blend"), True, 0.5, 3]
     assert told["after"] == told["before"]
