@@ -66,23 +66,23 @@ class Agent:
             StopAgentError: the coordinator does not want this agent.
             IdentityError: the agent's folder cannot be used.
         """
-        with self._folder.claim():
+        await asyncio.to_thread(self._folder.claim)
+        try:
             async with aiohttp.ClientSession() as http:
                 request = await asyncio.to_thread(self._introduction)
                 repeater = Repeater(random.Random())  # noqa: S311 - jitter, not a secret
                 client = CoordinatorClient(http, self._settings.coordinator)
                 link = Link(client, repeater, self._folder, request, self._settings.join_token)
                 timing = await self._join(link)
-                if timing is None:
-                    return
-                try:
+                if timing is not None:
                     await self._serve(link, timing)
-                except BaseExceptionGroup as failures:
-                    # One of them ended the others.
-                    raise failures.exceptions[0] from None
-                finally:
-                    for slot in self._slots:
-                        await slot.close()
+        except BaseExceptionGroup as failures:
+            # One of the tasks failed and ended the others.
+            raise failures.exceptions[0] from None
+        finally:
+            for slot in self._slots:
+                await slot.close()
+            self._folder.release()
 
     async def _join(self, link: Link) -> RegisterResponse | None:
         """Register, however long the coordinator is away; return None if told to stop meanwhile."""

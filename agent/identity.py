@@ -1,10 +1,8 @@
 """Who this agent is to its coordinator: a folder of its own, and the token it was given there."""
 
-import contextlib
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -28,6 +26,7 @@ class AgentFolder:
     def __init__(self, root: Path, coordinator: str) -> None:
         self.root = root
         self._coordinator = coordinator
+        self._lock: int | None = None
         # The address is no file name, and two of them must not fall together.
         self._own = root / "coordinators" / hashlib.sha256(coordinator.encode()).hexdigest()[:16]
 
@@ -46,9 +45,8 @@ class AgentFolder:
         """Where Blender's output is kept."""
         return self.root / "logs"
 
-    @contextlib.contextmanager
-    def claim(self) -> Iterator[None]:
-        """Make the folder, readable by nobody else, and keep other agents out of it.
+    def claim(self) -> None:
+        """Make the folder, readable by nobody else, and keep other agents out of it until :meth:`release`.
 
         Raises:
             IdentityError: it cannot be made, or another agent uses it.
@@ -57,21 +55,24 @@ class AgentFolder:
             for folder in (self.root, self.inputs, self.logs, self._own, self.frames):
                 folder.mkdir(parents=True, exist_ok=True)
             self.root.chmod(0o700)
-            lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise IdentityError(
                 f"The agent's folder {self.root} cannot be used ({error.strerror}); name another with --dir."
             ) from error
         try:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise IdentityError(
-                    f"Another agent is running in {self.root}; give this one its own --name or --dir."
-                ) from error
-            yield
-        finally:
-            os.close(lock)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.release()
+            raise IdentityError(
+                f"Another agent is running in {self.root}; give this one its own --name or --dir."
+            ) from error
+
+    def release(self) -> None:
+        """Let other agents use the folder."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def load(self) -> Identity | None:
         """Return what the coordinator gave this agent, or None if it has not met it."""

@@ -156,7 +156,7 @@ class StandIn:
         fault = next(
             (self.faults[start].pop(0) for start in self.faults if said.startswith(start) and self.faults[start]), None
         )
-        answer = self._fail(*fault) if fault else await self._answer(request, said.split(" ")[0], path.split("/"), body)
+        answer = self._fail(*fault) if fault else await self._answer(request, request.method, path.split("/"), body)
         async with self._changed:
             self._changed.notify_all()
         return answer
@@ -247,7 +247,8 @@ async def running(stand_in: StandIn) -> AsyncIterator[StandIn]:
     """Have it answer on a port of its own."""
     application = web.Application(client_max_size=64 * 1024 * 1024)
     application.router.add_route("*", "/{path:.*}", stand_in.handle)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    # A request that was given up must not take the next lease.
+    runner = web.AppRunner(application, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

@@ -33,7 +33,10 @@ sys.stdout.flush()
 os._exit(0)
 """
 
-FOREVER = 10_000_000
+#: Samples: minutes of work, and the most a job may ask for.
+FOREVER = 1_000_000
+
+BLENDER = find_blender("bpy")
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +75,15 @@ def settings(farm: StandIn, tmp_path: Path) -> AgentSettings:
 @contextlib.asynccontextmanager
 async def agent_of(settings: AgentSettings) -> AsyncIterator[tuple[Agent, "asyncio.Task[None]"]]:
     """An agent that runs; killed at the end unless it has stopped by itself."""
-    agent = Agent(settings, find_blender("bpy"))
+    agent = Agent(settings, BLENDER)
     task = asyncio.create_task(agent.run())
     try:
         yield agent, task
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        if not task.done():
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
 
 def blender_pid(agent: Agent) -> int:

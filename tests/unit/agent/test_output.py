@@ -21,9 +21,8 @@ from agent.blender.output import (
     [
         (b'{"event": "ready", "blender": [4, 5, 15]}\n', Ready(blender=(4, 5, 15))),
         (
-            b'{"event": "opened", "file_version": [4, 5, 0], "warnings": ["w"], "missing": '
-            + b'[{"kind": "image", "name": "a", "path": "/a"}]}',
-            Opened(file_version=(4, 5, 0), missing=[MissingFile(kind="image", name="a", path="/a")], warnings=["w"]),
+            b'{"event":"opened","file_version":[4,5,0],"missing":[{"kind":"k","name":"n","path":"p"}],"warnings":["w"]}',
+            Opened(file_version=(4, 5, 0), missing=[MissingFile(kind="k", name="n", path="p")], warnings=["w"]),
         ),
         (
             b'{"event": "configured", "width": null, "height": null, "extension": "png", "warnings": []}',

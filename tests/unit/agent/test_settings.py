@@ -62,32 +62,32 @@ def test_slots_share_the_devices() -> None:
 
 def test_identity_is_kept_for_each_coordinator_and_for_this_user_alone(tmp_path: Path) -> None:
     first = AgentFolder(tmp_path / "agent", "http://one:8420")
-    with first.claim():
-        assert first.load() is None
-        first.save(7, "rf_agent_secret")
-        identity = first.load()
-        assert identity is not None
-        assert (identity.agent_id, identity.token) == (7, "rf_agent_secret")
-        assert AgentFolder(tmp_path / "agent", "http://two:8420").load() is None
-        assert stat.S_IMODE((tmp_path / "agent").stat().st_mode) == 0o700
-        (file,) = (tmp_path / "agent").rglob("identity.json")
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        file.write_bytes(b"{")
-        assert first.load() is None
+    first.claim()
+    assert first.load() is None
+    first.save(7, "rf_agent_secret")
+    identity = first.load()
+    assert identity is not None
+    assert (identity.agent_id, identity.token) == (7, "rf_agent_secret")
+    assert AgentFolder(tmp_path / "agent", "http://two:8420").load() is None
+    assert stat.S_IMODE((tmp_path / "agent").stat().st_mode) == 0o700
+    (file,) = (tmp_path / "agent").rglob("identity.json")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.write_bytes(b"{")
+    assert first.load() is None
+    first.release()
 
 
 def test_one_agent_for_each_folder(tmp_path: Path) -> None:
-    with (
-        AgentFolder(tmp_path, "http://one").claim(),
-        pytest.raises(IdentityError, match="Another agent"),
-        AgentFolder(tmp_path, "http://one").claim(),
-    ):
-        pass
-    with AgentFolder(tmp_path, "http://one").claim():
-        pass
+    first, second = AgentFolder(tmp_path, "http://one"), AgentFolder(tmp_path, "http://two")
+    first.claim()
+    with pytest.raises(IdentityError, match="Another agent"):
+        second.claim()
+    first.release()
+    second.claim()
+    second.release()
     (tmp_path / "file").touch()
-    with pytest.raises(IdentityError, match="--dir"), AgentFolder(tmp_path / "file", "http://one").claim():
-        pass
+    with pytest.raises(IdentityError, match="--dir"):
+        AgentFolder(tmp_path / "file", "http://one").claim()
 
 
 def test_hardware() -> None:
