@@ -72,11 +72,14 @@ class _Trees:
         home = paths.dirname(original)
         self._next: dict[str, str] = {home: home}
         self._files = {original: home}
+        self._spellings = {paths.normcase(original): original}
         self._libraries: dict[str, str] = {}
 
     def add(self, dependency: Dependency) -> None:
         owner = self._paths.dirname(dependency.owner or self._original)
-        for path in dependency.files:
+        for named in dependency.files:
+            # On Windows one file may be named in upper and in lower case: it goes to one place.
+            path = self._spellings.setdefault(self._paths.normcase(named), named)
             folder = self._files[path] = self._paths.dirname(path)
             self._next.setdefault(folder, folder)
             if dependency.is_relative:
@@ -115,7 +118,8 @@ class _Trees:
         for dependency in dependencies:
             if dependency.files and not dependency.is_relative:
                 folder = posixpath.dirname(self._slashes(dependency.stored))
-                remap[folder] = posixpath.dirname(places[dependency.files[0]])
+                spelling = self._spellings[self._paths.normcase(dependency.files[0])]
+                remap[folder] = posixpath.dirname(places[spelling])
         return dict(sorted(remap.items()))
 
     def _tree(self, folder: str) -> str:

@@ -5,6 +5,7 @@ Nothing but the standard library: this runs inside Blender.
 
 import http.client
 import json
+import math
 import re
 import socket
 import ssl
@@ -145,9 +146,11 @@ class Transport:
             reused = self._connection is not None
             connection = self._connection or self._connect()
             try:
+                whole = False
                 # A request that is refused before all of it was sent has its answer waiting all the same.
                 with suppress(BrokenPipeError, ConnectionResetError):
                     connection.request(method, self._prefix + path, body=body, headers=headers)
+                    whole = True
                 response = connection.getresponse()
             except (OSError, http.client.HTTPException) as error:
                 self.close()
@@ -157,7 +160,8 @@ class Transport:
             except BaseException:
                 self.close()
                 raise
-            self._last_used = time.monotonic()
+            # Half a request is not to be followed by another one.
+            self._last_used = time.monotonic() if whole else -math.inf
             return response
 
     def _answer(self, response: http.client.HTTPResponse) -> dict[str, Any]:

@@ -226,3 +226,26 @@ def test_cancelling(run: Run, coordinator: FaultyCoordinator) -> None:
     )
     assert "has ended already" in error_of(run("cancel", "1"))
     assert "There is no" in error_of(run("show", "9"))
+
+
+def test_leaving_while_uploading_makes_no_job(
+    run: Run, blend: Path, coordinator: FaultyCoordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press_control_c(_sending: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_show_upload", press_control_c)
+    coordinator.fail("POST /api/v1/packs", *[status(503)] * 9)  # It waits and tries again, until it is cancelled.
+    result = run("submit", str(blend))
+    assert result.exit_code == 130
+    assert "No job was made" in result.stderr
+    assert coordinator.jobs == []
+
+
+def test_leaving_before_anything_is_sent(run: Run, blend: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def press_control_c(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(inspection, "inspect", press_control_c)
+    result = run("submit", str(blend))
+    assert (result.exit_code, result.stderr) == (130, "Interrupted.\n")

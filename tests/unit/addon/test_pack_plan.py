@@ -117,6 +117,16 @@ def test_windows_paths() -> None:
     assert not any(character in place for place in made.files for character in "\\:")
 
 
+def test_windows_names_one_file_in_several_ways() -> None:
+    both = [
+        texture("//tex\\Wood.png", "C:\\proj\\tex\\Wood.png"),
+        texture("c:\\PROJ\\Tex\\wood.PNG", "c:\\PROJ\\Tex\\wood.PNG"),
+    ]
+    made = plan_pack("C:\\proj\\010.blend", "C:\\proj\\010.blend", both, paths=ntpath)
+    assert set(made.files) == {"010.blend", "tex/Wood.png"}
+    assert made.remap == {"c:/PROJ/Tex": "tex"}
+
+
 def test_names_in_every_script_are_kept() -> None:
     made = plan(texture("//テクスチャ/木 目.png", "/proj/shots/テクスチャ/木 目.png"))
     assert "テクスチャ/木 目.png" in made.files
