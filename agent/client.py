@@ -240,4 +240,4 @@ async def _error_of(response: aiohttp.ClientResponse) -> ErrorBody:
         return decode(await _read(response), ErrorEnvelope).error
     except DecodeError:
         # A proxy's page, or no coordinator at all.
-        return ErrorBody(code="", message=f"{response.url.origin()} answered {response.status} {response.reason}")
+        return ErrorBody(code="", message=f"{response.url.origin()} answered {response.status} {response.reason}.")

@@ -219,7 +219,9 @@ class StandIn:
                 result = decode(body, FrameResult)
                 assert result.output.sha256 in self.uploads
                 assert result.preview.sha256 in self.uploads
-                assert (lease_id, int(frame)) not in self.frames
+                if (lease_id, int(frame)) in self.frames:
+                    assert self.frames[lease_id, int(frame)] == result
+                    return web.Response(status=200)
                 self.frames[lease_id, int(frame)] = result
                 return web.Response(status=201)
             case ["sound"]:

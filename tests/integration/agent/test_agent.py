@@ -159,7 +159,7 @@ async def test_forgotten_agent_registers_again(farm: StandIn, settings: AgentSet
 async def test_stop_finishes_the_frame_and_hands_the_rest_back(
     farm: StandIn, settings: AgentSettings, scene: bytes
 ) -> None:
-    await farm.offer("one", farm.add_pack(scene=scene), *range(1, 9), samples=2000)
+    await farm.offer("one", farm.add_pack(scene=scene), *range(1, 9), samples=300)
     async with agent_of(settings) as (agent, task):
         await farm.until_report("one", rendering=True)
         agent.stop()
