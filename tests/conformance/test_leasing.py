@@ -1,6 +1,5 @@
 """Leases: who gets what, how it is asked for again, and what becomes of it."""
 
-import asyncio
 from itertools import groupby
 from operator import itemgetter
 
@@ -209,22 +208,6 @@ async def test_warnings_of_agents_are_shown_once(farm: Farm) -> None:
         await farm.report(ant, grant, warnings=["wood.png is missing", "wood.png is missing"])
     assert (await farm.job(job.id)).warnings == ["wood.png is missing"]
     assert (await farm.events(job.id)).count("warning") == 1
-
-
-async def test_many_slots_at_once_never_get_a_frame_twice(farm: Farm) -> None:
-    """Slots race for one job's frames; every frame is given out exactly once."""
-    ids = [await farm.agent(f"agent {number}", slots=8) for number in range(4)]
-    job = await farm.submit("1-150")
-    given: list[int] = []
-
-    async def work(agent: int, slot: int) -> None:
-        while (grant := await farm.lease(agent, slot)) is not None:
-            given.extend(grant.frames)
-            await farm.deliver_all(agent, grant, seconds=5.0)
-
-    await asyncio.gather(*(work(agent, slot) for agent in ids for slot in range(8)))
-    assert sorted(given) == list(range(1, 151))
-    assert (await farm.job(job.id)).state == "completed"
 
 
 async def test_the_claim_query_reads_its_index_and_nothing_else(farm: Farm) -> None:
