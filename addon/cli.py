@@ -109,8 +109,10 @@ def _with_fields(error: Exception) -> str:
     """Return an error's text with the refused fields that it does not name itself."""
     text = str(error)
     fields = getattr(error, "fields", {}) if getattr(error, "code", "") == "invalid" else {}
-    told = [f"{name}: {reason}" for name, reason in fields.items() if isinstance(reason, str) and reason not in text]
-    return " ".join([text, *told])
+    reasons = {name: reason for name, reason in fields.items() if isinstance(reason, str)}
+    return " ".join(
+        [text, *(f"{name}: {reason}" for name, reason in reasons.items() if reason.lower() not in text.lower())]
+    )
 
 
 def _resolution(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, int] | None:
@@ -190,17 +192,15 @@ def _send(
         raise Failure("\n".join(map(str, errors)))
     for problem in problems:
         terminal.say(f"{problem.severity.capitalize()}: {problem}")
-    # Nothing has to be changed in the file, so it is sent as it is, whatever Blender saved it.
-    sending = uploader.Submission(
-        terminal.client,
-        pack_plan.plan_pack(snapshot.blend_path, snapshot.blend_path, found.dependencies),
-        submission.build_request(
-            snapshot,
-            overrides,
-            blender=snapshot.file_version,
-            warnings=[str(problem) for problem in problems if problem.severity is preflight.Severity.WARNING],
-        ),
+    request = submission.build_request(
+        snapshot,
+        overrides,
+        blender=snapshot.file_version,
+        warnings=[str(problem) for problem in problems if problem.severity is preflight.Severity.WARNING],
     )
+    # Nothing has to be changed in the file, so it is sent as it is, whatever Blender saved it.
+    plan = pack_plan.plan_pack(snapshot.blend_path, snapshot.blend_path, found.dependencies)
+    sending = uploader.Submission(terminal.client, plan, request)
     sending.start()
     try:
         _show_upload(sending)
@@ -214,6 +214,9 @@ def _send(
         raise sending.error
     if sending.job is None:
         raise Failure("The submission was cancelled.")
+    for warning in sending.job["warnings"]:
+        if warning not in request["warnings"]:
+            terminal.say(f"Warning: {warning}")
     return sending.job
 
 

@@ -22,8 +22,8 @@ _PIECE = 256 * 1024
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 #: What an answer must have to be a job (and more for one that is asked for by itself), or a frame.
-_NEW_JOB = frozenset({"id", "name", "state"})
-_JOB = _NEW_JOB | {"reason", "frame_count", "finished", "progress", "eta_seconds", "video_ready", "warnings"}
+_NEW_JOB = frozenset({"id", "name", "state", "warnings"})
+_JOB = _NEW_JOB | {"reason", "frame_count", "finished", "progress", "eta_seconds", "video_ready"}
 _WHOLE_JOB = _JOB | {"failures", "slots"}
 _FRAME = frozenset({"frame", "state", "reason", "filename", "sha256"})
 

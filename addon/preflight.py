@@ -102,12 +102,11 @@ def _check_frames(snapshot: SceneSnapshot, overrides: Overrides) -> Iterator[Pro
         return
     outside = [frame for frame in frames if not snapshot.frame_start <= frame <= snapshot.frame_end]
     if outside:
-        span = f"{outside[0]}" if len(outside) == 1 else f"{outside[0]} to {outside[-1]}"
+        which = f"Frame {outside[0]} lies" if len(outside) == 1 else f"{len(outside)} of the frames lie"
         yield _warning(
             "outside_range",
-            f"{_count(len(outside), 'frame')} ({span}) lie outside the scene's own range "
-            f"{snapshot.frame_start}-{snapshot.frame_end}.",
-            "They are rendered all the same; check that something happens there.",
+            f"{which} outside the scene's own range {snapshot.frame_start}-{snapshot.frame_end}.",
+            "Rendered all the same; check that something happens there.",
         )
     yield from _check_sound(snapshot, overrides, frames)
 
@@ -149,7 +148,7 @@ def _check_files(dependencies: Sequence[Dependency]) -> Iterator[Problem]:
     if len(missing) > MOST_NAMED:
         yield _warning(
             "missing_file",
-            f"{_count(len(missing) - MOST_NAMED, 'more file')} are missing.",
+            f"Other files that are missing: {len(missing) - MOST_NAMED}.",
             "File → External Data → Report Missing Files lists them.",
         )
 
@@ -197,10 +196,6 @@ def _choose_one(names: Sequence[str], otherwise: str) -> str:
     if not names:
         return otherwise
     return f"Choose one of: {', '.join(names)}."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _version(version: tuple[int, int]) -> str:

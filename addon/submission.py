@@ -24,8 +24,8 @@ ENGINES = (
     "BLENDER_WORKBENCH",
 )
 
-#: Longest job name and warning the coordinator takes, in characters.
-_NAME_LENGTH, _WARNING_LENGTH = 200, 1000
+#: Longest job name and warning the coordinator takes, in characters, and how many warnings.
+_NAME_LENGTH, _WARNING_LENGTH, _WARNINGS = 200, 1000, 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +141,7 @@ def build_request(
             # ffmpeg cannot see light through the scene's view transform: Blender itself writes the video's pictures.
             "display": video and file_format == "OPEN_EXR",
         },
-        "warnings": [warning[:_WARNING_LENGTH] for warning in warnings],
+        "warnings": [warning[:_WARNING_LENGTH] for warning in warnings[:_WARNINGS]],
     }
 
 

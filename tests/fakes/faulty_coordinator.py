@@ -107,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
                 state.blobs[sha256] = self.body
                 self.answer(201, {})
         elif path == "jobs" and self.command == "POST":
-            state.jobs.append({"id": len(state.jobs) + 1, "state": "queued", **json.loads(self.body)})
+            state.jobs.append({"id": len(state.jobs) + 1, "state": "queued", "warnings": [], **json.loads(self.body)})
             self.answer(201, state.jobs[-1])
         elif path in state.files:
             self.answer(200, state.files[path], ETag=f'"{hashlib.sha256(state.files[path]).hexdigest()}"')

@@ -123,6 +123,12 @@ def test_the_cheap_checks_come_first(run: Run, blend: Path, coordinator: FaultyC
     assert not any(request.startswith("POST") for request in coordinator.requests)
 
 
+def test_what_the_coordinator_warns_of_is_said_too(run: Run, blend: Path, coordinator: FaultyCoordinator) -> None:
+    job = {"id": 1, "name": "shot", "state": "queued", "warnings": ["No agent has joined the farm yet."]}
+    coordinator.fail("POST /api/v1/jobs", status(201, job))
+    assert "Warning: No agent has joined the farm yet.\n" in run("submit", str(blend)).stderr
+
+
 def test_what_the_preflight_refuses_is_not_sent(run: Run, blend: Path, coordinator: FaultyCoordinator) -> None:
     assert "write 1-5" in error_of(run("submit", str(blend), "--frames", "5-1"))
     assert "Choose one of: Camera" in error_of(run("submit", str(blend), "--camera", "Drone"))
@@ -130,10 +136,11 @@ def test_what_the_preflight_refuses_is_not_sent(run: Run, blend: Path, coordinat
 
 
 def test_a_refused_job_is_explained_field_by_field(run: Run, blend: Path, coordinator: FaultyCoordinator) -> None:
-    body = {"error": {"code": "invalid", "message": "the request is refused", "fields": {"blender": "no agent has it"}}}
+    fields = {"blender": "no agent has it", "name": "the job needs a name"}
+    body = {"error": {"code": "invalid", "message": "the job needs a name", "fields": fields}}
     coordinator.fail("POST /api/v1/jobs", status(422, body))
     result = run("submit", str(blend), "--json")
-    assert "The request is refused. blender: no agent has it" in error_of(result)
+    assert error_of(result).endswith("Error: The job needs a name. blender: no agent has it\n")
     assert json.loads(result.stdout)["error"]["code"] == "invalid"
 
 

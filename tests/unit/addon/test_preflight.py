@@ -78,7 +78,7 @@ def test_missing_files_are_named_once_each_and_then_counted() -> None:
     assert [problem.code for problem in problems] == ["missing_file"] * 6
     assert "wood" in str(problems[0])
     assert lost[0].path in str(problems[0])
-    assert "3 more files" in str(problems[-1])
+    assert "missing: 3." in str(problems[-1])
 
 
 def test_a_folder_that_is_left_behind_is_a_warning() -> None:

@@ -100,7 +100,7 @@ def test_the_finished_size_is_blenders(
 
 
 def test_names_and_warnings_fit_the_coordinator() -> None:
-    made = build_request(scene(), Overrides(name="n" * 300), blender=(4, 2), warnings=["w" * 2000])
+    made = build_request(scene(), Overrides(name="n" * 300), blender=(4, 2), warnings=["w" * 2000] * 101)
     assert len(made["name"]) == 200
-    assert [len(warning) for warning in made["warnings"]] == [1000]
+    assert [len(warning) for warning in made["warnings"]] == [1000] * 100
     assert request({"blend_path": ""})["name"] == "Untitled"
