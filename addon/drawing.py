@@ -8,7 +8,7 @@ import bpy
 from .preflight import Problem, Severity
 
 #: Pixels that a character of Blender's interface font takes on average, at a resolution scale of 1.
-_CHARACTER_WIDTH = 6.0
+_CHARACTER_WIDTH = 5.6
 #: Pixels that margins and an icon take from a line, likewise.
 _MARGIN = 75
 _FEWEST_CHARACTERS = 20

@@ -68,8 +68,10 @@ def _draw_trouble(
     if not offline:
         row.operator("renderfarm.test_connection", icon="FILE_REFRESH")
     elif not bpy.app.online_access_override:
-        row.operator("extensions.userpref_allow_online", icon="INTERNET")
-    row.operator("renderfarm.open_preferences", icon="PREFERENCES")
+        # Blender's own; it has no name to be shown.
+        row.operator("extensions.userpref_allow_online", text="Allow Online Access", icon="INTERNET")
+    if context.area.type != "PREFERENCES":
+        row.operator("renderfarm.open_preferences", icon="PREFERENCES")
 
 
 CLASSES = (RenderFarmPreferences,)
