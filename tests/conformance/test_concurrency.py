@@ -90,9 +90,11 @@ async def test_whatever_happens_at_once_every_job_comes_to_its_end(farm: Farm) -
             await farm.reap()
 
     reaping = asyncio.create_task(reap())
-    async with asyncio.timeout(120):
-        await asyncio.gather(*(work(agent, slot) for agent in ids for slot in range(2)), farm.cancel(jobs[3]))
-    reaping.cancel()
-    with suppress(asyncio.CancelledError):
-        await reaping
+    try:
+        async with asyncio.timeout(120):
+            await asyncio.gather(*(work(agent, slot) for agent in ids for slot in range(2)), farm.cancel(jobs[3]))
+    finally:
+        reaping.cancel()
+        with suppress(asyncio.CancelledError):
+            await reaping
     assert (await farm.job(jobs[3])).state == "cancelled"
