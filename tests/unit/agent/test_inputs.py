@@ -1,0 +1,188 @@
+"""Packs are laid out from verified blobs, and the cache keeps within its limit."""
+
+import asyncio
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import pytest
+
+from agent.blob_cache import RESERVE_BYTES, BlobCache
+from agent.client import RefusedError, RetryError
+from agent.inputs import Inputs, InputsError
+from coordinator.protocol import BlobRef, Manifest, ManifestFile, manifest_digest
+
+T = TypeVar("T")
+
+
+class Usage(NamedTuple):
+    """What ``shutil.disk_usage`` returns."""
+
+    total: int
+    used: int
+    free: int
+
+
+class FakeLink:
+    """Hands out blobs, and breaks off where a test wants it to."""
+
+    def __init__(self) -> None:
+        self.client = self
+        self.blobs: dict[str, bytes] = {}
+        self.manifests: dict[str, Manifest] = {}
+        self.break_off_after: list[int] = []
+        self.offsets: list[int] = []
+
+    def add(self, *pieces: bytes) -> list[BlobRef]:
+        refs = [BlobRef(sha256=hashlib.sha256(piece).hexdigest(), size=len(piece)) for piece in pieces]
+        self.blobs |= {ref.sha256: piece for ref, piece in zip(refs, pieces, strict=True)}
+        return refs
+
+    def add_pack(self, remap: dict[str, str] | None = None, **files: list[BlobRef]) -> str:
+        listed = [
+            ManifestFile(path=name.replace("__", "/"), size=sum(blob.size for blob in blobs), blobs=blobs)
+            for name, blobs in files.items()
+        ]
+        main = ManifestFile(path="scene.blend", size=5, blobs=self.add(b"scene"))
+        manifest = Manifest(main="scene.blend", files=[main, *listed], remap=remap or {})
+        self.manifests[manifest_digest(manifest)] = manifest
+        return manifest_digest(manifest)
+
+    async def call(self, call: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                return await call()
+            except RetryError:
+                continue
+
+    async def manifest(self, pack_id: str) -> Manifest:
+        return self.manifests[pack_id]
+
+    async def get_blob(self, sha256: str, offset: int) -> AsyncIterator[bytes]:
+        self.offsets.append(offset)
+        if sha256 not in self.blobs:
+            raise RefusedError("not_found", "No such blob.")
+        data = self.blobs[sha256][offset:]
+        if self.break_off_after:
+            yield data[: self.break_off_after.pop(0)]
+            raise RetryError("The line went dead.")
+        yield data
+
+
+@pytest.fixture
+def link() -> FakeLink:
+    """A link to nowhere."""
+    return FakeLink()
+
+
+@pytest.fixture
+def in_use() -> set[str]:
+    """The packs that slots use."""
+    return set()
+
+
+def inputs_of(folder: Path, link: Any, in_use: set[str], limit: int = 10**9) -> Inputs:
+    return Inputs(folder, BlobCache(folder, link, limit), link, lambda: in_use)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+async def test_pack_is_laid_out_as_its_manifest_says(tmp_path: Path, link: FakeLink, in_use: set[str]) -> None:
+    pack_id = link.add_pack(
+        {"/home/ana": "textures", "/": ""}, textures__wood=link.add(b"wood"), big=link.add(b"one", b"two"), empty=[]
+    )
+    inputs = inputs_of(tmp_path, link, in_use)
+    await inputs.prepare(pack_id)
+    folder = tmp_path / "packs" / pack_id
+    pack = inputs.pack(pack_id)
+    assert pack.main == folder / "scene.blend"
+    assert {source: Path(target) for source, target in pack.remap.items()} == {
+        "/home/ana": folder / "textures",
+        "/": folder,
+    }
+    assert await asyncio.to_thread(tree, folder) == {
+        "scene.blend": b"scene",
+        "textures/wood": b"wood",
+        "big": b"onetwo",
+        "empty": b"",
+    }
+    modes = await asyncio.to_thread(lambda: {stat.S_IMODE(p.stat().st_mode) for p in folder.rglob("*") if p.is_file()})
+    assert modes == {0o444}
+    fetched = len(link.offsets)
+    await inputs.prepare(pack_id)
+    assert len(link.offsets) == fetched
+
+
+async def test_broken_off_download_goes_on_where_it_ended(tmp_path: Path, link: FakeLink, in_use: set[str]) -> None:
+    pack_id = link.add_pack()
+    link.break_off_after = [2, 1]
+    await inputs_of(tmp_path, link, in_use).prepare(pack_id)
+    assert link.offsets == [0, 2, 3]
+
+
+async def test_pack_that_nobody_uses_makes_room_for_the_next(tmp_path: Path, link: FakeLink, in_use: set[str]) -> None:
+    first, second, third = (link.add_pack(texture=link.add(name)) for name in (b"one", b"two", b"three"))
+    inputs = inputs_of(tmp_path, link, in_use)
+    in_use.add(first)
+    for pack_id in (first, second, third):
+        await inputs.prepare(pack_id)
+    assert await asyncio.to_thread(lambda: {path.name for path in (tmp_path / "packs").iterdir()}) == {first, third}
+
+
+async def test_least_recently_used_blobs_go_first(tmp_path: Path, link: FakeLink) -> None:
+    sizes = {name: link.add(name * 100) for name in (b"a", b"b", b"c")}
+    cache = BlobCache(tmp_path, link, 250)  # type: ignore[arg-type] # it has what the cache calls
+    for name in (b"a", b"b"):
+        await cache.fetch(sizes[name])
+    old = cache.path(sizes[b"b"][0].sha256)
+    await asyncio.to_thread(os.utime, old, (1, 1))
+    await cache.fetch(sizes[b"c"])
+    kept = await asyncio.to_thread(lambda: {path.name for path in (tmp_path / "blobs").glob("??/*")})
+    assert kept == {sizes[b"a"][0].sha256, sizes[b"c"][0].sha256}
+
+
+async def test_full_disk(tmp_path: Path, link: FakeLink, in_use: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    pack_id = link.add_pack()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(10**12, 10**12, RESERVE_BYTES))
+    with pytest.raises(InputsError, match=r"has 0.5 GB free.*free some, or move") as raised:
+        await inputs_of(tmp_path, link, in_use).prepare(pack_id)
+    assert raised.value.code == "no_room"
+    assert link.offsets == []
+
+
+async def test_blob_that_is_always_damaged(tmp_path: Path, link: FakeLink, in_use: set[str]) -> None:
+    pack_id = link.add_pack(texture=link.add(b"wood"))
+    link.blobs[hashlib.sha256(b"wood").hexdigest()] = b"rust"
+    with pytest.raises(InputsError, match="arrived damaged 3 times") as raised:
+        await inputs_of(tmp_path, link, in_use).prepare(pack_id)
+    assert raised.value.code == "no_inputs"
+    assert not await asyncio.to_thread((tmp_path / "packs" / pack_id).exists)
+
+
+async def test_blob_longer_than_it_should_be(tmp_path: Path, link: FakeLink, in_use: set[str]) -> None:
+    pack_id = link.add_pack(texture=link.add(b"wood"))
+    link.blobs[hashlib.sha256(b"wood").hexdigest()] = b"wood and much more"
+    with pytest.raises(InputsError, match="damaged"):
+        await inputs_of(tmp_path, link, in_use).prepare(pack_id)
+
+
+async def test_list_of_files_that_is_not_the_one_submitted(tmp_path: Path, link: FakeLink, in_use: set[str]) -> None:
+    pack_id = link.add_pack()
+    other = link.add_pack(texture=link.add(b"wood"))
+    link.manifests[pack_id] = link.manifests[other]
+    with pytest.raises(InputsError, match="not the one submitted"):
+        await inputs_of(tmp_path, link, in_use).prepare(pack_id)
+
+
+async def test_path_that_leads_out_of_the_pack(tmp_path: Path, link: FakeLink, in_use: set[str]) -> None:
+    pack_id = link.add_pack(**{"..__escaped": link.add(b"wood")})
+    with pytest.raises(InputsError, match="is bad") as raised:
+        await inputs_of(tmp_path, link, in_use).prepare(pack_id)
+    assert raised.value.code == "no_inputs"
+    assert not await asyncio.to_thread((tmp_path / "escaped").exists)
