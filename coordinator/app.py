@@ -19,6 +19,7 @@ from coordinator.background.runner import Waker, run_duties
 from coordinator.background.stitcher import Stitcher
 from coordinator.background.sweeper import Sweeper
 from coordinator.db.engine import Database, Notice, open_database
+from coordinator.db.migrate import SchemaTooNew
 from coordinator.domain.timing import Timing
 from coordinator.http.envelope import render_errors
 from coordinator.http.live import LiveStream
@@ -147,6 +148,9 @@ async def open_migrated(settings: Settings, clock: Callable[[], datetime]) -> Da
     database = await asyncio.to_thread(open_database, settings.database, clock)
     try:
         await asyncio.to_thread(database.migrate)
+    except SchemaTooNew as error:
+        await database.close()
+        raise StartError(f"The database cannot be used: {error}.") from error
     except DBAPIError as error:
         await database.close()
         shown = make_url(settings.database).render_as_string(hide_password=True)
@@ -197,7 +201,7 @@ async def _duties(app: web.Application) -> AsyncIterator[None]:
     duties = (
         (LeaseReaper(database, timing), Waker()),
         (Stitcher(database, store, settings.ffmpeg, timing), stitching),
-        (Sweeper(store), Waker()),
+        (Sweeper(database, store), Waker()),
     )
     task = asyncio.create_task(run_duties(duties), name="duties")
     yield

@@ -23,7 +23,7 @@ PublicUrl = Annotated[
 ]
 DatabaseUrl = Annotated[
     str,
-    Meta(pattern=r"^(sqlite:///|postgresql://)", description="an address that starts with postgresql:// or sqlite:///"),
+    Meta(pattern=r"^(sqlite:///|postgres(ql)?://)", description="an address that starts with postgresql:// or sqlite:///"),
 ]
 AdminToken = Annotated[
     str,

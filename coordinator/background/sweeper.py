@@ -1,19 +1,26 @@
-"""Remove what broken uploads and crashes left in the store."""
+"""Remove what is of no more use: leftovers in the store, sessions that have ended."""
 
+from coordinator.db.engine import Database
+from coordinator.services import accounts
 from coordinator.store import BlobStore
 
 _UNFINISHED_SECONDS = 24 * 3600.0
 
 
 class Sweeper:
-    """Keeps the store free of leftovers."""
+    """Keeps the store and the list of tokens free of leftovers."""
 
     interval_seconds = 3600.0
 
-    def __init__(self, store: BlobStore) -> None:
-        """Sweep this store."""
+    def __init__(self, database: Database, store: BlobStore) -> None:
+        """Sweep these."""
+        self._database = database
         self._store = store
 
     async def run_once(self) -> int:
-        """Remove unfinished things older than a day, and return how many there were."""
+        """Remove what broken uploads and crashes left a day ago, and sessions past their term.
+
+        Returns how many things went from the store.
+        """
+        await self._database.write(accounts.forget_expired)
         return await self._store.sweep(_UNFINISHED_SECONDS)

@@ -108,13 +108,17 @@ def open_session(tx: Transaction, principal: Principal) -> TokenCreated:
             ErrorCode.FORBIDDEN,
             f"sign in with an admin token (rf_admin_…); this is a token of kind {principal.kind}",
         )
-    tokens.remove_expired(tx.conn, tx.now)
     return issue(tx, TokenKind.SESSION, principal.name, term=SESSION_TERM)
 
 
 def close_session(tx: Transaction, token_id: int) -> None:
     """Sign a browser out; doing it twice is fine."""
     tokens.revoke(tx.conn, token_id, tx.now)
+
+
+def forget_expired(tx: Transaction) -> None:
+    """Remove tokens whose term is over: browsers' sessions of long ago."""
+    tokens.remove_expired(tx.conn, tx.now)
 
 
 def issue(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.store import BlobMissing, BlobStore, ContentMismatch, LocalBlobStore, StoreFull
+from coordinator.store import BlobMissing, BlobStore, ContentMismatch, LocalBlobStore, StoreFull, local
 
 DATA = bytes(range(256)) * 10_000  # several of the store's writes
 NAME = hashlib.sha256(DATA).hexdigest()
@@ -160,6 +160,18 @@ async def test_sweep_takes_only_what_is_old(store: BlobStore) -> None:
 
 async def test_a_full_store_refuses_and_keeps_nothing(tmp_path: Path) -> None:
     store = await asyncio.to_thread(LocalBlobStore, tmp_path, reserve_bytes=2**62)
+    with pytest.raises(StoreFull, match="disk is full"):
+        await store.put(NAME, len(DATA), pieces(DATA))
+    assert await store.size(NAME) is None
+    assert await nothing_left_behind(store)
+    await store.close()
+
+
+async def test_a_disk_that_fills_up_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await asyncio.to_thread(LocalBlobStore, tmp_path, reserve_bytes=0)
+    full = tmp_path / "unfinished" / "upload"
+    await asyncio.to_thread(full.symlink_to, "/dev/full")
+    monkeypatch.setattr(local.secrets, "token_hex", lambda _length: "upload")
     with pytest.raises(StoreFull, match="disk is full"):
         await store.put(NAME, len(DATA), pieces(DATA))
     assert await store.size(NAME) is None

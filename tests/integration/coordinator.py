@@ -1,6 +1,8 @@
 """A coordinator in this process, behind a real socket, and a client that holds its admin token."""
 
 import hashlib
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -9,7 +11,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from coordinator.app import create_app
+from coordinator.app import create_app, utc_now
 from coordinator.keys import DATABASE
 from coordinator.settings import Settings
 from tests.conformance.invariants import check_invariants
@@ -35,8 +37,11 @@ def manifest(data: bytes = BLEND) -> dict[str, Any]:
 class RunningCoordinator:
     """Starts on entering, stops on leaving; may be restarted meanwhile."""
 
-    def __init__(self, data_dir: Path, database_url: str, **settings: Any) -> None:
+    def __init__(
+        self, data_dir: Path, database_url: str, *, clock: Callable[[], datetime] = utc_now, **settings: Any
+    ) -> None:
         """Run on a folder and a database, with other ``settings`` than the defaults."""
+        self.clock = clock
         self.settings = Settings(
             **{
                 "data_dir": str(data_dir),
@@ -51,7 +56,7 @@ class RunningCoordinator:
 
     async def start(self) -> None:
         """Start on a free port."""
-        self.app = create_app(self.settings)
+        self.app = create_app(self.settings, clock=self.clock)
         self.runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=10)
         await self.runner.setup()
         await web.TCPSite(self.runner, "127.0.0.1", 0).start()
