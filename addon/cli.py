@@ -207,7 +207,7 @@ def _send(
     except KeyboardInterrupt:
         sending.cancel()
         sending.wait()
-        if sending.job is None:
+        if sending.job is None and sending.error is None:
             terminal.say("No job was made; submitting again goes on where this stopped.")
             sys.exit(INTERRUPTED)
     if sending.error is not None:

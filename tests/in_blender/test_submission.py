@@ -1,5 +1,6 @@
 """What is read from real scenes, and what real Blender makes of files that are broken."""
 
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -216,6 +217,18 @@ exec(sys.argv[1])
 """
     with pytest.raises(InspectionError, match="damaged"):
         inspect(blend, read_header(blend), None, [*find_blender("bpy"), dying])
+
+
+def test_an_executable_is_given_the_program_as_blender_takes_it(blend: Path, tmp_path: Path) -> None:
+    # An executable that does with --python-expr what Blender does.
+    executable = tmp_path / "blender"
+    executable.write_text(
+        f'#!/bin/sh\nwhile [ "$1" != --python-expr ]; do shift; done\nexec "{sys.executable}" -c "$2"\n'
+    )
+    executable.chmod(0o755)
+    blender = find_blender(str(executable))
+    assert blender[:3] == [str(executable), "--background", "--factory-startup"]
+    assert inspect(blend, read_header(blend), "Late", blender).snapshot.scene == "Late"
 
 
 def test_a_blender_that_cannot_start_is_told_apart(blend: Path) -> None:
