@@ -139,7 +139,11 @@ install_lock() {
     say "installing the packages of deploy/locks/$lock.txt into $venv; the first time takes minutes …"
     rm -f "$stamp"
     local pip=("$venv/bin/python" -m pip --disable-pip-version-check install)
-    quietly "${pip[@]}" --require-hashes --only-binary :all: -r deploy/locks/build.txt -r "deploy/locks/$lock.txt" ||
+    quietly "${pip[@]}" --require-hashes --only-binary :all: -r deploy/locks/build.txt ||
+        stop "pip could not install deploy/locks/build.txt; see above, then run this again."
+    # Wheels only, so that no package runs code of its own to be installed; the one there is no wheel of is pure Python.
+    quietly "${pip[@]}" --require-hashes --only-binary :all: --no-binary forbiddenfruit --use-pep517 \
+        --no-build-isolation -r "deploy/locks/$lock.txt" ||
         stop "pip could not install deploy/locks/$lock.txt; see above, then run this again."
     quietly "${pip[@]}" --no-deps --no-build-isolation --editable . || stop "pip could not install this checkout; see above."
     printf '%s\n' "$digest" >"$stamp"
