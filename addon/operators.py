@@ -69,6 +69,8 @@ class RENDERFARM_OT_submit(bpy.types.Operator):
             return {"CANCELLED"}
         submission.start()
         state.current().sending = submission
+        # What was found has been told, and the scene will change: it is no news any more.
+        state.current().checked = None
         refresh.watch()
         # Also to cover Blender's own "Saved", which is about the copy.
         self.report({"INFO"}, f"Sending “{checked.title}” to {farm.host}")

@@ -121,7 +121,7 @@ def draw_render_menu(menu: bpy.types.Menu, _context: bpy.types.Context) -> None:
     """Add the farm to the Render menu."""
     layout = menu.layout
     layout.separator()
-    # From a menu, an operator is executed without being asked how; here it shall ask.
+    # So that the operator asks about warnings, wherever this menu is shown.
     layout.operator_context = "INVOKE_DEFAULT"
     layout.operator("renderfarm.submit", text="Render Image on Farm", icon="RENDER_STILL").still = True
     layout.operator("renderfarm.submit", text="Render Animation on Farm", icon="RENDER_ANIMATION").still = False
@@ -158,7 +158,7 @@ def _draw_override(
 
 def _draw_checks(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     checked = state.current().checked
-    if checked is None or checked.snapshot.scene != context.scene.name:
+    if checked is None or not checked.is_about(context.scene):
         return
     if checked.problems:
         draw_problems(layout.box(), context, checked.problems)

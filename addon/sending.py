@@ -33,6 +33,10 @@ class CheckedScene:
         """What the job will be called."""
         return self.overrides.name or self.snapshot.title
 
+    def is_about(self, scene: bpy.types.Scene) -> bool:
+        """It was this scene of this file that was looked at."""
+        return (self.snapshot.blend_path, self.snapshot.scene) == (bpy.data.filepath, scene.name)
+
     def problems_of(self, severity: Severity) -> list[Problem]:
         """Return the problems of one severity."""
         return [problem for problem in self.problems if problem.severity is severity]

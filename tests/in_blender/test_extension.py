@@ -167,6 +167,40 @@ state.current().sending = None
     ]
 
 
+def test_findings_are_shown_for_the_scene_they_are_about_until_it_is_sent(tmp_path: Path) -> None:
+    answer = in_blender(
+        _ENABLE_AND_CONNECT
+        + """
+def shown():
+    checked = state.current().checked
+    return checked is not None and checked.is_about(bpy.context.scene)
+
+answer = [shown()]
+bpy.ops.renderfarm.check_scene()
+answer.append(shown())
+other = bpy.data.scenes.new("Other")
+answer.append(state.current().checked.is_about(other))
+bpy.ops.wm.save_as_mainfile(filepath=arguments["blend"])
+answer.append(shown())
+bpy.context.scene.camera = None
+try:
+    bpy.ops.renderfarm.submit()
+except RuntimeError as error:  # a script hears of an operator's error like this
+    answer.append("no active camera" in str(error))
+answer.append(shown())
+bpy.context.scene.camera = bpy.data.objects["Camera"]
+bpy.ops.renderfarm.submit()
+answer.append(shown())
+state.stop()
+""",
+        tmp_path,
+        address="http://127.0.0.1:9",
+        token="rf_admin_x",
+        blend=str(tmp_path / "other.blend"),
+    )
+    assert answer == [False, True, False, False, True, True, False]
+
+
 _SUBMIT = (
     _ENABLE_AND_CONNECT
     + """
