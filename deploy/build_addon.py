@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
+LICENSE = PROJECT / "LICENSE"
 LEFT_OUT = {"blend_header.py", "cli.py", "headless.py", "inspection.py"}
 SUFFIXES = {".py", ".toml"}
 #: The earliest time a zip file can hold.
@@ -25,8 +26,8 @@ def build(addon: Path, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     half = target.with_suffix(".part")
     with zipfile.ZipFile(half, "w") as archive:
-        for path in sources(addon):
-            entry = zipfile.ZipInfo(path.relative_to(addon).as_posix(), FIXED_TIME)
+        for name, path in [("LICENSE", LICENSE), *((path.name, path) for path in sources(addon))]:
+            entry = zipfile.ZipInfo(name, FIXED_TIME)
             entry.external_attr = REGULAR_FILE_0644
             entry.create_system = 3  # Unix, wherever it is built
             archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, 9)
@@ -35,10 +36,7 @@ def build(addon: Path, folder: Path) -> Path:
 
 def sources(addon: Path) -> list[Path]:
     """Return the files that belong into the extension, in a fixed order."""
-    files = [
-        path for path in addon.rglob("*") if path.is_file() and path.suffix in SUFFIXES and path.name not in LEFT_OUT
-    ]
-    return sorted(files, key=lambda path: path.relative_to(addon).as_posix())
+    return sorted(path for path in addon.iterdir() if path.suffix in SUFFIXES and path.name not in LEFT_OUT)
 
 
 def main() -> None:

@@ -22,7 +22,9 @@ def test_the_zip_holds_the_extension_and_nothing_of_the_terminal(builder: dict[s
         names = archive.namelist()
         assert archive.testzip() is None
         sources = b"".join(archive.read(name) for name in names if name.endswith(".py"))
-    assert {"blender_manifest.toml", "__init__.py", "registration.py", "panels.py", "uploader.py"} <= set(names)
+    assert {"LICENSE", "blender_manifest.toml", "__init__.py", "registration.py", "panels.py", "uploader.py"} <= set(
+        names
+    )
     assert names == sorted(names)
     assert not [name for name in names if "/" in name or name.endswith(".pyc")]
     assert b"import click" not in sources
