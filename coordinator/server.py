@@ -42,8 +42,8 @@ async def serve(
     with await asyncio.to_thread(_bind, settings) as listener:
         app = create_app(settings)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
-        await runner.setup()
         try:
+            await runner.setup()
             await web.SockSite(runner, listener).start()
             url = _url(settings, listener)
             on_ready(url, app[NEW_TOKENS])

@@ -44,7 +44,9 @@ _HTTP_CODES = {404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED, 413:
 
 def error_response(request: web.Request, refusal: Refused) -> web.Response:
     """Return the envelope of a refusal in the encoding of the protocol that was addressed."""
-    envelope = ErrorEnvelope(error=ErrorBody(code=refusal.code.value, message=refusal.message, fields=refusal.fields))
+    envelope = ErrorEnvelope(
+        error=ErrorBody(code=refusal.code.value, message=_sentence(refusal.message), fields=refusal.fields)
+    )
     headers = {}
     if "retry_after" in refusal.fields:
         headers["Retry-After"] = str(refusal.fields["retry_after"])
@@ -55,6 +57,11 @@ def error_response(request: web.Request, refusal: Refused) -> web.Response:
     else:
         body, kind = msgspec.json.encode(envelope), "application/json"
     return web.Response(status=STATUS[refusal.code], body=body, content_type=kind, headers=headers)
+
+
+def _sentence(text: str) -> str:
+    """Return a refusal's words, which the domain leaves open to be joined with others, as a sentence of their own."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 @web.middleware

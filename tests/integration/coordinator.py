@@ -108,7 +108,8 @@ class RunningCoordinator:
         answer = await self.ask(method, path, status=status, **options)
         error: dict[str, Any] = answer["error"]
         assert error["code"] == code
-        assert error["message"]
+        assert error["message"][0].isupper() or not error["message"][0].isalpha()
+        assert error["message"].endswith(".")
         assert "Traceback" not in error["message"]
         return error
 
