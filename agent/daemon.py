@@ -92,8 +92,9 @@ class Agent:
             await asyncio.wait((joining, stopping), return_when=asyncio.FIRST_COMPLETED)
             if not joining.done():
                 return None
+            timing = joining.result()
             log.info("Joined the farm at %s as %s.", self._settings.coordinator, self._settings.name)
-            return joining.result()
+            return timing
         finally:
             joining.cancel()
             stopping.cancel()

@@ -62,7 +62,7 @@ class Link:
         identity = await asyncio.to_thread(self._folder.load)
         if identity is not None:
             try:
-                answer = await self._introduce(identity.token)
+                answer = await self._introduce(identity.token, "its own token")
             except StopAgentError:
                 if not self._join_token:
                     raise
@@ -74,15 +74,15 @@ class Link:
                 "This agent has not joined the farm yet: give it the join token that the coordinator printed at its "
                 "first start, with --join-token or RENDERFARM_JOIN_TOKEN."
             )
-        answer = await self._introduce(self._join_token)
+        answer = await self._introduce(self._join_token, "the join token")
         await asyncio.to_thread(self._folder.save, answer.agent_id, answer.token)
         return self._registered(answer, answer.token)
 
-    async def _introduce(self, token: str) -> RegisterResponse:
+    async def _introduce(self, token: str, which: str) -> RegisterResponse:
         try:
             return await self._repeater.until_answered(lambda: self.client.register(self._request, token))
-        except (RefusedError, RegisterAgainError) as error:
-            raise StopAgentError(f"The coordinator does not take this agent: {error}") from error
+        except (StopAgentError, RefusedError, RegisterAgainError) as error:
+            raise StopAgentError(f"The coordinator does not take this agent with {which}: {error}") from error
 
     def _registered(self, answer: RegisterResponse, token: str) -> RegisterResponse:
         self.client.token = token

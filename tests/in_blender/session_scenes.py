@@ -116,6 +116,24 @@ save("no_camera.blend")
 bpy.ops.wm.read_factory_settings()
 scene = bpy.context.scene
 small_scene(scene)
+scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 101, 67, 77
+scene.render.use_border = scene.render.use_crop_to_border = True
+scene.render.border_min_x, scene.render.border_max_x = 0.1, 0.7
+scene.render.border_min_y, scene.render.border_max_y = 1 / 3, 0.9
+if hasattr(scene.render.image_settings, "media_type"):
+    scene.render.image_settings.media_type = "VIDEO"
+scene.render.image_settings.file_format = "FFMPEG"
+save("cropped_movie.blend")
+scene.render.use_multiview = True
+if hasattr(scene.render.image_settings, "media_type"):
+    scene.render.image_settings.media_type = "IMAGE"
+scene.render.image_settings.file_format = "PNG"
+scene.render.image_settings.views_format = "INDIVIDUAL"
+save("stereo.blend")
+
+bpy.ops.wm.read_factory_settings()
+scene = bpy.context.scene
+small_scene(scene)
 picture = bpy.data.images.new("wood", 8, 8)
 picture.filepath_raw, picture.file_format = str(Path(arguments["folder"]) / "wood.png"), "PNG"
 picture.generated_color = (1, 0, 0, 1)

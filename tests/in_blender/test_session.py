@@ -197,6 +197,41 @@ async def test_what_a_scene_lacks(session: Session, scenes: Path, tmp_path: Path
     await render(session, tmp_path, 1, "png")
 
 
+@pytest.mark.parametrize("image_format", ImageFormat)
+async def test_movie_scene_writes_pictures_of_the_size_it_says(
+    session: Session, scenes: Path, tmp_path: Path, image_format: ImageFormat
+) -> None:
+    await session.open(scenes / "cropped_movie.blend", {})
+    configured = await session.configure(SCENE, image_format, "CPU", 1)
+    await render(session, tmp_path, 1, configured.extension)
+    output = tmp_path / f"0001.{configured.extension}"
+    if image_format is ImageFormat.OPEN_EXR:
+        height, width = next(iter(exr_channels(output).values())).shape
+    else:
+        with Image.open(output) as picture:
+            width, height = picture.size
+    assert (configured.width, configured.height) == (width, height)
+
+
+async def test_several_files_for_each_frame_are_refused(session: Session, scenes: Path) -> None:
+    await session.open(scenes / "stereo.blend", {})
+    with pytest.raises(SessionError, match="stereoscopic") as raised:
+        await session.configure(SCENE, ImageFormat.PNG, "CPU", 1)
+    assert raised.value.code == "unsupported"
+
+
+async def test_bad_commands_are_refused_and_the_session_goes_on(session: Session, scenes: Path, tmp_path: Path) -> None:
+    with pytest.raises(SessionError, match="No scene is configured") as raised:
+        await render(session, tmp_path, 1, "png")
+    assert raised.value.code == "bad_command"
+    await session.open(scenes / "plain.blend", {})
+    with pytest.raises(SessionError, match="open already") as raised:
+        await session.open(scenes / "plain.blend", {})
+    assert raised.value.code == "bad_command"
+    await session.configure(SCENE, ImageFormat.PNG, "CPU", 1)
+    await render(session, tmp_path, 1, "png")
+
+
 async def test_workbench_has_no_samples(session: Session, scenes: Path) -> None:
     await session.open(scenes / "plain.blend", {})
     engine = RenderSpec(scene="Scene", engine="WORKBENCH", samples=3)
