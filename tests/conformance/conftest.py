@@ -81,7 +81,7 @@ async def database(database_url: str, clock: SetClock) -> AsyncIterator[Database
 
 
 @pytest.fixture
-async def farm(database: Database, clock: SetClock) -> Farm:
+def farm(database: Database, clock: SetClock) -> Farm:
     """The use cases over an empty database."""
     return Farm(database, clock)
 
