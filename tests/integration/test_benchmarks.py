@@ -1,0 +1,34 @@
+"""The benchmarks run and print what they promise; how fast is theirs to say."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.slow
+
+
+def lines_of(*command: str) -> list[dict[str, object]]:
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=PROJECT, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_claims_are_measured_on_both_databases_in_one_run() -> None:
+    lines = lines_of("benchmarks.bench_claims", "--seconds", "1")
+    assert [line["database"] for line in lines] == ["sqlite", "postgresql"]
+    for line in lines:
+        assert float(str(line["leases_per_second"])) > 0
+        assert float(str(line["frames_per_second"])) > 0
+
+
+def test_warm_and_new_blenders_are_measured_in_one_run() -> None:
+    for line in lines_of("benchmarks.bench_session", "--frames", "1"):
+        assert float(str(line["warm_session_seconds_per_frame"])) > 0
+        assert float(str(line["new_blender_seconds_per_frame"])) > 0
