@@ -38,6 +38,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    await asyncio.to_thread(_forget, ready_file)
     # Bound before anything is made: the first tokens must not be made by a start that then fails.
     with await asyncio.to_thread(_bind, settings) as listener:
         app = create_app(settings)
@@ -51,6 +52,7 @@ async def serve(
             await stop.wait()
             log.info("stopping")
         finally:
+            await asyncio.to_thread(_forget, ready_file)
             await runner.cleanup()
 
 
@@ -88,12 +90,22 @@ def _url(settings: Settings, listener: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
+def _forget(ready_file: Path | None) -> None:
+    """Remove what an earlier start left: its address is no longer true."""
+    if ready_file is not None:
+        with suppress(OSError):
+            ready_file.unlink()
+
+
 def _announce(url: str, ready_file: Path | None) -> None:
     if ready_file is not None:
         # Whoever waits for the file must never read half of it.
         unfinished = ready_file.with_name(f"{ready_file.name}.{os.getpid()}")
-        unfinished.write_text(json.dumps({"url": url}))
-        unfinished.replace(ready_file)
+        try:
+            unfinished.write_text(json.dumps({"url": url}))
+            unfinished.replace(ready_file)
+        except OSError as error:
+            raise StartError(f"The ready file {ready_file} cannot be written: {error.strerror}.") from error
     address = os.environ.get("NOTIFY_SOCKET")
     if address:
         # systemd's abstract sockets begin with @, which stands for a zero byte.

@@ -88,6 +88,7 @@ def test_the_first_start_shows_its_tokens_once(tmp_path: Path) -> None:
         assert json.loads(get(url + "api/v1/health"))["status"] == "ok"
         said, log = stopped(process)
     assert url in said
+    assert not (tmp_path / "ready.json").exists(), "its address is no longer true"
     [admin] = re.findall(r"rf_admin_\S+", said)
     [_join] = re.findall(r"rf_join_\S+", said)
     assert "Traceback" not in log
@@ -136,6 +137,7 @@ def test_a_second_coordinator_keeps_off(tmp_path: Path) -> None:
         (["migrate"], {"RENDERFARM_DATABASE_URL": "sqlite:////no/farm.db"}, "sqlite:////no/farm.db cannot be used"),
         (["migrate"], {"RENDERFARM_DATA_DIR": "/proc/farm"}, "The folder /proc/farm cannot be made"),
         (["token", "list"], {}, "There is no farm's database at"),
+        (["coordinator", "--ready-file", "/proc/farm"], {}, "The ready file /proc/farm cannot be written"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(
