@@ -73,8 +73,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         fault = self.state.next_fault(f"{self.command} {self.path}")
-        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if fault is not None:
+        length = int(self.headers.get("Content-Length") or 0)
+        self.body = self.rfile.read(length)
+        if len(self.body) < length:
+            self.close_connection = True  # The other side has given up.
+        elif fault is not None:
             fault(self)
         elif self.path == "/api/v1/health":
             self.answer(200, {"status": "ok", "version": "0", "database": "sqlite"})

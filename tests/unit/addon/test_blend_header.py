@@ -18,6 +18,7 @@ from addon.blend_header import NotABlendError, read_header
         (gzip.compress(b"BLENDER-v293RENDH"), (2, 93)),
         (b"\x28\xb5\x2f\xfdcompressed", None),
     ],
+    ids=["4.5", "2.77", "5.0", "5.12", "gzip", "zstandard"],
 )
 def test_the_version_is_read(tmp_path: Path, start: bytes, version: tuple[int, int] | None) -> None:
     blend = tmp_path / "a.blend"
@@ -33,6 +34,7 @@ def test_the_version_is_read(tmp_path: Path, start: bytes, version: tuple[int, i
         (gzip.compress(b"shopping list"), "not a Blender file"),
         (gzip.compress(b"BLENDER-v293RENDH" * 9)[:12], "damaged"),
     ],
+    ids=["empty", "text", "packed text", "half a packed blend"],
 )
 def test_what_is_no_blend_is_called_so(tmp_path: Path, content: bytes, words: str) -> None:
     blend = tmp_path / "notes.blend"

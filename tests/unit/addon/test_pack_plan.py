@@ -141,6 +141,7 @@ def test_names_in_every_script_are_kept() -> None:
         ("n" * 256, "longer than 255"),
         ("bad\udcff.png", "not UTF-8"),
     ],
+    ids=["reserved", "backslash", "control character", "long", "not UTF-8"],
 )
 def test_names_that_not_every_agent_can_store_are_refused(name: str, words: str) -> None:
     with pytest.raises(PackError) as caught:
