@@ -31,7 +31,7 @@ ENV PATH=/opt/renderfarm/bin:$PATH \
     RENDERFARM_BLENDER=bpy RENDERFARM_AGENT_DIR=/data
 USER renderfarm
 VOLUME /data
-# The file is there from the agent's registration until it leaves.
+# The file is there once the agent has joined the farm.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=120s CMD ["test", "-e", "/tmp/registered"]
 ENTRYPOINT ["renderfarm"]
 CMD ["agent", "--ready-file", "/tmp/registered"]
