@@ -34,26 +34,25 @@ class Backoff:
 
 
 class Repeater:
-    """Repeats calls while the coordinator is away, and says so once, not at every attempt."""
+    """Repeats calls while the coordinator is away, and says so once for each, not at every attempt."""
 
     def __init__(self, random: Random, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._random = random
         self._sleep = sleep
-        self._away = False
 
     async def until_answered(self, call: Callable[[], Awaitable[T]]) -> T:
         """Return what the call returns, repeating it as long as it raises RetryError."""
         backoff = Backoff(self._random)
+        failed = False
         while True:
             try:
                 answer = await call()
             except RetryError as error:
-                if not self._away:
+                if not failed:
                     log.warning("%s Trying again until it answers; finished frames are kept.", error)
-                self._away = True
+                failed = True
                 await self._sleep(backoff.next_delay())
             else:
-                if self._away:
+                if failed:
                     log.info("The coordinator answers again.")
-                self._away = False
                 return answer

@@ -31,8 +31,12 @@ from coordinator.protocol.codec import MAX_MESSAGE_BYTES
 
 T = TypeVar("T")
 
-#: Seconds for a call with a small body; one that waits for work may take that much longer.
-CALL_TIMEOUT = 30.0
+#: Seconds for a call with a small body; one that waits for work may take that much longer.  A report that got lost can
+#: be repeated before its lease ends.
+CALL_TIMEOUT = 10.0
+
+#: Seconds for a call that has the coordinator decode what was uploaded.
+CHECK_TIMEOUT = 120.0
 
 #: A transfer fails when nothing moves for this long (seconds), however long it takes as a whole.
 STALL_TIMEOUT = 60.0
@@ -91,19 +95,19 @@ class CoordinatorClient:
 
     async def put_frame(self, lease_id: str, frame: int, result: FrameResult) -> None:
         """Hand in a frame whose files have been uploaded."""
-        await self._send("PUT", f"leases/{lease_id}/frames/{frame}", result)
+        await self._send("PUT", f"leases/{lease_id}/frames/{frame}", result, CHECK_TIMEOUT)
 
     async def put_sound(self, lease_id: str, result: SoundResult) -> None:
         """Hand in the sound, or say why there is none."""
-        await self._send("PUT", f"leases/{lease_id}/sound", result)
+        await self._send("PUT", f"leases/{lease_id}/sound", result, CHECK_TIMEOUT)
 
     async def leave(self) -> None:
         """Say good-bye: every lease of this agent ends."""
-        await self._send("POST", "leave", None)
+        await self._send("POST", "leave", None, CALL_TIMEOUT)
 
     async def manifest(self, pack_id: str) -> Manifest:
         """Return a pack's manifest, not validated yet."""
-        return await self._call("GET", f"packs/{pack_id}", Manifest)
+        return await self._call("GET", f"packs/{pack_id}", Manifest, limit=CHECK_TIMEOUT)
 
     async def put_blob(self, lease_id: str, path: Path, file: StoredFile) -> None:
         """Upload a file's bytes."""
@@ -134,9 +138,16 @@ class CoordinatorClient:
     # ── Plumbing ──
 
     async def _call(
-        self, method: str, path: str, kind: type[T], message: msgspec.Struct | None = None, *, token: str | None = None
+        self,
+        method: str,
+        path: str,
+        kind: type[T],
+        message: msgspec.Struct | None = None,
+        *,
+        token: str | None = None,
+        limit: float = CALL_TIMEOUT,
     ) -> T:
-        answer = await self._call_optional(method, path, kind, message, CALL_TIMEOUT, token)
+        answer = await self._call_optional(method, path, kind, message, limit, token)
         if answer is None:
             raise RetryError(f"The coordinator at {self._base} answered {path} with nothing.")
         return answer
@@ -147,10 +158,10 @@ class CoordinatorClient:
         path: str,
         kind: type[T],
         message: msgspec.Struct | None,
-        timeout: float,  # noqa: ASYNC109 - it is aiohttp's own limit for the request
+        limit: float,
         token: str | None = None,
     ) -> T | None:
-        status, body = await self._exchange(method, path, message, timeout, token)
+        status, body = await self._exchange(method, path, message, limit, token)
         if status == 204:
             return None
         try:
@@ -158,8 +169,8 @@ class CoordinatorClient:
         except DecodeError as error:
             raise RetryError(f"The coordinator at {self._base} answered {path} with something else: {error}") from error
 
-    async def _send(self, method: str, path: str, message: msgspec.Struct | None) -> None:
-        await self._exchange(method, path, message, CALL_TIMEOUT, None)
+    async def _send(self, method: str, path: str, message: msgspec.Struct | None, limit: float) -> None:
+        await self._exchange(method, path, message, limit, None)
 
     async def _exchange(
         self, method: str, path: str, message: msgspec.Struct | None, limit: float, token: str | None

@@ -100,8 +100,9 @@ class Outbox:
 
     async def discard(self, lease_id: str) -> None:
         """Remove everything of a lease that has ended."""
+        # First, so that a delivery under way knows why its files are gone.
+        await self._forget(*[folder for folder in self._waiting if folder.parent.name == lease_id])
         await asyncio.to_thread(shutil.rmtree, self._folder / lease_id, ignore_errors=True)
-        await self._forget(*(folder for folder in self._waiting if folder.parent.name == lease_id))
 
     async def drained(self) -> None:
         """Wait until everything has been delivered."""
@@ -132,25 +133,24 @@ class Outbox:
             await self.discard(note.lease_id)
             item.tell(LeaseLost(note.lease_id))
             return
-        except SpoiltFrameError as error:
-            log.warning("Frame %s is not delivered: %s", note.frame, error)
-            await self._remove(item.folder)
-            if note.frame is not None:
-                item.tell(FrameSpoilt(note.lease_id, note.frame, str(error)))
+        except (SpoiltFrameError, OSError) as error:
+            await self._give_up(item, str(error))
             return
         except RefusedError as error:
             # The coordinator has counted it as failed; it comes again as new work if it is to be tried again.
             log.warning("The coordinator refused frame %s: %s", note.frame, error)
-        except OSError as error:
-            if item.folder not in self._waiting:
-                return  # its lease was lost, and its files removed meanwhile
-            log.warning("Frame %s cannot be read: %s", note.frame, error)
-            if note.frame is not None:
-                message = f"The rendered file cannot be read on the agent: {error.strerror}."
-                item.tell(FrameSpoilt(note.lease_id, note.frame, message))
-                return
         await self._remove(item.folder)
         item.tell(Delivered(note.lease_id, note.frame))
+
+    async def _give_up(self, item: _Item, reason: str) -> None:
+        if item.folder not in self._waiting:
+            return  # its lease was lost, and its files were removed meanwhile
+        log.warning("Frame %s is not delivered: %s", item.note.frame, reason)
+        await self._remove(item.folder)
+        if item.note.frame is None:
+            item.tell(Delivered(item.note.lease_id, None))  # the coordinator has another agent mix the sound
+        else:
+            item.tell(FrameSpoilt(item.note.lease_id, item.note.frame, reason))
 
     async def _deliver_frame(self, item: _Item, frame: int) -> None:
         note, folder = item.note, item.folder

@@ -1,0 +1,203 @@
+"""Finished frames on their way: looked at, kept until they are delivered, dropped with their lease."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from PIL import Image
+
+from agent import frame_upload
+from agent.client import DropLeaseError, RefusedError
+from agent.events import Delivered, FrameSpoilt, LeaseLost
+from agent.frame_upload import Note, Outbox
+from coordinator.protocol import FrameResult, ImageFormat, SoundResult, StoredFile
+
+T = TypeVar("T")
+Told = Delivered | FrameSpoilt | LeaseLost
+
+
+class FakeLink:
+    """Takes frames in, and refuses them where a test wants it to."""
+
+    def __init__(self) -> None:
+        self.client = self
+        self.uploads: list[str] = []
+        self.frames: list[int] = []
+        self.sounds: list[SoundResult] = []
+        self.refusals: list[Exception] = []
+        self.answering = asyncio.Event()
+        self.answering.set()
+        self.asked = asyncio.Event()
+
+    async def call(self, call: Callable[[], Awaitable[T]]) -> T:
+        return await call()
+
+    async def put_blob(self, _lease_id: str, path: Path, _file: StoredFile) -> None:
+        self.uploads.append(path.name)
+
+    async def put_frame(self, _lease_id: str, frame: int, _result: FrameResult) -> None:
+        self.asked.set()
+        await self.answering.wait()
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.frames.append(frame)
+
+    async def put_sound(self, _lease_id: str, result: SoundResult) -> None:
+        self.sounds.append(result)
+
+
+class Sender:
+    """An outbox that runs, and what it told."""
+
+    def __init__(self, folder: Path, link: FakeLink) -> None:
+        self.folder = folder
+        self.outbox = Outbox(folder, link)  # type: ignore[arg-type] # it has what the outbox calls
+        self.told: asyncio.Queue[Told] = asyncio.Queue()
+
+    async def add(self, frame: int, *, kept: float = 1.0) -> Path:
+        """Finish a frame, of whose file only a part may have been written."""
+        folder = await self.outbox.place("one", frame)
+
+        def write() -> None:
+            for name in ("frame.png", "preview.jpg"):
+                Image.effect_noise((64, 48), 50).save(folder / name)
+            data = (folder / "frame.png").read_bytes()
+            (folder / "frame.png").write_bytes(data[: int(len(data) * kept)])
+
+        await asyncio.to_thread(write)
+        note = Note(
+            lease_id="one",
+            frame=frame,
+            output="frame.png",
+            preview="preview.jpg",
+            format=ImageFormat.PNG,
+            size=(64, 48),
+        )
+        await self.outbox.add(folder, note, self.told.put_nowait)
+        return folder
+
+    async def left(self) -> list[str]:
+        """Return what is still on disk."""
+        return await asyncio.to_thread(
+            lambda: sorted(str(path.relative_to(self.folder)) for path in self.folder.glob("*/*"))
+        )
+
+
+@pytest.fixture
+async def link() -> FakeLink:
+    """A link to nowhere."""
+    return FakeLink()
+
+
+@pytest.fixture
+async def sender(tmp_path: Path, link: FakeLink) -> AsyncIterator[Sender]:
+    """An outbox that delivers."""
+    sender = Sender(tmp_path / "frames", link)
+    running = asyncio.create_task(sender.outbox.run())
+    yield sender
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_delivered_frame_is_removed(sender: Sender, link: FakeLink) -> None:
+    await sender.add(1)
+    assert await sender.told.get() == Delivered("one", 1)
+    assert link.uploads == ["frame.png", "preview.jpg"]
+    assert await sender.left() == []
+
+
+async def test_file_cut_short_is_not_delivered(sender: Sender, link: FakeLink) -> None:
+    await sender.add(1, kept=0.6)
+    told = await sender.told.get()
+    assert isinstance(told, FrameSpoilt)
+    assert "damaged" in told.message
+    assert (link.uploads, await sender.left()) == ([], [])
+
+
+async def test_files_the_coordinator_lacks_are_uploaded_again(sender: Sender, link: FakeLink) -> None:
+    link.refusals = [RefusedError("missing_blobs", "Where are they?")]
+    await sender.add(1)
+    assert await sender.told.get() == Delivered("one", 1)
+    assert link.uploads == ["frame.png", "preview.jpg"] * 2
+    assert link.frames == [1]
+
+
+async def test_refused_frame_is_done_with(sender: Sender, link: FakeLink) -> None:
+    link.refusals = [RefusedError("bad_frame", "It is black.")]
+    await sender.add(1)
+    assert await sender.told.get() == Delivered("one", 1)
+    assert await sender.left() == []
+
+
+async def test_lost_lease_takes_its_other_frames_with_it(sender: Sender, link: FakeLink) -> None:
+    link.refusals = [DropLeaseError("Gone.")] * frame_upload.WORKERS
+    link.answering.clear()
+    for frame in range(frame_upload.WORKERS + 1):
+        await sender.add(frame)
+    await link.asked.wait()
+    link.answering.set()
+    for _ in range(frame_upload.WORKERS):
+        assert await sender.told.get() == LeaseLost("one")
+    await sender.outbox.drained()
+    assert (link.frames, await sender.left()) == ([], [])
+
+
+async def test_rendering_waits_while_too_much_is_not_delivered(
+    sender: Sender, link: FakeLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frame_upload, "MAX_WAITING", 2)
+    link.answering.clear()
+    for frame in (1, 2):
+        await sender.outbox.room()
+        await sender.add(frame)
+    waiting = asyncio.create_task(sender.outbox.room())
+    await link.asked.wait()
+    assert not waiting.done()
+    link.answering.set()
+    await waiting
+
+
+async def test_handing_in_comes_to_its_end_when_the_agent_is_stopped(tmp_path: Path, link: FakeLink) -> None:
+    sender = Sender(tmp_path / "frames", link)
+    running = asyncio.create_task(sender.outbox.run())
+    link.answering.clear()
+    await sender.add(1)
+    await link.asked.wait()
+    running.cancel()
+    await asyncio.sleep(0)
+    link.answering.set()
+    await asyncio.wait([running])
+    assert link.frames == [1]
+
+
+async def test_next_start_delivers_what_was_left_and_removes_what_was_not_finished(
+    tmp_path: Path, link: FakeLink
+) -> None:
+    before = Sender(tmp_path / "frames", link)  # which never runs
+    await before.add(1)
+    await before.outbox.place("one", 2)
+    after = Sender(tmp_path / "frames", link)
+    await after.outbox.load()
+    assert await after.left() == ["one/1"]
+    running = asyncio.create_task(after.outbox.run())
+    await after.outbox.drained()
+    running.cancel()
+    await asyncio.wait([running])
+    assert (link.frames, await after.left()) == ([1], [])
+
+
+async def test_sound_and_its_failure(sender: Sender, link: FakeLink) -> None:
+    folder = await sender.outbox.place("one", None)
+    await asyncio.to_thread((folder / "sound.flac").write_bytes, b"fLaC")
+    await sender.outbox.add(folder, Note(lease_id="one", frame=None, output="sound.flac"), sender.told.put_nowait)
+    assert await sender.told.get() == Delivered("one", None)
+    folder = await sender.outbox.place("one", None)
+    note = Note(lease_id="one", frame=None, output=None, failure="There is none.")
+    await sender.outbox.add(folder, note, sender.told.put_nowait)
+    await sender.told.get()
+    assert [(sound.file is not None, sound.failure) for sound in link.sounds] == [
+        (True, None),
+        (False, "There is none."),
+    ]
