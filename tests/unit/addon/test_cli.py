@@ -1,6 +1,7 @@
 """The terminal's commands: what they print, and how they end."""
 
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,8 +146,10 @@ def test_a_refused_job_is_explained_field_by_field(run: Run, blend: Path, coordi
 
 
 def test_a_coordinator_that_is_not_there(run: Run, blend: Path) -> None:
-    result = run("submit", str(blend), "--json", url="http://127.0.0.1:9")
-    assert "no coordinator at http://127.0.0.1:9" in error_of(result)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+    result = run("submit", str(blend), "--json", url=url)
+    assert f"no coordinator at {url}" in error_of(result)
     assert json.loads(result.stdout)["error"]["code"] == "unreachable"
 
 
