@@ -6,7 +6,7 @@
 #   deploy/window_root.sh run FOLDER CMD ARG…  run a command in the root, with FOLDER as /tmp/window, the home in it
 #
 # RENDERFARM_WINDOW_ROOT says where the root is (default: .cache/window-root in the project).  Works as root and as any
-# user; needs mmdebstrap and bubblewrap.
+# user; needs mmdebstrap and bubblewrap, and uidmap when it is not root who makes the root.
 set -euo pipefail
 
 SUITE=trixie # Blender 4.3.2
