@@ -23,7 +23,9 @@ PublicUrl = Annotated[
 ]
 DatabaseUrl = Annotated[
     str,
-    Meta(pattern=r"^(sqlite:///|postgres(ql)?://)", description="an address that starts with postgresql:// or sqlite:///"),
+    Meta(
+        pattern=r"^(sqlite:///|postgres(ql)?://)", description="an address that starts with postgresql:// or sqlite:///"
+    ),
 ]
 AdminToken = Annotated[
     str,

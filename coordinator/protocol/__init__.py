@@ -27,7 +27,14 @@ from coordinator.protocol.messages import (
     Stage,
     StoredFile,
 )
-from coordinator.protocol.packs import BlobRef, Manifest, ManifestError, ManifestFile, manifest_digest, validate_manifest
+from coordinator.protocol.packs import (
+    BlobRef,
+    Manifest,
+    ManifestError,
+    ManifestFile,
+    manifest_digest,
+    validate_manifest,
+)
 
 __all__ = [
     "CONTENT_TYPE",
