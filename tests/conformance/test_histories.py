@@ -8,7 +8,14 @@ from typing import ClassVar, TypeVar
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import delete
 
 from coordinator.db import schema
@@ -22,6 +29,7 @@ from tests.conformance.invariants import check_invariants
 T = TypeVar("T")
 AGENTS = ["ant", "bee"]
 RANGES = ["1", "1-3", "1-12", "2-20:3", "-3-3,7,9-11"]
+ACTIONS = ["deliver", "deliver", "deliver", "fail", "fail whole", "release", "sound", "no sound"]
 picks = st.integers(min_value=0, max_value=1000)
 
 
@@ -66,6 +74,15 @@ class Histories(RuleBasedStateMachine):
         if (registered := self.tried(self.farm.register(name, slots=2))) is not None:
             self.agents[name] = registered.agent_id
 
+    @initialize(
+        frames=st.sampled_from(RANGES),
+        retries=st.integers(min_value=0, max_value=1),
+        video=st.booleans(),
+        sound=st.booleans(),
+    )
+    def begin(self, frames: str, retries: int, video: bool, sound: bool) -> None:
+        self.submit(frames, 50, retries, video, sound)
+
     @rule(
         frames=st.sampled_from(RANGES),
         priority=st.sampled_from([10, 50]),
@@ -77,13 +94,37 @@ class Histories(RuleBasedStateMachine):
         job = self.run(self.farm.submit(frames, priority=priority, max_retries=retries, video=video, sound=sound))
         self.jobs.append(job.id)
 
-    @rule(name=st.sampled_from(AGENTS), slot=st.integers(min_value=0, max_value=1), knows=st.booleans())
-    def lease(self, name: str, slot: int, knows: bool) -> None:
+    @rule(
+        name=st.sampled_from(AGENTS),
+        slot=st.integers(min_value=0, max_value=1),
+        knows=st.booleans(),
+        stage=st.sampled_from(Stage),
+        actions=st.lists(st.sampled_from(ACTIONS), max_size=6),
+    )
+    def work(self, name: str, slot: int, knows: bool, stage: Stage, actions: list[str]) -> None:
+        """Ask for work and do something with it, well or badly, before the slot is cut off."""
         agent = self.agents[name]
         holds = [grant.lease_id for owner, grant in self.grants if owner == agent] if knows else []
         grant = self.tried(self.farm.lease(agent, slot, holds))
-        if grant is not None:
-            self.grants.append((agent, grant))
+        if grant is None:
+            return
+        self.grants.append((agent, grant))
+        self.tried(self.farm.report(agent, grant, stage=stage, frame=grant.frames[0]))
+        for number, action in enumerate(actions):
+            frame = grant.frames[number % len(grant.frames)]
+            match action:
+                case "deliver":
+                    self.deliver(0, number % len(grant.frames), False)
+                case "fail":
+                    self.tried(self.farm.fail(agent, grant, frame))
+                case "fail whole":
+                    self.tried(self.farm.fail(agent, grant, None))
+                case "release":
+                    self.tried(self.farm.report(agent, grant, stage=stage, release=True))
+                case "sound":
+                    self.tried(self.farm.deliver_sound(agent, grant))
+                case "no sound":
+                    self.tried(self.farm.deliver_sound(agent, grant, "song.wav is missing"))
 
     @precondition(lambda self: self.grants)
     @rule(pick=picks, late=st.integers(min_value=0, max_value=3), again=st.booleans())
@@ -108,7 +149,7 @@ class Histories(RuleBasedStateMachine):
             self.deliver(pick, late, False)
 
     @precondition(lambda self: self.grants)
-    @rule(pick=picks, stage=st.sampled_from(list(Stage)), release=st.booleans())
+    @rule(pick=picks, stage=st.sampled_from(Stage), release=st.booleans())
     def report(self, pick: int, stage: Stage, release: bool) -> None:
         agent, grant = self.a_grant(pick)
         self.tried(self.farm.report(agent, grant, stage=stage, frame=grant.frames[0], release=release))
@@ -200,6 +241,6 @@ def test_random_histories(database_url: str) -> None:
             over_this = type("Histories", (Histories,), {"runner": runner, "database": database, "clock": clock})
             # Every step is several round trips to the server.
             examples = settings().max_examples // (3 if database.kind == "postgresql" else 1)
-            run_state_machine_as_test(over_this, settings=settings(max_examples=examples, stateful_step_count=30))
+            run_state_machine_as_test(over_this, settings=settings(max_examples=examples, stateful_step_count=20))
         finally:
             runner.run(database.close())
