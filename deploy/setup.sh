@@ -88,6 +88,7 @@ need_test_tools() {
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || has_command initdb ||
         need postgresql "the database tests start a PostgreSQL of their own"
     has_command chromium || need chromium "the browser tests open the web page in it"
+    has_library libatomic.so.1 || need libatomic1 "Playwright, which drives the browser, loads libatomic.so.1"
     has_command mmdebstrap || need mmdebstrap "the window tests make a small system with a whole Blender in it"
     [[ $EUID -eq 0 ]] || has_command newuidmap || need uidmap "without it only root can make that system"
     has_command bwrap || need bubblewrap "the window tests run that system without touching this one"
