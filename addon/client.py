@@ -80,7 +80,10 @@ class FarmClient:
         self._transport.upload(f"/api/v1/blobs/{sha256}", size, pieces)
 
     def create_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Create a job and return it.  After ``interrupted`` or ``timeout`` it may be there: do not simply repeat."""
+        """Create a job and return it.
+
+        After ``interrupted`` or ``timeout`` it may be there: only a request with a ``submission`` may be repeated.
+        """
         return self._having(_NEW_JOB, self._transport.call("POST", "/api/v1/jobs", request))
 
     def jobs(self, *, states: Iterable[str] = (), limit: int = 50) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import hashlib
 import os
 import queue
 import random
+import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -95,6 +96,7 @@ class Submission:
         self._client = client.clone()
         self._plan = plan
         self._request = request
+        self._key = secrets.token_hex(16)
         self._temporary = temporary
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
@@ -157,7 +159,7 @@ class Submission:
             self._enter(Stage.CREATING, 0, "Creating the job")
             self._stop_if_cancelled()
             try:
-                return self._create_job({**self._request, "pack": pack})
+                return self._create_job({**self._request, "pack": pack, "submission": self._key})
             except FarmError as error:
                 if error.code != "missing_blobs":
                     raise
@@ -165,8 +167,8 @@ class Submission:
 
     def _create_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            # Only what never reached the coordinator is repeated: the same request twice would make two jobs.
-            return self._retrying(lambda: self._client.create_job(request), codes=("unreachable", "too_many_requests"))
+            # The request names the submission, so one that is repeated makes no second job.
+            return self._retrying(lambda: self._client.create_job(request))
         except FarmError as error:
             if error.code in ("interrupted", "timeout"):
                 raise FarmError(
@@ -256,14 +258,14 @@ class Submission:
 
         self._retrying(lambda: client.put_blob(blob.sha256, blob.size, pieces()))
 
-    def _retrying(self, call: Callable[[], T], codes: tuple[str, ...] | None = None) -> T:
+    def _retrying(self, call: Callable[[], T]) -> T:
         pause = FIRST_PAUSE
         for attempt in range(RETRIES + 1):
             self._stop_if_cancelled()
             try:
                 return call()
             except FarmError as error:
-                if attempt == RETRIES or not error.passing or (codes is not None and error.code not in codes):
+                if attempt == RETRIES or not error.passing:
                     raise
             # Spread out, so that many artists do not come back in the same instant.
             self._cancelled.wait(pause * random.uniform(0.8, 1.2))  # noqa: S311 - no secret

@@ -21,6 +21,11 @@ def get(conn: Connection, job_id: int) -> Job | None:
     return Job(**row) if row else None
 
 
+def of_submission(conn: Connection, submission: str) -> int | None:
+    """Return the id of the job that a submission made."""
+    return conn.execute(select(jobs.c.id).where(jobs.c.submission == submission)).scalar_one_or_none()
+
+
 def lock(conn: Connection, job_id: int) -> Job | None:
     """Return a job and keep every other writer off it, its chunks and its leases until the transaction ends."""
     # NO KEY: rows that refer to the job may be added meanwhile.

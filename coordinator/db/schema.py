@@ -204,6 +204,8 @@ jobs = Table(
     Column("render", PlainText, nullable=False),
     Column("output", PlainText, nullable=False),
     Column("warnings", JsonTuple, nullable=False),
+    # A submission sent again, because its answer was lost, must not make a second job.
+    Column("submission", String(32), unique=True),
     Column("created_by", PlainText, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("started_at", Instant),

@@ -111,6 +111,8 @@ class Job:
     output: str
     """An OutputSpec in JSON."""
     warnings: tuple[str, ...]
+    submission: str | None
+    """Names the request that made the job."""
     created_by: str
     created_at: datetime
     started_at: datetime | None

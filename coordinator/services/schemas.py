@@ -49,6 +49,8 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     max_retries: Annotated[int, Meta(ge=0, le=100)] = 3
     """How often each frame may be tried again after its first failure."""
     warnings: Annotated[list[Annotated[str, Meta(max_length=1000)]], Meta(max_length=100)] = []
+    submission: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")] | None = None
+    """Random, made once for a submission: the request sent again is answered with the job that it made."""
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,9 +21,15 @@ _NAMED = 1000
 def submit(tx: Transaction, request: JobRequest, by: str) -> JobView:
     """Create a job as one pending chunk and return it; ``by`` is who submits it.
 
+    A submission that has made its job is answered with that job.
+
     Raises:
         Refused: INVALID, with every refused field; NOT_FOUND, no such pack; MISSING_BLOBS.
     """
+    if request.submission is not None:
+        made = jobs.of_submission(tx.conn, request.submission)
+        if made is not None:
+            return job_view(tx, made)
     frames = _check_fields(tx, request)
     if not packs.exists(tx.conn, request.pack):
         raise not_found(f"pack {request.pack}; send its manifest first")
@@ -59,6 +65,7 @@ def submit(tx: Transaction, request: JobRequest, by: str) -> JobView:
         render=msgspec.json.encode(request.render).decode(),
         output=msgspec.json.encode(_output(request)).decode(),
         warnings=tuple(warnings),
+        submission=request.submission,
         created_by=by,
         created_at=tx.now,
         finished=0,

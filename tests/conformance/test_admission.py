@@ -204,6 +204,15 @@ async def test_sound_is_left_out_with_a_warning_where_it_cannot_be(farm: Farm) -
     assert (good.sound_state, good.warnings) == ("wanted", ["wood.png is missing"])
 
 
+async def test_a_submission_sent_again_is_answered_with_its_job(farm: Farm) -> None:
+    request = await farm.request(submission="5" * 32)
+    together = await asyncio.gather(*(farm.database.write(submit.submit, request, "ana") for _ in range(4)))
+    later = await farm.database.write(submit.submit, request, "ana")
+    assert {job.id for job in (*together, later)} == {later.id}
+    other = await farm.submit(submission="6" * 32)
+    assert other.id != later.id
+
+
 async def test_a_job_may_wait_for_the_first_agent(farm: Farm) -> None:
     job = await farm.submit("1")
     assert job.warnings == ["No agent has joined the farm yet; the job waits until one does."]

@@ -64,6 +64,15 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
+    def make_job(self) -> dict[str, Any]:
+        """Make the job that was asked for, unless the same submission has made it, and return it."""
+        asked = json.loads(self.body)
+        for job in self.state.jobs:
+            if asked.get("submission") is not None and job["submission"] == asked["submission"]:
+                return job
+        self.state.jobs.append({"id": len(self.state.jobs) + 1, "state": "queued", "warnings": [], **asked})
+        return self.state.jobs[-1]
+
     def refuse(self, status: int, code: str, message: str, **fields: Any) -> None:
         """Answer with the error envelope."""
         self.answer(status, {"error": {"code": code, "message": message, "fields": fields}})
@@ -110,8 +119,7 @@ class Handler(BaseHTTPRequestHandler):
                 state.blobs[sha256] = self.body
                 self.answer(201, {})
         elif path == "jobs" and self.command == "POST":
-            state.jobs.append({"id": len(state.jobs) + 1, "state": "queued", "warnings": [], **json.loads(self.body)})
-            self.answer(201, state.jobs[-1])
+            self.answer(201, self.make_job())
         elif path in state.files:
             self.answer(200, state.files[path], ETag=f'"{hashlib.sha256(state.files[path]).hexdigest()}"')
         else:
@@ -125,6 +133,12 @@ def status(code: int, body: bytes | dict[str, Any] = b"oops") -> Fault:
 
 def hang_up(handler: Handler) -> None:
     """Close the connection without an answer."""
+    handler.close_connection = True
+
+
+def lose_the_answer(handler: Handler) -> None:
+    """Make the job, then close the connection without an answer."""
+    handler.make_job()
     handler.close_connection = True
 
 

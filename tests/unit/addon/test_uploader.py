@@ -11,7 +11,7 @@ from addon import uploader
 from addon.client import FarmClient
 from addon.pack_plan import PackPlan
 from addon.uploader import Stage, Submission
-from tests.fakes.faulty_coordinator import TOKEN, Fault, FaultyCoordinator, Handler, hang_up, status
+from tests.fakes.faulty_coordinator import TOKEN, Fault, FaultyCoordinator, Handler, hang_up, lose_the_answer, status
 
 Submit = Callable[..., Submission]
 
@@ -87,7 +87,7 @@ def test_what_the_coordinator_has_is_not_sent_again(coordinator: FaultyCoordinat
 
 
 def test_an_interrupted_submission_goes_on_where_it_stopped(coordinator: FaultyCoordinator, submit: Submit) -> None:
-    coordinator.fail("POST /api/v1/jobs", status(500, b""))
+    coordinator.fail("POST /api/v1/jobs", *[status(500, b"")] * (uploader.RETRIES + 1))
     first = submit()
     assert first.wait(10)
     assert first.error is not None
@@ -97,6 +97,17 @@ def test_an_interrupted_submission_goes_on_where_it_stopped(coordinator: FaultyC
     assert second.wait(10)
     assert second.job is not None
     assert not any(request.startswith("PUT") for request in coordinator.requests)
+
+
+def test_a_lost_answer_makes_no_second_job(coordinator: FaultyCoordinator, submit: Submit) -> None:
+    coordinator.fail("POST /api/v1/jobs", lose_the_answer)
+    submission = submit()
+    assert submission.wait(10)
+    assert submission.job is not None
+    assert len(coordinator.jobs) == 1
+    assert coordinator.requests.count("POST /api/v1/jobs") == 2
+    assert submit().wait(10)
+    assert len(coordinator.jobs) == 2, "a new submission is a new job"
 
 
 @pytest.mark.parametrize("fault", [hang_up, status(503), status(507, {"error": {"code": "disk_full", "message": "x"}})])

@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("render", sa.Text(), nullable=False),
         sa.Column("output", sa.Text(), nullable=False),
         sa.Column("warnings", sa.Text(), nullable=False),
+        sa.Column("submission", sa.String(32), nullable=True),
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=True),
@@ -113,6 +114,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["sound_sha256"], ["blobs.sha256"], name=op.f("fk_jobs_sound_sha256")),
         sa.ForeignKeyConstraint(["video_sha256"], ["blobs.sha256"], name=op.f("fk_jobs_video_sha256")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
+        sa.UniqueConstraint("submission", name=op.f("uq_jobs_submission")),
     )
     op.create_index(op.f("ix_jobs_pack_id"), "jobs", ["pack_id"])
     op.create_index("ix_jobs_state_id", "jobs", ["state", "id"])
