@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.store import BlobMissing, BlobStore, ContentMismatch, LocalBlobStore, StoreFull, local
+from coordinator.store import BlobMissing, BlobStore, ContentMismatch, LocalBlobStore, StoreFull
 
 DATA = bytes(range(256)) * 10_000  # several of the store's writes
 NAME = hashlib.sha256(DATA).hexdigest()
@@ -171,7 +171,7 @@ async def test_a_disk_that_fills_up_meanwhile(tmp_path: Path, monkeypatch: pytes
     store = await asyncio.to_thread(LocalBlobStore, tmp_path, reserve_bytes=0)
     full = tmp_path / "unfinished" / "upload"
     await asyncio.to_thread(full.symlink_to, "/dev/full")
-    monkeypatch.setattr(local.secrets, "token_hex", lambda _length: "upload")
+    monkeypatch.setattr("coordinator.store.local.secrets.token_hex", lambda _length: "upload")
     with pytest.raises(StoreFull, match="disk is full"):
         await store.put(NAME, len(DATA), pieces(DATA))
     assert await store.size(NAME) is None

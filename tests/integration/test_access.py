@@ -1,6 +1,7 @@
 """No route but health, signing in and the page answers without a token, and none with a token of the wrong kind."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -136,13 +137,14 @@ async def test_a_browser_signs_in_and_out(small_farm: RunningCoordinator) -> Non
     assert cookie["samesite"] == "Strict"
     assert cookie.value.startswith("rf_session_")
 
-    browser = {"token": None, "headers": {"Cookie": f"renderfarm_session={cookie.value}"}}
+    sent = {"Cookie": f"renderfarm_session={cookie.value}"}
+    browser: dict[str, Any] = {"token": None, "headers": sent}
     assert (await small_farm.ask("GET", "session", **browser))["kind"] == "session"
     await small_farm.ask("GET", "jobs", **browser)
     # What another site can make the browser send is refused, before anything is done.
     await small_farm.refused("POST", "tokens", 403, "forbidden", json={"kind": "admin", "name": "evil"}, **browser)
     assert "evil" not in str(await small_farm.ask("GET", "tokens"))
-    ours = {"token": None, "headers": browser["headers"] | {"X-Renderfarm": "1"}}
+    ours: dict[str, Any] = {"token": None, "headers": sent | {"X-Renderfarm": "1"}}
     await small_farm.ask("POST", "tokens", status=201, json={"kind": "join", "name": "page"}, **ours)
     await small_farm.ask("DELETE", "session", status=204, **ours)
     error = await small_farm.refused("GET", "jobs", 401, "token_wrong", **browser)

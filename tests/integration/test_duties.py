@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.integration.coordinator import ADMIN, RunningCoordinator
 
 @pytest.mark.slow
 async def test_the_frames_of_a_silent_agent_go_to_another(database_url: str, tmp_path: Path) -> None:
-    settings = {"lease_seconds": 1.0, "report_seconds": 0.5, "offline_seconds": 1.0}
+    settings: dict[str, Any] = {"lease_seconds": 1.0, "report_seconds": 0.5, "offline_seconds": 1.0}
     async with RunningCoordinator(tmp_path / "data", database_url, **settings) as farm:
         job_id = await farm.submit("1")
         silent, other = await farm.agent("silent"), await farm.agent("other")

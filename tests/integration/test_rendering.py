@@ -35,14 +35,14 @@ async def ended(farm: RunningCoordinator, job_id: int) -> dict[str, Any]:
 
 def flac(seconds: float) -> bytes:
     """Return a sound."""
-    argv = [FFMPEG, "-loglevel", "error", "-f", "lavfi", "-i", f"sine=duration={seconds}", "-f", "flac", "-"]
+    argv = [str(FFMPEG), "-loglevel", "error", "-f", "lavfi", "-i", f"sine=duration={seconds}", "-f", "flac", "-"]
     return subprocess.run(argv, capture_output=True, check=True).stdout
 
 
-def decoded(film: bytes, path: Path) -> np.ndarray:
+def decoded(film: bytes, path: Path) -> np.ndarray[Any, Any]:
     """Return a film's pictures."""
     path.write_bytes(film)
-    argv = [FFMPEG, "-loglevel", "error", "-i", path, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    argv = [str(FFMPEG), "-loglevel", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
     data = subprocess.run(argv, capture_output=True, check=True).stdout
     return np.frombuffer(data, np.uint8).reshape(-1, HEIGHT, WIDTH, 3)
 

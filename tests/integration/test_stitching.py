@@ -9,6 +9,7 @@ import pytest
 from coordinator.background import stitcher
 from coordinator.keys import STORE
 from coordinator.media.ffmpeg import MediaError
+from coordinator.media.stitch import stitch
 from tests.integration.coordinator import RunningCoordinator
 from tests.integration.test_rendering import ended
 
@@ -23,7 +24,7 @@ class HeldStitch:
         self.begun = asyncio.Event()
         self.cancelled = asyncio.Event()
         self.reason: str | None = None
-        self._real = stitcher.stitch
+        self._real = stitch
         monkeypatch.setattr(stitcher, "stitch", self)
 
     async def __call__(self, *arguments: object) -> Path:
@@ -36,8 +37,7 @@ class HeldStitch:
                 await asyncio.Event().wait()
             finally:
                 self.cancelled.set()
-        film: Path = await self._real(*arguments)  # type: ignore[arg-type] # handed on as they came
-        return film
+        return await self._real(*arguments)  # type: ignore[arg-type] # handed on as they came
 
 
 async def rendered(farm: RunningCoordinator) -> int:
@@ -91,16 +91,14 @@ async def test_one_that_breaks_does_not_stop_the_next(
 ) -> None:
     """Also when it breaks in a way that no one foresaw: it is tried again, and given up in the end."""
     broken: list[int] = []
-    real = stitcher.stitch
 
-    async def stitch(*arguments: object) -> Path:
+    async def breaking(*arguments: object) -> Path:
         if not broken:
             broken.append(1)
             raise RuntimeError("no one foresaw this")
-        film: Path = await real(*arguments)  # type: ignore[arg-type] # handed on as they came
-        return film
+        return await stitch(*arguments)  # type: ignore[arg-type] # handed on as they came
 
-    monkeypatch.setattr(stitcher, "stitch", stitch)
+    monkeypatch.setattr(stitcher, "stitch", breaking)
     small_farm.settings = msgspec.structs.replace(small_farm.settings, lease_seconds=1.0, report_seconds=0.5)
     await small_farm.stop()
     await small_farm.start()

@@ -26,12 +26,13 @@ async def test_a_pack_is_uploaded_once(farm: RunningCoordinator) -> None:
 
 async def test_an_interrupted_upload_goes_on(farm: RunningCoordinator) -> None:
     pieces = [b"first piece", b"second piece", b"third piece"]
-    parts = [{"sha256": sha256(piece), "size": len(piece)} for piece in pieces]
+    digests = [sha256(piece) for piece in pieces]
+    parts = [{"sha256": digest, "size": len(piece)} for digest, piece in zip(digests, pieces, strict=True)]
     pack = {"main": "a.blend", "files": [{"path": "a.blend", "size": sum(map(len, pieces)), "blobs": parts}]}
     await farm.ask("POST", "packs", json=pack)
-    await farm.ask("PUT", f"blobs/{parts[1]['sha256']}", status=201, data=pieces[1])
+    await farm.ask("PUT", f"blobs/{digests[1]}", status=201, data=pieces[1])
     answer = await farm.ask("POST", "packs", json=pack)
-    assert sorted(part["sha256"] for part in answer["missing"]) == sorted([parts[0]["sha256"], parts[2]["sha256"]])
+    assert sorted(part["sha256"] for part in answer["missing"]) == sorted([digests[0], digests[2]])
 
 
 async def test_a_job_waits_for_its_files(farm: RunningCoordinator) -> None:

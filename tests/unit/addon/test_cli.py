@@ -187,7 +187,7 @@ def test_leaving_while_waiting_lets_the_job_go_on(
     def press_control_c(_seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.time, "sleep", press_control_c)
+    monkeypatch.setattr("addon.cli.time.sleep", press_control_c)
     states(coordinator, {})
     result = run("wait", "1")
     assert result.exit_code == 130

@@ -181,7 +181,7 @@ async def test_list_of_files_that_is_not_the_one_submitted(tmp_path: Path, link:
 
 
 async def test_path_that_leads_out_of_the_pack(tmp_path: Path, link: FakeLink, in_use: set[str]) -> None:
-    pack_id = link.add_pack(**{"..__escaped": link.add(b"wood")})
+    pack_id = link.add_pack(None, **{"..__escaped": link.add(b"wood")})
     with pytest.raises(InputsError, match="is bad") as raised:
         await inputs_of(tmp_path, link, in_use).prepare(pack_id)
     assert raised.value.code == "no_inputs"

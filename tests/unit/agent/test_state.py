@@ -370,7 +370,8 @@ def test_a_slot_always_ends_with_everything_delivered_or_handed_back(data: st.Da
     farm = Farm(data)
     farm.step(Rested())
     for _ in range(data.draw(st.integers(0, 40))):
-        if farm.pending and data.draw(st.booleans()):
+        answering: bool = data.draw(st.booleans())
+        if farm.pending and answering:
             farm.answer()
         else:
             farm.world()

@@ -2,6 +2,7 @@
 
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import OpenEXR
@@ -16,7 +17,7 @@ WIDTH, HEIGHT = 61, 37
 EXR_CODECS = ["NO", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "B44", "B44A", "DWAA", "DWAB"]
 
 
-def noise(channels: int, kind: str = "uint8") -> np.ndarray:
+def noise(channels: int, kind: str = "uint8") -> np.ndarray[Any, Any]:
     """Return a picture that compresses badly, so that half of its file is not all of it."""
     values = np.random.default_rng(7).random((HEIGHT, WIDTH, channels))
     return (values * (np.iinfo(kind).max if kind.startswith("u") else 1)).astype(kind)
@@ -35,7 +36,7 @@ def pillow_file(path: Path, mode: str) -> Path:
     return path
 
 
-def exr_file(path: Path, codec: str = "ZIP", data: np.ndarray | None = None) -> Path:
+def exr_file(path: Path, codec: str = "ZIP", data: np.ndarray[Any, Any] | None = None) -> Path:
     """Write an OpenEXR file."""
     header = {"compression": getattr(OpenEXR, f"{codec}_COMPRESSION"), "type": OpenEXR.scanlineimage}
     with OpenEXR.File(header, {"RGBA": noise(4, "float16") if data is None else data}) as file:

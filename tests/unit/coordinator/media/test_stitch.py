@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import wave
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 
 from coordinator.media import stitch as stitching
 from coordinator.media.ffmpeg import MediaError, find_ffmpeg
+from coordinator.media.film import encode_argv
 from coordinator.media.stitch import stitch
 from coordinator.protocol import ImageFormat
 
@@ -48,7 +50,7 @@ def tone(path: Path, seconds: float) -> Path:
     return path
 
 
-def decode(film: Path, size: tuple[int, int]) -> np.ndarray:
+def decode(film: Path, size: tuple[int, int]) -> np.ndarray[Any, Any]:
     """Return all pictures of a film, in RGB."""
     argv = [str(FFMPEG), "-loglevel", "error", "-i", str(film), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
     data = subprocess.run(argv, capture_output=True, check=True).stdout
@@ -121,7 +123,7 @@ async def test_a_film_that_lacks_a_frame_is_refused(tmp_path: Path, monkeypatch:
     folder = tmp_path / "work"
     folder.mkdir()
     pictures = await asyncio.to_thread(frames, tmp_path, 5, "RGB", (16, 16))
-    whole = stitching.encode_argv
+    whole = encode_argv
     monkeypatch.setattr(
         stitching, "encode_argv", lambda *arguments: [*whole(*arguments)[:-1], "-frames:v", "4", whole(*arguments)[-1]]
     )
