@@ -231,6 +231,15 @@ async def _check(response: aiohttp.ClientResponse) -> None:
     if status in (200, 201, 204, 206):
         return
     error = await _error_of(response)
+    if error is None and status != 413:
+        # A proxy without its coordinator, a page to sign in at, another program at this address: it may pass.
+        raise RetryError(
+            f"{response.url.origin()} answered {status} {response.reason}, and not as a coordinator does; "
+            "if this goes on, check the address."
+        )
+    if error is None:
+        # No coordinator's words, but they will not change: a proxy's limit on the length of uploads.
+        raise RefusedError(ErrorCode.TOO_LARGE, "a proxy before the coordinator takes no file of this length")
     match status:
         case 401 | 403 | 426:
             raise StopAgentError(error.message)
@@ -246,9 +255,9 @@ async def _check(response: aiohttp.ClientResponse) -> None:
             raise RefusedError(error.code, error.message)
 
 
-async def _error_of(response: aiohttp.ClientResponse) -> ErrorBody:
+async def _error_of(response: aiohttp.ClientResponse) -> ErrorBody | None:
+    """Return what a coordinator says is wrong; None if it was not one that answered."""
     try:
         return decode(await _read(response), ErrorEnvelope).error
     except DecodeError:
-        # A proxy's page, or no coordinator at all.
-        return ErrorBody(code="", message=f"{response.url.origin()} answered {response.status} {response.reason}.")
+        return None

@@ -137,6 +137,9 @@ class Outbox:
             await self._give_up(item, str(error))
             return
         except RefusedError as error:
+            if error.code != ErrorCode.BAD_FRAME:
+                await self._give_up(item, f"The coordinator refused it: {error}")
+                return
             # The coordinator has counted it as failed; it comes again as new work if it is to be tried again.
             log.warning("The coordinator refused frame %s: %s", note.frame, error)
         await self._remove(item.folder)
@@ -185,9 +188,13 @@ class Outbox:
         result = SoundResult(failure=note.failure or "The sound file is lost.")
         if note.output is not None:
             path = item.folder / note.output
-            file = await asyncio.to_thread(_stored, path)
-            await self._upload(note.lease_id, path, file)
-            result = SoundResult(file=file)
+            try:
+                file = await asyncio.to_thread(_stored, path)
+                await self._upload(note.lease_id, path, file)
+                result = SoundResult(file=file)
+            except (RefusedError, OSError) as error:
+                # Unsaid, it would be mixed, and refused, for ever.
+                result = SoundResult(failure=f"The mixed sound could not be delivered: {error}"[:4000])
         await self._hand_in(lambda: self._link.client.put_sound(note.lease_id, result))
 
     async def _upload(self, lease_id: str, path: Path, file: StoredFile) -> None:

@@ -42,7 +42,7 @@ from agent.instructions import (
     StopWork,
     Work,
 )
-from coordinator.protocol import FrameFailure, ImageFormat, JobSpec, LeaseGrant, RenderSpec, ReportRequest, Stage
+from coordinator.protocol import FrameFailure, JobSpec, LeaseGrant, ReportRequest, Stage
 
 #: The coordinator lends a slot this many chunks at a time.
 MAX_LEASES = 2
@@ -90,7 +90,8 @@ class HeldLease:
         self.todo.clear()
 
 
-Setup = tuple[str, RenderSpec, ImageFormat]
+Setup = tuple[str, int]
+"""A pack and the job that its scene is set up for."""
 
 
 class Slot:
@@ -186,8 +187,7 @@ class Slot:
             case NoWork():
                 return self._on_no_work()
             case WorkDone(warnings):
-                self._on_work_done(warnings)
-                return []
+                return self._on_work_done(warnings)
             case WorkFailed(code, message):
                 return self._on_work_failed(code, message)
             case StopRequested():
@@ -216,18 +216,19 @@ class Slot:
         self._setup = None
         return [CloseSession()]
 
-    def _on_work_done(self, warnings: tuple[str, ...]) -> None:
+    def _on_work_done(self, warnings: tuple[str, ...]) -> list[Instruction]:
         work, self.work = self.work, None
         if isinstance(work, Prepare):
             self._setup = _setup(work.job)
         lease = self.leases.get(work.lease_id) if work else None
         if lease is None:
-            return
+            return []
         lease.warnings += warnings
         if isinstance(work, Render):
             lease.undelivered.add(work.frame)
         elif isinstance(work, MixSound):
             lease.undelivered.add(None)
+        return [Report()] if warnings else []
 
     def _on_work_failed(self, code: str, message: str) -> list[Instruction]:
         work, self.work = self.work, None
@@ -322,6 +323,9 @@ class Slot:
         lease = next((lease for lease in self.leases.values() if lease.has_work), None)
         if lease is None or not lease.fetched or self.stopping:
             return None
+        if lease.warnings:
+            # They go first: a lease ends with its last frame, and nothing more can be reported on it then.
+            return None
         grant = lease.grant
         if self._setup != _setup(grant.job):
             return Prepare(grant.lease_id, grant.job)
@@ -344,4 +348,4 @@ class Slot:
 
 
 def _setup(job: JobSpec) -> Setup:
-    return job.pack_id, job.render, job.output.format
+    return job.pack_id, job.job_id

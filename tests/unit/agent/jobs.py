@@ -6,13 +6,13 @@ PACK = "a" * 64
 OTHER_PACK = "b" * 64
 
 
-def job(pack_id: str = PACK, samples: int | None = None, job_id: int = 1) -> JobSpec:
+def job(pack_id: str = PACK, job_id: int = 1) -> JobSpec:
     """Return a job for 64 × 48 PNGs."""
     return JobSpec(
         job_id=job_id,
         name="Shot",
         pack_id=pack_id,
-        render=RenderSpec(scene="Scene", samples=samples),
+        render=RenderSpec(scene="Scene"),
         output=OutputSpec(format=ImageFormat.PNG, width=64, height=48),
     )
 

@@ -27,6 +27,7 @@ class FakeLink:
         self.frames: list[int] = []
         self.sounds: list[SoundResult] = []
         self.refusals: list[Exception] = []
+        self.refused_uploads: list[Exception] = []
         self.answering = asyncio.Event()
         self.answering.set()
         self.asked = asyncio.Event()
@@ -35,6 +36,8 @@ class FakeLink:
         return await call()
 
     async def put_blob(self, _lease_id: str, path: Path, _file: StoredFile) -> None:
+        if self.refused_uploads:
+            raise self.refused_uploads.pop(0)
         self.uploads.append(path.name)
 
     async def put_frame(self, _lease_id: str, frame: int, _result: FrameResult) -> None:
@@ -131,6 +134,15 @@ async def test_refused_frame_is_done_with(sender: Sender, link: FakeLink) -> Non
     assert await sender.left() == []
 
 
+async def test_file_that_is_not_taken_counts_against_its_frame(sender: Sender, link: FakeLink) -> None:
+    link.refused_uploads = [RefusedError("too_large", "At most 5 bytes are taken.")]
+    await sender.add(1)
+    told = await sender.told.get()
+    assert isinstance(told, FrameSpoilt)
+    assert "At most 5 bytes are taken." in told.message
+    assert (link.frames, await sender.left()) == ([], [])
+
+
 async def test_lost_lease_takes_its_other_frames_with_it(sender: Sender, link: FakeLink) -> None:
     link.refusals = [DropLeaseError("Gone.")] * frame_upload.WORKERS
     link.answering.clear()
@@ -200,4 +212,15 @@ async def test_sound_and_its_failure(sender: Sender, link: FakeLink) -> None:
     assert [(sound.file is not None, sound.failure) for sound in link.sounds] == [
         (True, None),
         (False, "There is none."),
+    ]
+
+
+async def test_sound_that_is_not_taken_is_told_as_a_failure(sender: Sender, link: FakeLink) -> None:
+    link.refused_uploads = [RefusedError("too_large", "At most 5 bytes are taken.")]
+    folder = await sender.outbox.place("one", None)
+    await asyncio.to_thread((folder / "sound.flac").write_bytes, b"fLaC")
+    await sender.outbox.add(folder, Note(lease_id="one", frame=None, output="sound.flac"), sender.told.put_nowait)
+    assert await sender.told.get() == Delivered("one", None)
+    assert [sound.failure for sound in link.sounds] == [
+        "The mixed sound could not be delivered: At most 5 bytes are taken."
     ]

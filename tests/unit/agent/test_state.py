@@ -93,13 +93,13 @@ def test_report_tells_where_the_frame_is() -> None:
     assert (slot.report("one").frame, slot.report("one").progress) == (8, 0.0)
 
 
-def test_session_stays_open_for_the_same_settings_and_is_set_up_anew_for_others() -> None:
+def test_session_stays_open_for_a_job_and_is_set_up_anew_for_the_next() -> None:
     slot = rendering(1)
     assert tell(slot, Granted(grant("two", 2))) == [Fetch("two", PACK)]
     tell(slot, Fetched("two"))
     assert tell(slot, WorkDone()) == [Render("two", job(), 2)]
     tell(slot, Delivered("one", 1))
-    other = job(samples=9)
+    other = job(job_id=2)
     tell(slot, Granted(grant("three", 3, of=other)), Fetched("three"))
     assert tell(slot, WorkDone()) == [Prepare("three", other)]
 
@@ -235,11 +235,12 @@ def test_spoilt_file_fails_its_frame() -> None:
     assert [(failure.frame, failure.code) for failure in slot.report("one").failures] == [(1, "bad_frame")]
 
 
-def test_warnings_travel_with_the_report() -> None:
+def test_warnings_are_reported_before_a_frame_could_end_the_lease() -> None:
     slot = Slot()
-    tell(slot, Rested(), Granted(grant("one", 1)), Fetched("one"), WorkDone(("wood.png is missing",)))
+    tell(slot, Rested(), Granted(grant("one", 1)), Fetched("one"))
+    assert slot.handle(WorkDone(("wood.png is missing",))) == [Report()]
     assert slot.report("one").warnings == ["wood.png is missing"]
-    report(slot)
+    assert report(slot) == [Render("one", job(), 1), Ask(("one",), PACK)]
     assert slot.report("one").warnings == []
 
 
@@ -336,9 +337,9 @@ class Farm:
                     self.leases += 1
                     frames = self.data.draw(st.integers(1, 3))
                     sound = self.data.draw(st.booleans())
-                    samples = self.data.draw(st.sampled_from([None, 4]))
+                    job_id = self.data.draw(st.sampled_from([1, 2]))
                     self.step(
-                        Granted(grant(f"l{self.leases}", *range(1, frames + 1), of=job(samples=samples), sound=sound))
+                        Granted(grant(f"l{self.leases}", *range(1, frames + 1), of=job(job_id=job_id), sound=sound))
                     )
                 else:
                     self.step(NoWork())

@@ -1,0 +1,44 @@
+"""What an agent makes of answers that are not a coordinator's."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from agent.client import CoordinatorClient, RefusedError, RetryError
+from coordinator.protocol import ReportRequest, Stage
+
+
+@pytest.fixture
+async def stranger() -> AsyncIterator[TestServer]:
+    """A server that answers every call with a page and the status that its address begins with."""
+
+    async def answer(request: web.Request) -> web.Response:
+        status = int(request.match_info["status"])
+        return web.Response(status=status, text="<html>", content_type="text/html", headers={"Location": "/"})
+
+    app = web.Application()
+    app.router.add_route("*", "/{status}/{rest:.*}", answer)
+    server = TestServer(app)
+    async with server:
+        yield server
+
+
+async def report_to(server: TestServer, status: int) -> None:
+    """Make a call that is answered with a status and a page."""
+    async with aiohttp.ClientSession() as http:
+        client = CoordinatorClient(http, str(server.make_url(f"/{status}")))
+        await client.report("0" * 16, ReportRequest(stage=Stage.RENDERING))
+
+
+@pytest.mark.parametrize("status", [200, 302, 401, 403, 404, 410, 418, 502])
+async def test_stranger_at_the_address_ends_nothing(stranger: TestServer, status: int) -> None:
+    with pytest.raises(RetryError):
+        await report_to(stranger, status)
+
+
+async def test_length_that_a_proxy_refuses_is_not_tried_again(stranger: TestServer) -> None:
+    with pytest.raises(RefusedError, match="proxy"):
+        await report_to(stranger, 413)
