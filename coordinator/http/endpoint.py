@@ -151,6 +151,8 @@ def _decode_json(data: bytes, kind: type[msgspec.Struct]) -> msgspec.Struct:
         raise _invalid("The body", error) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused(ErrorCode.BAD_REQUEST, f"The body is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise Refused(ErrorCode.BAD_REQUEST, "The body is nested too deeply for any message of this API.") from error
 
 
 def _decode_msgpack(data: bytes, kind: type[msgspec.Struct]) -> msgspec.Struct:

@@ -78,6 +78,10 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
             raise
         code = _HTTP_CODES.get(error.status, ErrorCode.BAD_REQUEST)
         return error_response(request, Refused(code, _http_message(request, error)))
+    except web.RequestPayloadError as error:
+        message = "The body does not arrive as its headers say (its length, or its compression); send it again."
+        log.info("%s %s: %s", request.method, request.path, error)
+        return error_response(request, Refused(ErrorCode.BAD_REQUEST, message))
     except ConnectionResetError:
         # The client hung up; there is no one to answer.
         raise

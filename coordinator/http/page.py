@@ -39,9 +39,11 @@ def _find(root: Path, path: str) -> Path | None:
     if any(part in ("", ".", "..") or part.startswith(".") or "\\" in part or "\0" in part for part in parts):
         return None
     file = root.joinpath(*parts)
-    if file.suffix not in _TYPES or not file.is_file() or not file.resolve().is_relative_to(root.resolve()):
+    try:
+        found = file.suffix in _TYPES and file.is_file() and file.resolve().is_relative_to(root.resolve())
+    except OSError:  # a name longer than any file has
         return None
-    return file
+    return file if found else None
 
 
 def _charset(file: Path) -> str:

@@ -119,7 +119,7 @@ class OutputSpec(msgspec.Struct, frozen=True, kw_only=True):
     width: Pixels | None = None
     """``None`` where it cannot be told before rendering; then all frames must be alike."""
     height: Pixels | None = None
-    fps: Annotated[float, Meta(gt=0, le=10_000)] = 24.0
+    fps: Annotated[float, Meta(ge=0.001, le=10_000)] = 24.0
     """Pictures a second, the scene's ``fps / fps_base``."""
     display: bool = False
     """Also deliver a full-size 8-bit PNG through the view transform (a video of OpenEXR frames is made of these)."""

@@ -121,6 +121,7 @@ async def test_the_page_needs_no_token_and_runs_only_its_own_scripts(small_farm:
         ".git/config",
         "__init__.py",
         "a\\b.js",
+        "a" * 300 + ".js",
     ],
 )
 async def test_nothing_but_the_page_is_served(small_farm: RunningCoordinator, path: str) -> None:

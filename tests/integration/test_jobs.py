@@ -39,6 +39,7 @@ async def test_a_job_is_shown_as_it_was_asked_for(farm: RunningCoordinator) -> N
         ({"render": {"scene": "Scene", "samples": 0}}, "render.samples"),
         ({"output": {"format": "TIFF"}}, "output.format"),
         ({"output": {"format": "PNG", "fps": 0}}, "output.fps"),
+        ({"output": {"format": "PNG", "fps": 1e-300}}, "output.fps"),
         ({"max_retries": -1}, "max_retries"),
         ({"surprise": 1}, None),
     ],

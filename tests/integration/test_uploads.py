@@ -113,6 +113,18 @@ async def test_what_is_no_json_is_a_sentence(small_farm: RunningCoordinator, bod
     assert "JSON" in error["message"]
 
 
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [({}, b'{"x":' * 100_000 + b"1" + b"}" * 100_000), ({"Content-Encoding": "gzip"}, b"not compressed")],
+    ids=["nested", "compressed"],
+)
+async def test_a_body_that_breaks_its_reader_is_a_sentence(
+    small_farm: RunningCoordinator, headers: dict[str, str], body: bytes
+) -> None:
+    sent = {"Content-Type": "application/json", **headers}
+    await small_farm.refused("POST", "packs", 400, "bad_request", data=body, headers=sent)
+
+
 async def test_a_message_has_a_limit(small_farm: RunningCoordinator) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(64):
