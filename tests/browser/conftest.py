@@ -70,9 +70,13 @@ class Site:
             self.complaints.append(text)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Start the system's Chromium."""
+    """Start the system's Chromium.
+
+    While it runs, Playwright keeps an event loop running in this thread, in which no other test could run its own: so
+    it ends with the last of these tests, and no others may come between them.
+    """
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
@@ -80,7 +84,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
     """Run a coordinator that the tests share."""
     with running_farm(tmp_path_factory.mktemp("farm")) as farm:

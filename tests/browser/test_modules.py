@@ -7,7 +7,8 @@ import pytest
 from coordinator.domain.frame_range import parse
 from tests.browser.conftest import Site
 
-pytestmark = pytest.mark.slow
+# Together on one worker: conftest.py says why.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 
 def run(site: Site, module: str, expression: str) -> Any:

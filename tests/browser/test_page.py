@@ -8,7 +8,8 @@ from playwright.sync_api import expect
 from tests.browser.conftest import PHONE, Site
 from tests.e2e.farm import ADMIN_TOKEN
 
-pytestmark = pytest.mark.slow
+# Together on one worker: conftest.py says why.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 
 def test_a_wrong_token_is_explained_and_the_right_one_opens_the_farm(fresh_site: Site) -> None:
