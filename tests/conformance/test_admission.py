@@ -129,11 +129,11 @@ async def test_two_agents_of_one_name_that_join_at_once_do_not_both_get_in(farm:
 async def test_a_manifest_is_answered_with_what_is_missing(farm: Farm) -> None:
     blobs = [BlobRef(sha256=digest(name), size=3) for name in ("a", "b", "a")]
     pack = Manifest(main="x.blend", files=[ManifestFile(path="x.blend", size=9, blobs=blobs)])
-    first = await farm.database.write(assets.register_pack, pack)
+    first = await farm.register_pack(pack)
     assert {blob.sha256 for blob in first.missing} == {digest("a"), digest("b")}
     await farm.database.write(assets.record_blob, digest("a"), 3)
     await farm.database.write(assets.record_blob, digest("a"), 3)
-    second = await farm.database.write(assets.register_pack, pack)
+    second = await farm.register_pack(pack)
     assert [blob.sha256 for blob in second.missing] == [digest("b")]
     assert second.id == first.id
     assert await farm.database.read(assets.blob_size, digest("a")) == 3
@@ -142,15 +142,15 @@ async def test_a_manifest_is_answered_with_what_is_missing(farm: Farm) -> None:
 
 async def test_a_manifest_that_lies_about_sizes_is_refused(farm: Farm) -> None:
     await farm.database.write(assets.record_blob, digest("scene"), 4)
-    lie = await refused(farm.database.write(assets.register_pack, manifest()))
+    lie = await refused(farm.register_pack(manifest()))
     assert lie.code == ErrorCode.INVALID
     assert "has 3 bytes, but it has 4" not in lie.message
     assert "3 bytes, but it has 4" in lie.message
     two = [BlobRef(sha256=digest("a"), size=1), BlobRef(sha256=digest("a"), size=2)]
     contradiction = Manifest(main="x.blend", files=[ManifestFile(path="x.blend", size=3, blobs=two)])
-    assert (await refused(farm.database.write(assets.register_pack, contradiction))).code == ErrorCode.INVALID
+    assert (await refused(farm.register_pack(contradiction))).code == ErrorCode.INVALID
     outside = Manifest(main="../x.blend", files=[ManifestFile(path="../x.blend", size=0, blobs=[])])
-    assert "'..'" in (await refused(farm.database.write(assets.register_pack, outside))).message
+    assert "'..'" in (await refused(farm.register_pack(outside))).message
 
 
 async def test_an_agent_reads_only_the_packs_it_was_given_work_on(farm: Farm) -> None:
@@ -187,7 +187,7 @@ async def test_a_request_is_refused_with_every_wrong_field(farm: Farm) -> None:
 async def test_a_job_without_its_pack_or_blobs_is_refused(farm: Farm) -> None:
     strange = await farm.request(pack="0" * 64)
     assert (await refused(farm.database.write(submit.submit, strange, "ana"))).code == ErrorCode.NOT_FOUND
-    answer = await farm.database.write(assets.register_pack, manifest("not uploaded"))
+    answer = await farm.register_pack(manifest("not uploaded"))
     early = await farm.request(pack=answer.id)
     no = await refused(farm.database.write(submit.submit, early, "ana"))
     assert (no.code, no.fields) == (ErrorCode.MISSING_BLOBS, {"missing": [digest("not uploaded")]})
