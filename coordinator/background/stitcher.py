@@ -7,13 +7,13 @@ from pathlib import Path
 
 from coordinator.db.engine import Database
 from coordinator.domain.timing import Timing
-from coordinator.media.ffmpeg import MediaError, find_ffmpeg
+from coordinator.media.ffmpeg import MediaError, NoRoom, find_ffmpeg
 from coordinator.media.stitch import stitch
 from coordinator.protocol import ImageFormat
 from coordinator.services import stitching
 from coordinator.services.errors import Refused
 from coordinator.services.stitching import StitchTask
-from coordinator.store import BlobStore, StoreError
+from coordinator.store import BlobStore, StoreError, StoreFull
 
 log = logging.getLogger(__name__)
 
@@ -72,21 +72,28 @@ class Stitcher:
             log.info("job %d: %s", task.job_id, refusal.message)
 
     async def _make(self, task: StitchTask) -> None:
-        folder = await self._store.work_folder()
         try:
-            sha256, size = await self._store.put_file(await self._film(task, folder))
+            sha256, size = await self._film(task)
+        except (NoRoom, StoreFull) as error:
+            log.warning("job %d: no room for the video, it is made later: %s", task.job_id, error)
+            await self._database.write(stitching.postpone, task, str(error), self._timing)
         except (MediaError, StoreError) as error:
             log.warning("job %d: no video: %s", task.job_id, error)
             await self._database.write(stitching.fail, task, str(error))
         else:
             await self._database.write(stitching.finish, task, sha256, size)
-        finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
-    async def _film(self, task: StitchTask, folder: Path) -> Path:
+    async def _film(self, task: StitchTask) -> tuple[str, int]:
+        """Have the film in the store; return its digest and its length in bytes."""
         ffmpeg = await asyncio.to_thread(find_ffmpeg, self._ffmpeg)
         sound = await self._store.fetch(task.sound_sha256) if task.sound_sha256 is not None else None
-        return await stitch(ffmpeg, await self._pictures(task), ImageFormat(task.format), task.fps, sound, folder)
+        pictures = await self._pictures(task)
+        folder = await self._store.work_folder()
+        try:
+            film = await stitch(ffmpeg, pictures, ImageFormat(task.format), task.fps, sound, folder)
+            return await self._store.put_file(film)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _pictures(self, task: StitchTask) -> list[Path]:
         pictures: list[Path] = []

@@ -58,6 +58,16 @@ class DatabaseClosed(RuntimeError):
     """The database was used after :meth:`Database.close`."""
 
 
+class DatabaseFull(Exception):
+    """The database's disk has no room for a change; nothing was changed, and the same call may succeed later."""
+
+    def __init__(self) -> None:
+        """Say so to people."""
+        super().__init__(
+            "The disk of the coordinator's database is full: make room there, and the farm goes on by itself."
+        )
+
+
 class Database(abc.ABC):
     """Runs functions in transactions and publishes their notices."""
 
@@ -73,9 +83,9 @@ class Database(abc.ABC):
     ) -> R:
         """Run ``function(tx, …)`` in a transaction; commit, publish its notices, and return what it returned.
 
-        What it raises rolls its changes back, alone, and is raised here.  The function may be run more than once
-        (serialisation failures): it must have no effect outside of the transaction.  Once started it is carried to
-        its end even when the caller is cancelled.
+        What it raises rolls its changes back, alone, and is raised here; DatabaseFull, if there is no room.  The
+        function may be run more than once (serialisation failures): it must have no effect outside of the
+        transaction.  Once started it is carried to its end even when the caller is cancelled.
         """
 
     @abc.abstractmethod

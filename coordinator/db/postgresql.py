@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from coordinator.db.engine import Clock, Database, DatabaseClosed, Transaction
+from coordinator.db.engine import Clock, Database, DatabaseClosed, DatabaseFull, Transaction
 from coordinator.db.migrate import upgrade
 
 P = ParamSpec("P")
@@ -23,6 +23,7 @@ ATTEMPTS = 6
 #: serialization_failure, deadlock_detected and unique_violation: another transaction was faster.  Run again, this one
 #: sees what the other has done, such as the agent that has just taken the same name.
 _RETRIED = {"40001", "40P01", "23505"}
+_DISK_FULL = "53100"
 #: Any number that nobody else uses: coordinators that start at once migrate one after the other.
 _MIGRATION_LOCK = 0x52464D47
 
@@ -65,7 +66,12 @@ class PostgresDatabase(Database):
             self._publish(tx.notices)
             return result
 
-        return await asyncio.get_running_loop().run_in_executor(self._writers, _retried, once)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._writers, _retried, once)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) == _DISK_FULL:
+                raise DatabaseFull from error
+            raise
 
     async def read(self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run ``function(tx, …)`` over a snapshot; see :meth:`Database.read`."""

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from coordinator.db.engine import Clock, Database, DatabaseClosed, Notice, Transaction
+from coordinator.db.engine import Clock, Database, DatabaseClosed, DatabaseFull, Notice, Transaction
 from coordinator.db.migrate import upgrade
 
 P = ParamSpec("P")
@@ -141,7 +142,10 @@ class SqliteDatabase(Database):
                     savepoint = conn.begin_nested()
                     try:
                         result = unit.run(tx)
-                    except Exception as error:  # noqa: BLE001 - it belongs to whoever asked for the unit
+                    except Exception as error:
+                        if _is_full(error):
+                            # SQLite may have taken back the whole group, savepoints and all.
+                            raise
                         savepoint.rollback()
                         failed.append((unit.future, error))
                     else:
@@ -150,13 +154,18 @@ class SqliteDatabase(Database):
                         notices += tx.notices
         except Exception as error:  # noqa: BLE001 - the disk is full, say: no unit of the group is in the file
             for unit in units:
-                unit.future.set_exception(error)
+                unit.future.set_exception(DatabaseFull() if _is_full(error) else error)
             return
         self._publish(list(dict.fromkeys(notices)))
         for future, result in done:
             future.set_result(result)
         for future, problem in failed:
             future.set_exception(problem)
+
+
+def _is_full(error: Exception) -> bool:
+    original = error.orig if isinstance(error, DBAPIError) else None
+    return isinstance(original, sqlite3.Error) and original.sqlite_errorname == "SQLITE_FULL"
 
 
 def _engine(url: str, *, writes: bool) -> Engine:

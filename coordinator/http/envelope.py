@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 
 from coordinator import protocol
+from coordinator.db.engine import DatabaseFull
 from coordinator.protocol import ErrorBody, ErrorCode, ErrorEnvelope
 from coordinator.services.errors import Refused
 from coordinator.store import BlobMissing, ContentMismatch, StoreError, StoreFull
@@ -73,6 +74,9 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return error_response(request, refusal)
     except StoreError as error:
         return error_response(request, _store_refusal(error))
+    except DatabaseFull as error:
+        log.error("%s", error)  # noqa: TRY400 - where it happened says nothing
+        return error_response(request, Refused(ErrorCode.DISK_FULL, str(error), {"retry_after": 10}))
     except web.HTTPException as error:
         if error.status < 400:
             raise

@@ -19,6 +19,10 @@ class MediaError(Exception):
     """A film could not be made or is not what it should be; the text is a sentence for people."""
 
 
+class NoRoom(MediaError):
+    """The disk is full; the same film may be made later."""
+
+
 def find_ffmpeg(preset: str | None) -> Path:
     """Return an ffmpeg that can encode H.264: ``preset`` if given, else the system's, else imageio-ffmpeg's.  Blocks.
 
@@ -63,6 +67,7 @@ async def run_ffmpeg(argv: list[str], on_line: Callable[[str], None]) -> None:
 
     Raises:
         MediaError: it did not start or did not succeed; with the last lines it said.
+        NoRoom: because the disk is full.
     """
     try:
         process = await asyncio.create_subprocess_exec(
@@ -82,7 +87,10 @@ async def run_ffmpeg(argv: list[str], on_line: Callable[[str], None]) -> None:
             process.kill()
             await process.wait()
     if code != 0:
-        raise MediaError(f"ffmpeg failed (exit code {code}): {' / '.join(said) or 'it gave no reason'}")
+        reason = " / ".join(said) or "it gave no reason"
+        # ffmpeg knows no other language, and tells a full disk in no other way.
+        kind = NoRoom if "No space left on device" in reason else MediaError
+        raise kind(f"ffmpeg failed (exit code {code}): {reason}")
 
 
 async def _read_lines(stream: asyncio.StreamReader, on_line: Callable[[str], None]) -> None:

@@ -1,12 +1,13 @@
 """Make a job's film and check it picture by picture."""
 
 import asyncio
+import errno
 import math
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from coordinator.media.ffmpeg import MediaError, run_ffmpeg
+from coordinator.media.ffmpeg import MediaError, NoRoom, run_ffmpeg
 from coordinator.media.film import Film, decode_argv, encode_argv, exact_rate
 from coordinator.media.pictures import BadPicture, read_picture
 from coordinator.protocol import ImageFormat
@@ -33,8 +34,13 @@ async def stitch(
 
     Raises:
         MediaError: ffmpeg failed, or the film has not exactly these frames and this length.
+        NoRoom: the disk is full.
     """
-    film = await asyncio.to_thread(_prepare, pictures, kind, fps, sound, folder)
+    try:
+        film = await asyncio.to_thread(_prepare, pictures, kind, fps, sound, folder)
+    except OSError as error:
+        problem = NoRoom if error.errno in (errno.ENOSPC, errno.EDQUOT) else MediaError
+        raise problem(f"The frames cannot be numbered in {folder}: {error.strerror}.") from error
     target = folder / "film.mp4"
     await run_ffmpeg(encode_argv(ffmpeg, film, target), lambda _line: None)
     await _check(ffmpeg, film, target)

@@ -101,6 +101,19 @@ def fail(tx: Transaction, task: StitchTask, reason: str) -> None:
     )
 
 
+def postpone(tx: Transaction, task: StitchTask, reason: str, timing: Timing) -> None:
+    """Have a video made later, for there is no room for it now; this attempt does not count.
+
+    Raises:
+        Refused: CONFLICT, the claim was lost.
+    """
+    job = _lock_claimed(tx, task)
+    tell(tx, job, "stitch_postponed", f"The video is made as soon as there is room for it: {reason}")
+    # The claim is kept and runs out: that is the pause until the next attempt.
+    expires_at = tx.now + timedelta(seconds=timing.stitch_seconds)
+    update_job(tx, job, stitch_expires_at=expires_at, stitch_claims=job.stitch_claims - 1)
+
+
 def give_back(tx: Transaction, task: StitchTask) -> None:
     """Let another stitcher begin anew, as when this coordinator stops; this attempt does not count.
 

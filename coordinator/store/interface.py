@@ -48,7 +48,11 @@ class BlobStore(Protocol):
         """
 
     async def work_folder(self) -> Path:
-        """Return a new empty folder for making files.  The caller removes it; :meth:`sweep` removes forgotten ones."""
+        """Return a new empty folder for making files.  The caller removes it; :meth:`sweep` removes forgotten ones.
+
+        Raises:
+            StoreFull: there is no room.
+        """
 
     async def size(self, sha256: str) -> int | None:
         """Return a blob's length in bytes, or None when it is absent."""

@@ -93,6 +93,8 @@ class LocalBlobStore:
         """Return a new empty folder; see :meth:`BlobStore.work_folder`."""
 
         def make() -> Path:
+            if shutil.disk_usage(self._unfinished).free < self._reserve_bytes:
+                raise _full(self._unfinished)
             try:
                 return Path(tempfile.mkdtemp(dir=self._unfinished))
             except OSError as error:
@@ -246,6 +248,4 @@ def _store_error(error: OSError, path: Path) -> StoreError:
 
 
 def _full(folder: Path) -> StoreFull:
-    return StoreFull(
-        f"The coordinator's disk is full (folder {folder}): make room there, the upload then goes on by itself."
-    )
+    return StoreFull(f"The coordinator's disk is full (folder {folder}): make room there, and it goes on by itself.")

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from coordinator.db.engine import WORK, Database, DatabaseClosed, Notice, Transaction, open_database
+from coordinator.db.engine import WORK, Database, DatabaseClosed, DatabaseFull, Notice, Transaction, open_database
 from coordinator.db.schema import blobs
 from tests.conformance.farm import SetClock, digest
 
@@ -152,3 +152,26 @@ async def test_a_transaction_that_lost_a_race_is_run_again(database: Database) -
 def test_other_urls_are_refused_with_what_is_possible(url: str) -> None:
     with pytest.raises(ValueError, match="sqlite:///PATH"):
         open_database(url, SetClock())
+
+
+async def test_a_full_disk_changes_nothing_and_passes(database: Database) -> None:
+    def limit(tx: Transaction, pages: int) -> None:
+        tx.conn.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    def overflow(tx: Transaction) -> None:
+        add(tx, "a")
+        if database.kind == "postgresql":
+            # What the server says when its disk is full, which cannot be brought about here.
+            tx.conn.exec_driver_sql("DO $$ BEGIN RAISE SQLSTATE '53100'; END $$")
+        for number in range(1000):
+            add(tx, f"b{number}")
+
+    if database.kind == "sqlite":
+        await database.write(limit, 1)
+    with pytest.raises(DatabaseFull):
+        await database.write(overflow)
+    assert await database.read(known) == set()
+    if database.kind == "sqlite":
+        await database.write(limit, 1_000_000)
+    await database.write(add, "a")
+    assert await database.read(known) == {digest("a")}

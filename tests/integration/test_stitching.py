@@ -8,7 +8,7 @@ import pytest
 
 from coordinator.background import stitcher
 from coordinator.keys import STORE
-from coordinator.media.ffmpeg import MediaError
+from coordinator.media.ffmpeg import MediaError, NoRoom
 from coordinator.media.stitch import stitch
 from tests.integration.coordinator import RunningCoordinator
 from tests.integration.test_rendering import ended
@@ -106,3 +106,26 @@ async def test_one_that_breaks_does_not_stop_the_next(
     job = await ended(small_farm, first)
     assert job["state"] == "completed"
     assert broken
+
+
+async def test_a_full_disk_delays_a_video(small_farm: RunningCoordinator, monkeypatch: pytest.MonkeyPatch) -> None:
+    full: list[int] = []
+
+    async def filling(*arguments: object) -> Path:
+        if not full:
+            full.append(1)
+            raise NoRoom("ffmpeg failed (exit code 228): No space left on device")
+        return await stitch(*arguments)  # type: ignore[arg-type] # handed on as they came
+
+    monkeypatch.setattr(stitcher, "stitch", filling)
+    small_farm.settings = msgspec.structs.replace(small_farm.settings, lease_seconds=1.0, report_seconds=0.5)
+    await small_farm.stop()
+    await small_farm.start()
+    job = await ended(small_farm, await rendered(small_farm))
+    assert (job["state"], job["video_ready"]) == ("completed", True)
+    history = (await small_farm.ask("GET", f"jobs/{job['id']}/events"))["items"]
+    assert [event["kind"] for event in history if event["kind"].startswith("stitch_")] == [
+        "stitch_begun",
+        "stitch_postponed",
+        "stitch_begun",
+    ]
