@@ -219,8 +219,10 @@ class Session:
 
 
 def _ending(status: int) -> str:
-    if status == -signal.SIGKILL:
+    # What starts Blender (a script, a sandbox) ends as shells do when a signal ended it: with 128 and its number.
+    number = -status if status < 0 else status - 128
+    if number == signal.SIGKILL:
         return "was killed (SIGKILL), most often because the machine ran out of memory,"
-    if status < 0:
-        return f"crashed ({signal.Signals(-status).name})"
+    if number in set(signal.Signals):
+        return f"crashed ({signal.Signals(number).name})"
     return f"ended by itself (exit status {status})"

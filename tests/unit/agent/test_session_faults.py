@@ -72,10 +72,12 @@ async def test_never_ready(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGKILL"])
-async def test_crash_names_the_signal(tmp_path: Path, name: str) -> None:
-    error = await failing_open(
-        tmp_path, f"commands.readline()\nos.write(2, b'out of luck')\nos.kill(os.getpid(), signal.{name})"
-    )
+@pytest.mark.parametrize(
+    "die", ["os.kill(os.getpid(), signal.{})", "os._exit(128 + signal.{})"], ids=["itself", "shell"]
+)
+async def test_crash_names_the_signal(tmp_path: Path, name: str, die: str) -> None:
+    # What starts a Blender, such as a shell script, tells of its signal in the exit status.
+    error = await failing_open(tmp_path, f"commands.readline()\nos.write(2, b'out of luck')\n{die.format(name)}")
     assert error.code == "crashed"
     assert name in error.message
     assert "opening the file" in error.message
