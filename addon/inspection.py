@@ -117,5 +117,6 @@ def _refusal(blend: Path, header: BlendHeader, scene: str | None, found: dict[st
 
 
 def _last_line(log: Path) -> str:
-    said = log.read_text(errors="replace").strip().splitlines()
+    # An executable says that it quits whatever the reason.
+    said = [line for line in log.read_text(errors="replace").splitlines() if line.strip() not in ("", "Blender quit")]
     return said[-1] if said else ""

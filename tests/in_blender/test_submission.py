@@ -1,5 +1,6 @@
 """What is read from real scenes, and what real Blender makes of files that are broken."""
 
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -191,7 +192,8 @@ def _broken(blend: Path, folder: Path) -> Iterator[tuple[Path, str]]:
     for name, content, words in (
         ("half", data[: len(data) // 2], "damaged"),
         ("head", data[:2000], "damaged"),
-        ("newer", data[:9] + b"499" + data[12:3000], "4.99"),
+        # Three digits of version; from 5.0 on four.
+        ("newer", re.sub(rb"(?<=v)(0?)\d{3}", rb"\g<1>999", data[:3000], count=1), "9.99"),
         ("packed", zlib.compress(data, wbits=31)[:20000], "damaged"),
     ):
         path = folder / f"{name}.blend"
@@ -234,5 +236,7 @@ def test_an_executable_is_given_the_program_as_blender_takes_it(blend: Path, tmp
 def test_a_blender_that_cannot_start_is_told_apart(blend: Path) -> None:
     with pytest.raises(InspectionError, match="cannot be started"):
         inspect(blend, read_header(blend), None, ["/bin/false"])
+    with pytest.raises(InspectionError, match=r"cannot be started: no display$"):
+        inspect(blend, read_header(blend), None, ["sh", "-c", "echo no display; echo; echo Blender quit; exit 1"])
     with pytest.raises(InspectionError, match="no Blender at"):
         find_blender("/nowhere/blender")
