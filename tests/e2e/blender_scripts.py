@@ -16,7 +16,7 @@ import json, math, struct, sys, wave
 from pathlib import Path
 import bpy
 
-folder, options = Path(sys.argv[1]), json.loads(sys.argv[2])
+folder, options = Path(sys.argv[-2]), json.loads(sys.argv[-1])
 folder.mkdir(parents=True, exist_ok=True)
 bpy.ops.wm.read_factory_settings(use_empty=True)
 scene = bpy.context.scene
@@ -105,10 +105,13 @@ sys.stdout.flush()
 os._exit(0)
 """
 
+_MODULE = [sys.executable, "-c"]
+_PROGRAM_FOLLOWS = ["--background", "--factory-startup", "--python-exit-code", "1", "--python-expr"]
 
-def _run_blender(script: str, *arguments: str) -> None:
+
+def _run_blender(start: list[str], script: str, *arguments: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
+        [*start, script, *arguments],
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -118,9 +121,10 @@ def _run_blender(script: str, *arguments: str) -> None:
     assert done.returncode == 0, f"Blender exited with {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
 
 
-def make_scene(folder: Path, **options: Any) -> Path:
+def make_scene(folder: Path, *, executable: Path | None = None, **options: Any) -> Path:
     """Have Blender make a turning textured cube in ``folder``; return its .blend.
 
+    It is this Python's ``bpy`` that makes it, or else the ``executable``.
     Options: frames (first, last), resolution, samples, engine, image_settings (of scene.render.image_settings, in the
     order to set them), camera, sound, compress.
     """
@@ -136,7 +140,8 @@ def make_scene(folder: Path, **options: Any) -> Path:
     }
     unknown = options.keys() - defaults.keys()
     assert not unknown, unknown
-    _run_blender(_MAKE_SCENE, str(folder), json.dumps(defaults | options))
+    start = _MODULE if executable is None else [str(executable), *_PROGRAM_FOLLOWS]
+    _run_blender(start, _MAKE_SCENE, str(folder), json.dumps(defaults | options))
     return folder / "shot.blend"
 
 
@@ -146,5 +151,5 @@ def render_locally(blend: Path, folder: Path, frames: list[int], **options: Any)
     Options: scene, samples, percentage, format; each left out means the scene's own.
     """
     folder.mkdir(parents=True)
-    _run_blender(_RENDER_LOCALLY, str(blend), str(folder), json.dumps({"frames": frames, **options}))
+    _run_blender(_MODULE, _RENDER_LOCALLY, str(blend), str(folder), json.dumps({"frames": frames, **options}))
     return sorted(folder.iterdir())

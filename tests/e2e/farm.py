@@ -95,7 +95,7 @@ class Farm:
         wait_until(lambda: ready.exists() or None, "the coordinator listened", process)
         self.port = int(json.loads(ready.read_text())["url"].rsplit(":", 1)[1].rstrip("/"))
 
-    def start_agent(self, name: str) -> subprocess.Popen[bytes]:
+    def start_agent(self, name: str, *options: str) -> subprocess.Popen[bytes]:
         ready = self.folder / f"{name}.ready"
         ready.unlink(missing_ok=True)
         process = self._spawn(
@@ -110,6 +110,7 @@ class Farm:
                 str(self.folder / name),
                 "--ready-file",
                 str(ready),
+                *options,
             ],
             RENDERFARM_JOIN_TOKEN=JOIN_TOKEN,
         )

@@ -7,8 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-#: Pythons whose ``bpy`` the session tests try; more of them in RENDERFARM_TEST_BPY_PYTHONS, separated by ``:``.
-PYTHONS = [sys.executable, *filter(None, os.environ.get("RENDERFARM_TEST_BPY_PYTHONS", "").split(":"))]
+from agent.blender.locate import Blender
+
+#: What the session tests try: this Python's ``bpy``, and what RENDERFARM_TEST_BLENDERS names.  Those are Pythons with a
+#: ``bpy`` and ``blender`` executables, separated by ``:``.
+BLENDERS = [
+    Blender((0, 0, 0), "bpy" if path.name.startswith("python") else "executable", path)
+    for path in map(Path, [sys.executable, *filter(None, os.environ.get("RENDERFARM_TEST_BLENDERS", "").split(":"))])
+]
 
 #: By name: what ``image_settings`` are set to.
 FORMATS: dict[str, dict[str, str]] = {
@@ -25,7 +31,7 @@ _PRELUDE = """
 import json, os, sys
 from pathlib import Path
 import bpy
-arguments = json.loads(sys.argv[1])
+arguments = json.loads(sys.argv[-1])
 
 def small_scene(scene):
     scene.render.engine = "CYCLES"
@@ -164,12 +170,16 @@ if bpy.app.build_options.audaspace:  # the bpy module of 4.2 is built without
 """
 
 
-def plain_blender(python: str, body: str, folder: Path, **arguments: Any) -> str:
+def plain_blender(blender: Blender, body: str, folder: Path, **arguments: Any) -> str:
     """Run ``body`` in a Blender of its own and return what it printed."""
     program = folder / "program.py"
     program.write_text(_PRELUDE + body + _END)
+    start = {
+        "bpy": ["-I", str(program)],
+        "executable": ["--background", "--factory-startup", "--python-exit-code", "1", "--python", str(program), "--"],
+    }
     done = subprocess.run(
-        [python, "-I", str(program), json.dumps({"folder": str(folder), **arguments})],
+        [str(blender.path), *start[blender.kind], json.dumps({"folder": str(folder), **arguments})],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -18,12 +18,12 @@ from agent.blender.output import Configured, Progress, Rendered
 from agent.blender.session import Limits, Session, SessionError
 from coordinator.protocol import ImageFormat, RenderSpec
 from tests.in_blender.session_scenes import (
+    BLENDERS,
     FORMATS,
     HEIGHT,
     MAKE_FORMATS,
     MAKE_OTHERS,
     PLAIN_RENDER,
-    PYTHONS,
     WIDTH,
     plain_blender,
 )
@@ -34,20 +34,20 @@ FRAMES = (1, 2, 3)
 SCENE = RenderSpec(scene="Scene")
 
 
-@pytest.fixture(scope="module", params=PYTHONS, ids=lambda python: Path(python).parents[1].name)
-def python(request: pytest.FixtureRequest) -> str:
-    """Return a Python with a bpy of its own."""
-    path: str = request.param
-    return path
+@pytest.fixture(scope="module", params=BLENDERS, ids=lambda blender: "-".join(blender.path.parts[-3:]))
+def blender(request: pytest.FixtureRequest) -> Blender:
+    """Return a Blender to have sessions with."""
+    found: Blender = request.param
+    return found
 
 
 @pytest.fixture(scope="module")
-def scenes(python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def scenes(blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with all scenes, and in ``plain/`` what Blender itself renders from them."""
     folder = tmp_path_factory.mktemp("scenes")
-    plain_blender(python, MAKE_FORMATS, folder, formats=FORMATS, elsewhere=str(folder / "elsewhere"))
-    plain_blender(python, MAKE_OTHERS, folder)
-    plain_blender(python, PLAIN_RENDER, folder, names=list(FORMATS), settings={}, first=FRAMES[0], last=FRAMES[-1])
+    plain_blender(blender, MAKE_FORMATS, folder, formats=FORMATS, elsewhere=str(folder / "elsewhere"))
+    plain_blender(blender, MAKE_OTHERS, folder)
+    plain_blender(blender, PLAIN_RENDER, folder, names=list(FORMATS), settings={}, first=FRAMES[0], last=FRAMES[-1])
     # The comparison itself wrote there; the farm must not.
     for stray in sorted((folder / "elsewhere").rglob("*"), reverse=True):
         stray.unlink()
@@ -55,9 +55,9 @@ def scenes(python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def session(python: str, tmp_path: Path) -> AsyncIterator[Session]:
+async def session(blender: Blender, tmp_path: Path) -> AsyncIterator[Session]:
     """A session that has nothing open."""
-    started = await Session.start(Blender((0, 0, 0), "bpy", Path(python)), tmp_path / "blender.log")
+    started = await Session.start(blender, tmp_path / "blender.log")
     try:
         yield started
     finally:
@@ -241,7 +241,7 @@ async def test_workbench_has_no_samples(session: Session, scenes: Path) -> None:
 
 
 async def test_missing_texture_is_named_and_a_moved_one_found(
-    python: str, session: Session, scenes: Path, tmp_path: Path
+    blender: Blender, session: Session, scenes: Path, tmp_path: Path
 ) -> None:
     opened = await session.open(scenes / "textured.blend", {})
     assert [(file.kind, file.name, file.path) for file in opened.missing] == [
@@ -249,7 +249,7 @@ async def test_missing_texture_is_named_and_a_moved_one_found(
     ]
     await session.configure(SCENE, ImageFormat.PNG, "CPU", 1)
     await render(session, tmp_path, 1, "png")
-    second = await Session.start(Blender((0, 0, 0), "bpy", Path(python)), tmp_path / "second.log")
+    second = await Session.start(blender, tmp_path / "second.log")
     try:
         found = await second.open(scenes / "textured.blend", {"/home/ana/textures": str(scenes)})
         assert found.missing == []
@@ -311,7 +311,7 @@ async def test_file_that_does_not_open(session: Session, damaged: dict[str, Path
     assert "\n" not in raised.value.message
 
 
-async def test_killed_while_rendering(python: str, session: Session, scenes: Path, tmp_path: Path) -> None:
+async def test_killed_while_rendering(blender: Blender, session: Session, scenes: Path, tmp_path: Path) -> None:
     await session.open(scenes / "png8.blend", {})
     await session.configure(RenderSpec(scene="Scene", samples=1_000_000), ImageFormat.PNG, "CPU", 1)
 
@@ -321,7 +321,7 @@ async def test_killed_while_rendering(python: str, session: Session, scenes: Pat
     with pytest.raises(SessionError, match="SIGKILL") as raised:
         await session.render(1, tmp_path / "1.png", tmp_path / "1.jpg", None, kill)
     assert raised.value.code == "crashed"
-    fresh = await Session.start(Blender((0, 0, 0), "bpy", Path(python)), tmp_path / "fresh.log")
+    fresh = await Session.start(blender, tmp_path / "fresh.log")
     try:
         await fresh.open(scenes / "png8.blend", {})
         await fresh.configure(SCENE, ImageFormat.PNG, "CPU", 1)
@@ -344,8 +344,7 @@ async def test_blender_ends_with_the_agent_even_while_it_renders(
     assert "exit status 4" in raised.value.message
 
 
-async def test_frame_that_takes_too_long(python: str, scenes: Path, tmp_path: Path) -> None:
-    blender = Blender((0, 0, 0), "bpy", Path(python))
+async def test_frame_that_takes_too_long(blender: Blender, scenes: Path, tmp_path: Path) -> None:
     session = await Session.start(blender, tmp_path / "blender.log", Limits(render=1.0))
     await session.open(scenes / "png8.blend", {})
     await session.configure(RenderSpec(scene="Scene", samples=1_000_000), ImageFormat.PNG, "CPU", 1)

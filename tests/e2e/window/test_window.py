@@ -9,30 +9,22 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from tests.e2e.executable import PROJECT, ROOT_PATIENCE, WINDOW_ROOT, make_window_root
 from tests.e2e.farm import ADMIN_TOKEN, running_farm, wait_until
 from tests.fakes.held_uploads import held_uploads
 
 pytestmark = [pytest.mark.slow, pytest.mark.window]
 
 HERE = Path(__file__).parent
-PROJECT = HERE.parents[2]
-#: Seconds: for the whole visit, and before it for making the root where it was not made yet.
-PATIENCE, ROOT_PATIENCE = 240.0, 900.0
+#: Seconds, for the whole visit.
+PATIENCE = 240.0
 #: Where the root has the desk.
 INSIDE = PurePosixPath("/tmp/window")  # noqa: S108 - not of this machine
 
 
-@pytest.fixture(scope="module")
-def window_root() -> Path:
-    """The script that runs commands in a Debian with a Blender window."""
-    script = PROJECT / "deploy" / "window_root.sh"
-    done = subprocess.run([script], capture_output=True, text=True, timeout=ROOT_PATIENCE, check=False)
-    assert done.returncode == 0, done.stderr
-    return script
-
-
 @pytest.mark.timeout(ROOT_PATIENCE + 2 * PATIENCE)
-def test_an_artist_submits_and_follows_a_job(window_root: Path, tmp_path: Path) -> None:
+def test_an_artist_submits_and_follows_a_job(tmp_path: Path) -> None:
+    make_window_root()
     desk = tmp_path / "desk"
     desk.mkdir()
     for name in ("artist.py", "scene.py", "desk.sh"):
@@ -46,7 +38,7 @@ def test_an_artist_submits_and_follows_a_job(window_root: Path, tmp_path: Path) 
         log = tmp_path / "desk.log"
         with log.open("wb") as output:
             visit = subprocess.Popen(
-                [window_root, "run", desk, "sh", "desk.sh", extension.name, farm.url, ADMIN_TOKEN],
+                [WINDOW_ROOT, "run", desk, "sh", "desk.sh", extension.name, farm.url, ADMIN_TOKEN],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
