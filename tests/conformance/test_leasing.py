@@ -6,9 +6,11 @@ from operator import itemgetter
 import pytest
 from sqlalchemy import text
 
+from coordinator.background.lease_reaper import LeaseReaper
 from coordinator.db import leasing
-from coordinator.db.engine import Transaction
+from coordinator.db.engine import DatabaseFull, Transaction
 from coordinator.db.schema import chunks
+from coordinator.domain.timing import Timing
 from coordinator.protocol import BlenderBuild, ErrorCode, Stage
 from coordinator.services import expiry, leases, views
 from coordinator.services.errors import Refused
@@ -227,3 +229,24 @@ async def test_the_claim_query_reads_its_index_and_nothing_else(farm: Farm) -> N
     # In the index's own order: without sorting.
     assert "TEMP B-TREE" not in plan
     assert "Sort" not in plan
+
+
+async def test_a_full_disk_costs_no_agent_its_lease(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nothing can be written, no report can be taken note of either."""
+
+    def full(_tx: Transaction, _timing: Timing) -> int:
+        raise DatabaseFull
+
+    ant = await farm.agent()
+    await farm.submit("1-3")
+    grant = await farm.must_lease(ant)
+    reaper = LeaseReaper(farm.database, farm.timing)
+    farm.clock.advance(farm.timing.lease_seconds)
+    with monkeypatch.context() as disk:
+        disk.setattr(expiry, "reap", full)
+        with pytest.raises(DatabaseFull):
+            await reaper.run_once()
+    assert await reaper.run_once() == 0
+    await farm.report(ant, grant)
+    farm.clock.advance(farm.timing.lease_seconds)
+    assert await reaper.run_once() == 1
