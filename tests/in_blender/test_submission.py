@@ -212,9 +212,9 @@ def test_broken_files_are_called_so_whatever_blender_does(blend: Path, tmp_path:
 def test_a_blender_that_dies_over_a_file_calls_it_damaged(blend: Path, signal: str) -> None:
     # 4.5 survives most broken files; other Blenders do not.
     dying = f"""
-import os, signal, sys, bpy
+import os, signal, sys, types, bpy
 def die(**_): os.kill(os.getpid(), signal.{signal})
-bpy.ops.wm.open_mainfile.__class__.__call__ = lambda *_, **__: die()
+bpy.ops = types.SimpleNamespace(wm=types.SimpleNamespace(open_mainfile=die))  # 5.2's operators cannot be changed
 exec(sys.argv[1])
 """
     with pytest.raises(InspectionError, match="damaged"):
