@@ -211,7 +211,9 @@ class CoordinatorClient:
         )
 
     def _unreachable(self, error: Exception) -> RetryError:
-        reason = str(error) or type(error).__name__
+        # aiohttp's text for a connection that ends within an answer is the answer's raw headers.
+        hung_up = isinstance(error, aiohttp.ServerDisconnectedError)
+        reason = "it hung up" if hung_up else str(error) or type(error).__name__
         return RetryError(f"The coordinator at {self._base} cannot be reached ({reason}).")
 
 

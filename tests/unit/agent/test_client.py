@@ -1,5 +1,6 @@
 """What an agent makes of answers that are not a coordinator's."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -37,6 +38,19 @@ async def report_to(server: TestServer, status: int) -> None:
 async def test_stranger_at_the_address_ends_nothing(stranger: TestServer, status: int) -> None:
     with pytest.raises(RetryError):
         await report_to(stranger, status)
+
+
+async def test_connection_that_ends_within_an_answer_is_told_in_words() -> None:
+    async def cut(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-msgpack\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(cut, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, aiohttp.ClientSession() as http:
+        client = CoordinatorClient(http, f"http://127.0.0.1:{port}")
+        with pytest.raises(RetryError, match="it hung up"):
+            await client.report("0" * 16, ReportRequest(stage=Stage.RENDERING))
 
 
 async def test_length_that_a_proxy_refuses_is_not_tried_again(stranger: TestServer) -> None:
