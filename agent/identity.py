@@ -57,9 +57,7 @@ class AgentFolder:
             self.root.chmod(0o700)
             self._lock = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise IdentityError(
-                f"The agent's folder {self.root} cannot be used ({error.strerror}); name another with --dir."
-            ) from error
+            raise self._unusable(error) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -83,16 +81,28 @@ class AgentFolder:
         return identity if identity.coordinator == self._coordinator else None
 
     def save(self, agent_id: int, token: str) -> None:
-        """Keep what the coordinator gave this agent, for this user's eyes only."""
+        """Keep what the coordinator gave this agent, for this user's eyes only.
+
+        Raises:
+            IdentityError: it cannot be written.
+        """
         identity = Identity(coordinator=self._coordinator, agent_id=agent_id, token=token)
         temporary = self._file.with_suffix(".new")
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(identity))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._file)
+        try:
+            temporary.unlink(missing_ok=True)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(msgspec.json.encode(identity))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._file)
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> IdentityError:
+        return IdentityError(
+            f"The agent's folder {self.root} cannot be used ({error.strerror}); mend that, or name another with --dir."
+        )
 
     @property
     def _file(self) -> Path:

@@ -1,5 +1,6 @@
 """Settings, identity, hardware and backoff: what an agent knows of itself."""
 
+import shutil
 import stat
 from pathlib import Path
 from random import Random
@@ -131,3 +132,14 @@ async def test_calls_are_repeated_until_they_are_answered(caplog: pytest.LogCapt
     assert len(slept) == 2
     assert slept[0] < slept[1]
     assert caplog.text.count("Away.") == 1
+
+
+def test_folder_that_went_away_is_a_sentence(tmp_path: Path) -> None:
+    folder = AgentFolder(tmp_path / "agent", "http://one")
+    folder.claim()
+    try:
+        shutil.rmtree(tmp_path / "agent")
+        with pytest.raises(IdentityError, match="--dir"):
+            folder.save(1, "rf_agent_one")
+    finally:
+        folder.release()
