@@ -273,15 +273,11 @@ def _joined(runs: list[Run]) -> tuple[Run, ...]:
     """Return the runs with neighbours of one step joined: ``1-5,6-10`` is ``1-10``."""
     joined: list[Run] = []
     for run in runs:
-        previous = joined[-1] if joined else None
-        if previous is None:
-            joined.append(run)
-            continue
-        merged = _merge(previous, run)
-        if merged is None:
-            joined.append(run)
-        else:
-            joined[-1] = merged
+        # What has just grown may now fit what came before it: 1,3,5-7:2 is 1-7:2.
+        while joined and (merged := _merge(joined[-1], run)) is not None:
+            joined.pop()
+            run = merged  # noqa: PLW2901 - the run, grown
+        joined.append(run)
     return tuple(joined)
 
 
