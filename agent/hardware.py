@@ -20,7 +20,7 @@ def read_hardware() -> Hardware:
     """Return this machine's processor, memory and NVIDIA cards; takes up to QUERY_TIMEOUT seconds."""
     return Hardware(
         hostname=socket.gethostname(),
-        os=platform.platform(terse=True),
+        os=_system_name(),
         cpu=_cpu_name(),
         cpu_count=psutil.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
@@ -53,6 +53,14 @@ def _nvidia_gpus() -> list[Gpu]:
     except (OSError, subprocess.SubprocessError):
         return []  # a driver without a card, or one that is being replaced
     return parse_gpus(answer.stdout)
+
+
+def _system_name() -> str:
+    """Return the operating system as people call it, such as ``Debian GNU/Linux 12 (bookworm)``."""
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        return platform.platform(terse=True)  # not Linux, or one that does not tell
 
 
 def _cpu_name() -> str:

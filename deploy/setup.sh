@@ -92,6 +92,7 @@ need_test_tools() {
     has_command mmdebstrap || need mmdebstrap "the window tests make a small system with a whole Blender in it"
     [[ $EUID -eq 0 ]] || has_command newuidmap || need uidmap "without it only root can make that system"
     has_command bwrap || need bubblewrap "the window tests run that system without touching this one"
+    has_command systemd-analyze || need systemd "the tests have systemd judge the units for its services"
     [[ -d /usr/share/fonts/truetype/dejavu ]] || need fonts-dejavu-core "pictures of the web page show text"
 }
 
