@@ -40,18 +40,7 @@ def fail_frame(tx: Transaction, job: Job, lease: Lease, frame: int, code: str, m
     if chunk is None:
         return job
     take_frame(tx, job, chunk, frame)
-    tried = attempts.insert_attempt(
-        tx.conn,
-        job_id=job.id,
-        frame=frame,
-        agent_id=lease.agent_id,
-        lease_id=lease.id,
-        code=code,
-        message=message,
-        at=tx.now,
-    )
-    data = {"frame": frame, "code": code, "attempt": tried, "agent_id": lease.agent_id}
-    tell(tx, job, "attempt_failed", f"Frame {frame} failed (attempt {tried}): {message}", data)
+    tried = _count_attempt(tx, job, lease, frame, code, message)
     if may_retry(tried, job.max_retries):
         check_chunk(tx, job, NEW, ChunkState.PENDING)
         chunks.insert_chunk(tx.conn, job, Span(frame, frame, 1), ChunkState.PENDING)
@@ -74,20 +63,27 @@ def fail_frame(tx: Transaction, job: Job, lease: Lease, frame: int, code: str, m
 
 def fail_whole_job(tx: Transaction, job: Job, lease: Lease, code: str, message: str) -> Job:
     """Count that an agent could not render the job at all: the lease ends, and too many of these end the job."""
+    tried = _count_attempt(tx, job, lease, None, code, message)
+    job = update_job(tx, job, whole_failures=tried)
+    job = end_lease(tx, job, lease, LeaseEnd.FAILED, "The agent could not render the job.")
+    if job.state == JobState.RUNNING and not may_retry(tried, job.max_retries):
+        job = end_job(tx, job, JobState.FAILED, message)
+    return job
+
+
+def _count_attempt(tx: Transaction, job: Job, lease: Lease, frame: int | None, code: str, message: str) -> int:
+    """Record a failed attempt at a frame, or at the whole job (None), and return how many there are by now."""
     tried = attempts.insert_attempt(
         tx.conn,
         job_id=job.id,
-        frame=None,
+        frame=frame,
         agent_id=lease.agent_id,
         lease_id=lease.id,
         code=code,
         message=message,
         at=tx.now,
     )
-    data = {"code": code, "attempt": tried, "agent_id": lease.agent_id}
-    tell(tx, job, "attempt_failed", f"The job could not be rendered (attempt {tried}): {message}", data)
-    job = update_job(tx, job, whole_failures=tried)
-    job = end_lease(tx, job, lease, LeaseEnd.FAILED, "The agent could not render the job.")
-    if job.state == JobState.RUNNING and not may_retry(tried, job.max_retries):
-        job = end_job(tx, job, JobState.FAILED, message)
-    return job
+    what = "The job could not be rendered" if frame is None else f"Frame {frame} failed"
+    data = {"frame": frame, "code": code, "attempt": tried, "agent_id": lease.agent_id}
+    tell(tx, job, "attempt_failed", f"{what} (attempt {tried}): {message}", data)
+    return tried
