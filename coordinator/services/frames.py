@@ -15,7 +15,7 @@ from coordinator.services.changes import end_frame, update_job
 from coordinator.services.endings import end_lease_if_empty, finish_if_done
 from coordinator.services.errors import Refused, lease_lost
 from coordinator.services.failures import fail_frame, leased_chunk, take_frame
-from coordinator.services.leases import lock_live, renew
+from coordinator.services.leases import lock_lease, lock_live, renew, require_live
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +83,11 @@ def record_frame(
     Raises:
         Refused: LEASE_LOST, MISSING_BLOBS, INVALID.
     """
-    known = leases.get(tx.conn, lease_id)
-    if known is None or known.agent_id != agent_id:
-        raise lease_lost()
+    job, lease = lock_lease(tx, agent_id, lease_id)
     # Under the lock: this very request, sent twice at once, must find what the other one recorded.
-    locked = jobs.lock(tx.conn, known.job_id)
-    if locked is not None and _recorded_before(tx, locked, known, frame, result):
+    if _recorded_before(tx, job, lease, frame, result):
         return FrameOutcome(status="repeated")
-    job, lease = lock_live(tx, agent_id, lease_id)
+    require_live(lease)
     chunk = leased_chunk(tx, job, lease, frame)
     if chunk is None:
         raise lease_lost()

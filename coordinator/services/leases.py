@@ -124,26 +124,36 @@ def renew(tx: Transaction, agent_id: int, lease_id: str, timing: Timing) -> None
         raise lease_lost()
 
 
+def lock_lease(tx: Transaction, agent_id: int, lease_id: str) -> tuple[Job, Lease]:
+    """Return an agent's lease, live or ended, and its job; under the job's lock no one else can change either.
+
+    Raises:
+        Refused: LEASE_LOST, it never had one of that id.
+    """
+    known = leases.get(tx.conn, lease_id)
+    job = jobs.lock(tx.conn, known.job_id) if known is not None and known.agent_id == agent_id else None
+    # Read again: it may have ended while we waited for the lock.
+    current = leases.get(tx.conn, lease_id) if job is not None else None
+    if job is None or current is None:
+        raise lease_lost()
+    return job, current
+
+
+def require_live(lease: Lease) -> None:
+    """Raise Refused (LEASE_LOST) for a lease that has ended."""
+    if lease.state != LeaseState.LIVE:
+        raise lease_lost()
+
+
 def lock_live(tx: Transaction, agent_id: int, lease_id: str) -> tuple[Job, Lease]:
     """Return an agent's live lease and its job, locked.
 
     Raises:
         Refused: LEASE_LOST, it has none of that id.
     """
-    found = _find_live(tx, agent_id, lease_id)
-    if found is None:
-        raise lease_lost()
-    return found
-
-
-def _find_live(tx: Transaction, agent_id: int, lease_id: str) -> tuple[Job, Lease] | None:
-    known = leases.get(tx.conn, lease_id)
-    job = jobs.lock(tx.conn, known.job_id) if known is not None and known.agent_id == agent_id else None
-    # Under the lock of its job no one else can end it.
-    current = leases.get(tx.conn, lease_id) if job is not None else None
-    if job is None or current is None or current.state != LeaseState.LIVE:
-        return None
-    return job, current
+    job, lease = lock_lease(tx, agent_id, lease_id)
+    require_live(lease)
+    return job, lease
 
 
 def is_live(tx: Transaction, lease_id: str) -> bool:
@@ -191,11 +201,10 @@ def _grant(tx: Transaction, agent: Agent, slot: int, job: Job, chunk: Chunk, tim
 
 def _grant_again(tx: Transaction, live: Lease, timing: Timing) -> LeaseGrant | None:
     """Return the grant of a live lease that its slot has lost sight of; None if nothing of it is left to render."""
-    found = _find_live(tx, live.agent_id, live.id)
-    if found is None:
+    job, live = lock_lease(tx, live.agent_id, live.id)
+    if live.state != LeaseState.LIVE:
         # It ended while we waited for the lock of its job.
         return None
-    job, live = found
     if live.stage == Stage.RENDERING and live.frame is not None:
         # The process that rendered it is gone: a frame that brings its agent down must not be given out for ever.
         job = fail_frame(tx, job, live, live.frame, AGENT_LOST, "the agent was restarted while it rendered this frame")

@@ -1,14 +1,14 @@
 """The sound of a job, mixed by one of its leases."""
 
-from coordinator.db import blobs, jobs, leases
+from coordinator.db import blobs
 from coordinator.db.engine import Transaction
 from coordinator.domain.model import LeaseEnd, SoundState
 from coordinator.domain.timing import Timing
 from coordinator.protocol import ErrorCode, SoundResult
 from coordinator.services.changes import move_sound
 from coordinator.services.endings import end_lease, end_lease_if_empty, finish_if_done, give_sound_back
-from coordinator.services.errors import Refused, lease_lost
-from coordinator.services.leases import lock_live, renew
+from coordinator.services.errors import Refused
+from coordinator.services.leases import lock_lease, renew, require_live
 
 
 def record_sound(tx: Transaction, agent_id: int, lease_id: str, result: SoundResult, timing: Timing) -> None:
@@ -21,9 +21,11 @@ def record_sound(tx: Transaction, agent_id: int, lease_id: str, result: SoundRes
     """
     if (result.file is None) == (result.failure is None):
         raise Refused(ErrorCode.INVALID, "send either the mixed sound or the reason why there is none")
-    if _recorded_before(tx, agent_id, lease_id, result):
+    job, lease = lock_lease(tx, agent_id, lease_id)
+    # Under the lock: this very request, sent twice at once, must find what the other one recorded.
+    if result.file is not None and job.sound_sha256 == result.file.sha256:
         return
-    job, lease = lock_live(tx, agent_id, lease_id)
+    require_live(lease)
     if job.sound_lease_id != lease.id:
         raise Refused(ErrorCode.INVALID, "this lease was not asked to mix the sound")
     renew(tx, agent_id, lease_id, timing)
@@ -41,12 +43,3 @@ def record_sound(tx: Transaction, agent_id: int, lease_id: str, result: SoundRes
             )
         job = move_sound(tx, job, SoundState.READY, "The sound is mixed.", sound_sha256=result.file.sha256)
     finish_if_done(tx, end_lease_if_empty(tx, job, lease))
-
-
-def _recorded_before(tx: Transaction, agent_id: int, lease_id: str, result: SoundResult) -> bool:
-    lease = leases.get(tx.conn, lease_id)
-    # Under the lock: this very request, sent twice at once, must find what the other one recorded.
-    job = jobs.lock(tx.conn, lease.job_id) if lease is not None else None
-    if lease is None or job is None or lease.agent_id != agent_id:
-        raise lease_lost()
-    return result.file is not None and job.sound_sha256 == result.file.sha256
