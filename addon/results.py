@@ -2,11 +2,11 @@
 
 import hashlib
 import re
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .background import BackgroundTask
 from .client import FarmClient, FarmError
 
 #: A frame's number, padded to four digits as Blender does, and its format's ending.  Anything else is refused: the name
@@ -28,7 +28,7 @@ class _Cancelled(Exception):
     """The artist changed their mind."""
 
 
-class Download:
+class Download(BackgroundTask):
     """One job on its way into a folder: ``start()`` it, look at ``progress()``, ``cancel()`` or ``wait()`` for it.
 
     Afterwards ``error`` says why it failed, if it did.  Files that are there already, whole, are not fetched again, so
@@ -36,26 +36,12 @@ class Download:
     """
 
     def __init__(self, client: FarmClient, job_id: int, folder: Path) -> None:
+        super().__init__("renderfarm-download")
         self.error: FarmError | None = None
         self.folder = folder
         self._client = client
         self._job_id = job_id
-        self._cancelled = threading.Event()
         self._progress = Fetched("Looking for frames", 0.0)
-        self._thread = threading.Thread(target=self._run, name="renderfarm-download", daemon=True)
-
-    def start(self) -> None:
-        """Begin; returns at once."""
-        self._thread.start()
-
-    def cancel(self) -> None:
-        """Stop soon; what has arrived stays."""
-        self._cancelled.set()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it has ended, at most ``timeout`` seconds; tell whether it has."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
 
     def progress(self) -> Fetched:
         """Return how far it is; from any thread."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .background import BackgroundTask
 from .client import FarmClient, FarmError
 from .pack_plan import PackPlan
 
@@ -81,16 +82,17 @@ class _CancelledError(Exception):
     """The person changed their mind."""
 
 
-class Submission:
+class Submission(BackgroundTask):
     """One submission: ``start()`` it, look at ``progress()``, ``cancel()`` or ``wait()`` for it.
 
-    Afterwards exactly one of ``job`` and ``error`` is set, unless it was cancelled: then neither is.  The folder
-    ``temporary`` is deleted at the end, however it ends.
+    Afterwards exactly one of ``job`` and ``error`` is set, unless it was cancelled: then neither is, and no job is made
+    that was not made already.  The folder ``temporary`` is deleted at the end, however it ends.
     """
 
     def __init__(
         self, client: FarmClient, plan: PackPlan, request: Mapping[str, Any], *, temporary: Path | None = None
     ) -> None:
+        super().__init__("renderfarm-submission")
         self.job: dict[str, Any] | None = None
         self.error: FarmError | None = None
         self._client = client.clone()
@@ -98,23 +100,8 @@ class Submission:
         self._request = request
         self._key = secrets.token_hex(16)
         self._temporary = temporary
-        self._cancelled = threading.Event()
         self._lock = threading.Lock()
         self._progress = Progress(Stage.WAITING, 0, 0, "Waiting")
-        self._thread = threading.Thread(target=self._run, name="renderfarm-submission", daemon=True)
-
-    def start(self) -> None:
-        """Begin; returns at once."""
-        self._thread.start()
-
-    def cancel(self) -> None:
-        """Stop soon.  No job is made, unless it was made already."""
-        self._cancelled.set()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it has ended, at most ``timeout`` seconds; tell whether it has."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
 
     def progress(self) -> Progress:
         """Return how far it is; cheap, from any thread."""
