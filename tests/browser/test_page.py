@@ -35,7 +35,7 @@ def test_a_wrong_token_is_explained_and_the_right_one_opens_the_farm(fresh_site:
 def test_a_link_with_the_token_signs_in_and_leaves_no_trace(site: Site) -> None:
     site.page.goto(f"{site.farm.url}/#token={ADMIN_TOKEN}")
     expect(site.page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
-    assert site.page.url == f"{site.farm.url}/#/jobs"
+    expect(site.page).to_have_url(f"{site.farm.url}/#/jobs")
     assert site.page.evaluate("history.length") <= 2  # the blank page and this one
 
 
@@ -134,13 +134,13 @@ def test_one_frame_large_with_its_neighbours_and_its_file(site: Site) -> None:
     page.keyboard.press("ArrowRight")
     expect(viewer.get_by_role("heading", name="Frame 3")).to_be_visible()
     expect(viewer.get_by_role("button", name="Frame after")).to_be_disabled()
-    assert page.url.endswith(f"#/jobs/{job}/frames/3")
+    expect(page).to_have_url(f"{site.farm.url}/#/jobs/{job}/frames/3")
     with page.expect_download() as download:
         viewer.get_by_role("link", name="Download").click()
     assert download.value.path().read_bytes().startswith(b"\x89PNG")
     page.keyboard.press("Escape")
     expect(viewer).to_be_hidden()
-    assert page.url.endswith(f"#/jobs/{job}")
+    expect(page).to_have_url(f"{site.farm.url}/#/jobs/{job}")
 
 
 def test_failed_frames_and_warnings_are_told_in_words(site: Site) -> None:
