@@ -165,11 +165,32 @@ agents = Table(
     Column("hardware", PlainText, nullable=False),
     Column("blenders", PlainText, nullable=False),
     Column("tags", PlainText, nullable=False),
+    Column("pools", PlainText, nullable=False),
+    Column("engines", PlainText, nullable=False),
+    Column("device", String(16), nullable=False),
+    Column("platform", String(16), nullable=False),
+    Column("ram_bytes", BigInteger, nullable=False),
+    Column("vram_bytes", BigInteger),
     Column("max_blender", Integer, nullable=False),
+    Column("speed", Float, nullable=False),
+    Column("speed_count", Integer, nullable=False),
+    Column("set_aside", PlainText),
+    Column("set_aside_at", Instant),
     Column("registered_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
     one_of("state", AgentState),
     CheckConstraint("slots BETWEEN 1 AND 64", name="slots"),
+    CheckConstraint("speed > 0", name="speed"),
+    CheckConstraint("(set_aside IS NULL) = (set_aside_at IS NULL)", name="set_aside"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", PlainText, primary_key=True),
+    Column("vtime", Float, nullable=False),
+    Column("max_slots", Integer),
+    CheckConstraint("max_slots IS NULL OR max_slots >= 1", name="max_slots"),
 )
 
 tokens = Table(
@@ -199,6 +220,16 @@ jobs = Table(
     Column("reason", PlainText),
     Column("priority", Integer, nullable=False),
     Column("min_blender", Integer, nullable=False),
+    Column("needs", PlainText, nullable=False),
+    Column("ram_needed", BigInteger, nullable=False),
+    Column("vram_needed", BigInteger, nullable=False),
+    Column("max_slots", Integer),
+    Column("chunk_frames", Integer),
+    Column("target_seconds", Float, nullable=False),
+    Column("hedge", Boolean, nullable=False),
+    Column("first_look", Boolean, nullable=False),
+    Column("looks", Integer, nullable=False),
+    Column("stop_after", Integer, nullable=False),
     Column("max_retries", Integer, nullable=False),
     Column("video", Boolean, nullable=False),
     Column("render", PlainText, nullable=False),
@@ -206,7 +237,7 @@ jobs = Table(
     Column("warnings", JsonTuple, nullable=False),
     # A submission sent again, because its answer was lost, must not make a second job.
     Column("submission", String(32), unique=True),
-    Column("created_by", PlainText, nullable=False),
+    Column("created_by", ForeignKey("users.name"), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("started_at", Instant),
     Column("ended_at", Instant),
@@ -214,7 +245,12 @@ jobs = Table(
     Column("failed", Integer, nullable=False),
     Column("whole_failures", Integer, nullable=False),
     Column("latest_frame", Integer),
-    Column("recent_seconds", JsonTuple, nullable=False),
+    Column("costs", PlainText, nullable=False),
+    Column("pending", Integer, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("speed", Float, nullable=False),
+    Column("vtime", Float, nullable=False),
+    Column("granted_at", Instant),
     Column("width", Integer),
     Column("height", Integer),
     Column("sound_state", Word(SoundState), nullable=False),
@@ -229,7 +265,14 @@ jobs = Table(
     one_of("state", JobState),
     CheckConstraint("priority BETWEEN 0 AND 100", name="priority"),
     CheckConstraint("frame_count >= 1", name="frame_count"),
-    CheckConstraint("finished >= 0 AND failed >= 0 AND finished + failed <= frame_count", name="counters"),
+    CheckConstraint(
+        "finished >= 0 AND failed >= 0 AND pending >= 0 AND finished + failed + pending <= frame_count", name="counters"
+    ),
+    CheckConstraint("pending = 0 OR state IN ('queued', 'running')", name="pending"),
+    CheckConstraint("slots >= 0 AND (slots = 0 OR state IN ('running', 'paused'))", name="slots"),
+    CheckConstraint("max_slots IS NULL OR max_slots >= 1", name="max_slots"),
+    CheckConstraint("chunk_frames IS NULL OR chunk_frames >= 1", name="chunk_frames"),
+    CheckConstraint("target_seconds > 0", name="target_seconds"),
     CheckConstraint("state NOT IN ('stitching', 'completed') OR finished = frame_count", name="complete"),
     CheckConstraint("state <> 'completed' OR NOT video OR video_sha256 IS NOT NULL", name="video"),
     CheckConstraint("state <> 'stitching' OR video", name="stitching"),
@@ -257,9 +300,14 @@ leases = Table(
     Column("ended_at", Instant),
     Column("stage", String(16)),
     Column("frame", Integer),
+    Column("frame_since", Instant),
     Column("progress", Float, nullable=False),
     Column("remaining_seconds", Float),
     Column("memory_bytes", BigInteger),
+    Column("speed", Float, nullable=False),
+    Column("load_seconds", Float, nullable=False),
+    Column("charged", Float, nullable=False),
+    Column("used", Float, nullable=False),
     one_of("state", LeaseState),
     CheckConstraint("(state = 'ended') = (end_reason IS NOT NULL AND ended_at IS NOT NULL)", name="ended"),
     one_of("end_reason", LeaseEnd),
@@ -290,19 +338,18 @@ chunks = Table(
     Column("frame_count", Integer, nullable=False),
     Column("state", Word(ChunkState), nullable=False),
     Column("lease_id", ForeignKey("leases.id"), index=True),
-    # The job's, repeated here so that the claim query reads one index and nothing else.
-    Column("priority", Integer, nullable=False),
-    Column("min_blender", Integer, nullable=False),
+    Column("hedge_lease_id", ForeignKey("leases.id"), index=True),
+    Column("avoid_agent_id", ForeignKey("agents.id")),
     one_of("state", ChunkState),
     CheckConstraint("(state = 'leased') = (lease_id IS NOT NULL)", name="lease"),
+    CheckConstraint("hedge_lease_id IS NULL OR (state = 'leased' AND frame_count = 1)", name="hedge"),
     CheckConstraint("first <= last AND frame_count BETWEEN 1 AND last - first + 1", name="frames"),
     Index("uq_chunks_job_id_first", "job_id", "first", unique=True),
+    # A job of ten thousand leased frames and a pending one: the next frame to lease is found at once.
     Index(
-        "ix_chunks_claim",
-        text("priority DESC"),
+        "ix_chunks_pending",
         "job_id",
         "first",
-        "min_blender",
         sqlite_where=text("state = 'pending'"),
         postgresql_where=text("state = 'pending'"),
     ),
@@ -363,6 +410,8 @@ attempts = Table(
     Column("code", PlainText, nullable=False),
     Column("message", PlainText, nullable=False),
     Column("at", Instant, nullable=False),
+    # Of a frame that was requeued since: kept as a record, counted no more.
+    Column("voided", Boolean, nullable=False),
     Index("ix_attempts_job_id_frame", "job_id", "frame"),
     # The same failure told twice counts once.
     Index("uq_attempts_lease_id_frame", "lease_id", "frame", unique=True),
@@ -373,6 +422,25 @@ attempts = Table(
         sqlite_where=text("frame IS NULL"),
         postgresql_where=text("frame IS NULL"),
     ),
+)
+
+set_asides = Table(
+    "set_asides",
+    metadata,
+    Column("agent_id", ForeignKey("agents.id"), primary_key=True),
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("reason", PlainText, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index(None, "job_id"),
+)
+
+job_dependencies = Table(
+    "job_dependencies",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("after_id", ForeignKey("jobs.id"), primary_key=True),
+    CheckConstraint("after_id < job_id", name="order"),
+    Index(None, "after_id"),
 )
 
 events = Table(

@@ -10,8 +10,12 @@ from coordinator.domain.frame_range import FrameRange, parse
 class JobState(enum.StrEnum):
     """Where a job is; docs/STATES.md has the transitions."""
 
+    BLOCKED = "blocked"
+    """It waits for other jobs to be completed."""
     QUEUED = "queued"
     RUNNING = "running"
+    PAUSED = "paused"
+    """What is being rendered is finished, and nothing more is begun."""
     STITCHING = "stitching"
     COMPLETED = "completed"
     FAILED = "failed"
@@ -21,6 +25,11 @@ class JobState(enum.StrEnum):
     def ended(self) -> bool:
         """Whether the job has come to its end."""
         return self in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+
+    @property
+    def begun(self) -> bool:
+        """Whether frames of the job may be under way."""
+        return self in (JobState.RUNNING, JobState.PAUSED)
 
 
 class SoundState(enum.StrEnum):
@@ -38,7 +47,7 @@ class ChunkState(enum.StrEnum):
     PENDING = "pending"
     LEASED = "leased"
     HELD = "held"
-    """Its job does not go on."""
+    """Its job does not go on, or not now."""
 
 
 class LeaseState(enum.StrEnum):
@@ -63,6 +72,8 @@ class LeaseEnd(enum.StrEnum):
     JOB_ENDED = "job_ended"
     SUPERSEDED = "superseded"
     """Another agent process took over the agent's name."""
+    TAKEN_OVER = "taken_over"
+    """Slots that were idle took all of its frames."""
 
 
 class FrameState(enum.StrEnum):
@@ -104,6 +115,26 @@ class Job:
     priority: int
     min_blender: int
     """The oldest Blender that opens it, as :func:`blender_number`."""
+    needs: str
+    """What else a slot must have to render it: JSON, see :mod:`coordinator.domain.matching`."""
+    ram_needed: int
+    """The most memory that rendering it took on a processor, or more than what was too little; 0 while unknown."""
+    vram_needed: int
+    """The same of a graphics card's memory."""
+    max_slots: int | None
+    """No more slots work on it at once."""
+    chunk_frames: int | None
+    """Leases have exactly this many frames, if its submission fixed it."""
+    target_seconds: float
+    """Leases are to last about this long otherwise."""
+    hedge: bool
+    """A frame that takes far too long may be given to a second slot as well."""
+    first_look: bool
+    """Frames spread over the whole range come first."""
+    looks: int
+    """How many of those were leased."""
+    stop_after: int
+    """It fails when its first so many frames all fail the same way; 0 turns that off."""
     max_retries: int
     video: bool
     render: str
@@ -124,8 +155,18 @@ class Job:
     whole_failures: int
     """How often an agent could not render the job at all."""
     latest_frame: int | None
-    recent_seconds: tuple[float, ...]
-    """Wall time of the frames finished last, oldest first."""
+    costs: str
+    """What is known of its frames' durations: JSON, see :mod:`coordinator.domain.costs`."""
+    pending: int
+    """How many frames wait for a lease."""
+    slots: int
+    """How many slots hold leases of it."""
+    speed: float
+    """The sum of those slots' speeds."""
+    vtime: float
+    """Slot-seconds it was given, counted from where it joined its owner's other jobs."""
+    granted_at: datetime | None
+    """When a lease of it was granted last."""
     width: int | None
     """Pixels of every finished frame, once there is one."""
     height: int | None
@@ -163,6 +204,10 @@ class Chunk:
     frame_count: int
     state: ChunkState
     lease_id: str | None
+    hedge_lease_id: str | None
+    """A second lease on this one frame: the first result wins."""
+    avoid_agent_id: int | None
+    """The agent that failed on it last; another one should try."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,10 +227,20 @@ class Lease:
     """As the agent reported it last; None before its first report."""
     frame: int | None
     """The frame being rendered."""
+    frame_since: datetime | None
+    """Since when it was reported to be rendered."""
     progress: float
     """Of that frame, 0–1."""
     remaining_seconds: float | None
     memory_bytes: int | None
+    speed: float
+    """Of the slot, when it was granted."""
+    load_seconds: float
+    """How long opening the scene was expected to take; 0 on a warm slot."""
+    charged: float
+    """Slot-seconds its job and their owner were charged for it."""
+    used: float
+    """Slot-seconds that its finished frames took, opening the scene included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,10 +279,61 @@ class Agent:
     """JSON, as are the next two."""
     blenders: str
     tags: str
+    pools: str
+    """JSON, as are the engines."""
+    engines: str
+    """The engines it can render with; an empty list stands for all."""
+    device: str
+    """What its slots render with, such as CPU or OPTIX."""
+    platform: str
+    ram_bytes: int
+    """Of the machine."""
+    vram_bytes: int | None
+    """Of the graphics card of a slot."""
     max_blender: int
     """The newest Blender it has, as :func:`blender_number`."""
+    speed: float
+    """How fast its slots render, 1 being the farm's typical slot."""
+    speed_count: int
+    """How many leases have taught that."""
+    set_aside: str | None
+    """Why it gets no work until a person lets it back: a sentence."""
+    set_aside_at: datetime | None
     registered_at: datetime
     last_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """One who submits jobs: an owner of shares of the farm."""
+
+    name: str
+    vtime: float
+    """Slot-seconds the user's jobs were given, counted from where the user joined the others."""
+    max_slots: int | None
+    """No more slots work for the user at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A failed attempt at a frame, or at a whole job."""
+
+    job_id: int
+    frame: int | None
+    agent_id: int
+    lease_id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """An agent that gets no more work of a job."""
+
+    agent_id: int
+    job_id: int
+    reason: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

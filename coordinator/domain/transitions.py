@@ -15,37 +15,64 @@ NEW = "(new)"
 OPEN = "(open)"
 """The state of a frame that has not ended: it is in a chunk and has no row of its own."""
 GONE = "(gone)"
-"""The state of a chunk whose last frame ended."""
+"""The state of a chunk that has no frame left, and of a frame that its job has not got any more."""
 
 TRANSITIONS: dict[tuple[Subject, str, str], str] = {
     # job
     ("job", NEW, JobState.QUEUED): "submitted",
-    ("job", JobState.QUEUED, JobState.RUNNING): "its first lease was granted",
+    ("job", NEW, JobState.BLOCKED): "submitted, and a job that it waits for is not completed",
+    ("job", JobState.BLOCKED, JobState.QUEUED): "the jobs it waits for are completed",
+    ("job", JobState.BLOCKED, JobState.CANCELLED): "a person cancelled it",
+    ("job", JobState.QUEUED, JobState.RUNNING): "a lease was granted",
+    ("job", JobState.QUEUED, JobState.PAUSED): "a person paused it",
+    ("job", JobState.QUEUED, JobState.STITCHING): "a person cut its range to frames that are all finished",
+    ("job", JobState.QUEUED, JobState.COMPLETED): "a person cut its range to frames that are all finished",
+    ("job", JobState.QUEUED, JobState.FAILED): "a person cut its range to frames that have all ended",
     ("job", JobState.QUEUED, JobState.CANCELLED): "a person cancelled it",
+    ("job", JobState.RUNNING, JobState.PAUSED): "a person paused it",
     ("job", JobState.RUNNING, JobState.STITCHING): "every frame is finished and it wants a video",
     ("job", JobState.RUNNING, JobState.COMPLETED): "every frame is finished",
-    ("job", JobState.RUNNING, JobState.FAILED): "a frame or the sound failed for good, or no agent can render it",
+    ("job", JobState.RUNNING, JobState.FAILED): "a frame or the sound failed for good, or it cannot be rendered",
     ("job", JobState.RUNNING, JobState.CANCELLED): "a person cancelled it",
+    ("job", JobState.PAUSED, JobState.QUEUED): "a person resumed it, and no slot works on it",
+    ("job", JobState.PAUSED, JobState.RUNNING): "a person resumed it, and slots still work on it",
+    ("job", JobState.PAUSED, JobState.STITCHING): "its last frame was under way, and it wants a video",
+    ("job", JobState.PAUSED, JobState.COMPLETED): "its last frame was under way",
+    ("job", JobState.PAUSED, JobState.FAILED): "what was under way failed for good",
+    ("job", JobState.PAUSED, JobState.CANCELLED): "a person cancelled it",
     ("job", JobState.STITCHING, JobState.COMPLETED): "the video is checked and stored",
     ("job", JobState.STITCHING, JobState.FAILED): "no video could be made",
     ("job", JobState.STITCHING, JobState.CANCELLED): "a person cancelled it",
+    ("job", JobState.COMPLETED, JobState.QUEUED): "a person requeued frames of it, or added some",
+    ("job", JobState.FAILED, JobState.QUEUED): "a person requeued frames of it, or added some",
+    ("job", JobState.CANCELLED, JobState.QUEUED): "a person requeued frames of it, or added some",
     # the sound of a job
     ("sound", SoundState.WANTED, SoundState.READY): "a lease delivered it",
     ("sound", SoundState.WANTED, SoundState.FAILED): "it could not be mixed, time and again",
+    ("sound", SoundState.READY, SoundState.WANTED): "a person changed the range of its job",
+    ("sound", SoundState.FAILED, SoundState.WANTED): "a person requeued frames of its job, or added some",
     # chunk
-    ("chunk", NEW, ChunkState.PENDING): "the job was submitted, or a chunk was split",
+    ("chunk", NEW, ChunkState.PENDING): "its job was submitted, a chunk was split, or frames were requeued or added",
     ("chunk", NEW, ChunkState.LEASED): "a lease carved it off, or a leased chunk was split",
+    ("chunk", NEW, ChunkState.HELD): "its job waits for others, or a leased chunk of a paused one was split",
     ("chunk", ChunkState.PENDING, ChunkState.LEASED): "a lease took it whole",
-    ("chunk", ChunkState.PENDING, ChunkState.HELD): "its job ended",
+    ("chunk", ChunkState.PENDING, ChunkState.HELD): "its job ended or was paused",
+    ("chunk", ChunkState.PENDING, GONE): "a person cut its frames off the job's range",
     ("chunk", ChunkState.LEASED, ChunkState.PENDING): "its lease ended, or its frame is to be tried again",
-    ("chunk", ChunkState.LEASED, ChunkState.HELD): "its job ended",
-    ("chunk", ChunkState.LEASED, GONE): "its last frame ended",
+    ("chunk", ChunkState.LEASED, ChunkState.HELD): "its job ended or was paused",
+    ("chunk", ChunkState.LEASED, GONE): "its last frame ended, or was cut off the job's range",
+    ("chunk", ChunkState.HELD, ChunkState.PENDING): "its job goes on",
+    ("chunk", ChunkState.HELD, GONE): "a person cut its frames off the job's range",
     # lease
     ("lease", NEW, LeaseState.LIVE): "granted",
-    ("lease", LeaseState.LIVE, LeaseState.ENDED): "its frames ended, it was given up, it expired, or its job ended",
+    ("lease", LeaseState.LIVE, LeaseState.ENDED): "its frames ended or went to others, it expired, or its job ended",
     # frame
     ("frame", OPEN, FrameState.FINISHED): "its verified files are stored",
-    ("frame", OPEN, FrameState.FAILED): "its retries are used up",
+    ("frame", OPEN, FrameState.FAILED): "its retries are used up, or two agents failed on it the same way",
+    ("frame", FrameState.FINISHED, OPEN): "a person requeued it",
+    ("frame", FrameState.FAILED, OPEN): "a person requeued it",
+    ("frame", FrameState.FINISHED, GONE): "a person cut it off its job's range",
+    ("frame", FrameState.FAILED, GONE): "a person cut it off its job's range",
     # agent
     ("agent", NEW, AgentState.ONLINE): "registered for the first time",
     ("agent", AgentState.ONLINE, AgentState.OFFLINE): "was not heard of for too long",

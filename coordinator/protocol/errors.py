@@ -19,6 +19,8 @@ class ErrorCode(enum.StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     LEASE_LOST = "lease_lost"
     """409: the lease has ended; drop the chunk."""
+    FRAME_LOST = "frame_lost"
+    """409: the lease goes on, but this frame is not its own any more; drop the frame."""
     CONFLICT = "conflict"
     """409: the object is in a state that does not allow this."""
     AGENT_GONE = "agent_gone"

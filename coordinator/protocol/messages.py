@@ -46,6 +46,25 @@ class Stage(enum.StrEnum):
     UPLOADING = "uploading"
 
 
+class Platform(enum.StrEnum):
+    """Operating systems that Blender runs on."""
+
+    LINUX = "linux"
+    WINDOWS = "windows"
+    MACOS = "macos"
+
+
+class Device(enum.StrEnum):
+    """What Cycles renders with, by Blender's identifiers."""
+
+    CPU = "CPU"
+    CUDA = "CUDA"
+    OPTIX = "OPTIX"
+    HIP = "HIP"
+    ONEAPI = "ONEAPI"
+    METAL = "METAL"
+
+
 class BlenderBuild(msgspec.Struct, frozen=True, kw_only=True):
     """A Blender that an agent can render with."""
 
@@ -81,7 +100,17 @@ class RegisterRequest(msgspec.Struct, frozen=True, kw_only=True):
     slots: Annotated[int, Meta(ge=1, le=64)]
     hardware: Hardware
     blenders: Annotated[list[BlenderBuild], Meta(min_length=1, max_length=32)]
-    tags: list[Name] = []
+    tags: Annotated[list[Name], Meta(max_length=64)] = []
+    """What is special about the machine: jobs may ask for it."""
+    pools: Annotated[list[Name], Meta(max_length=64)] = []
+    """The pools it belongs to: a job of a pool is rendered by its agents only."""
+    device: Device = Device.CPU
+    """What its slots render with."""
+    platform: Platform = Platform.LINUX
+    engines: Annotated[list[Name], Meta(max_length=32)] = []
+    """The engines it can render with, as in :class:`RenderSpec`; empty: all."""
+    vram_bytes: Bytes | None = None
+    """Memory of a slot's graphics card; ``None`` where it has none or it cannot be told."""
 
 
 class RegisterResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +172,10 @@ class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The version this slot renders with."""
     open_pack: Sha256 | None = None
     """The pack its session has open."""
+    cached_packs: Annotated[list[Sha256], Meta(max_length=64)] = []
+    """Packs whose files the agent has on disk."""
+    busy_seconds: Seconds = 0.0
+    """How long it expects to be busy with the leases it holds."""
     holds: list[str] = []
     """Ids of the leases the slot still works on; a live lease of this slot that is not among them is granted again."""
     wait_seconds: Seconds = 25.0
@@ -165,7 +198,7 @@ class FrameFailure(msgspec.Struct, frozen=True, kw_only=True):
 
     frame: FrameNumber | None
     code: Name
-    """``render_failed``, ``crashed``, ``no_camera``, ``cannot_open``, ``bad_frame``, ``timeout``…"""
+    """``render_failed``, ``out_of_memory``, ``crashed``, ``no_camera``, ``cannot_open``, ``bad_frame``, ``timeout``…"""
     message: Annotated[str, Meta(max_length=4000)]
     """In the words of a person."""
 
@@ -212,8 +245,17 @@ class FrameResult(msgspec.Struct, frozen=True, kw_only=True):
     display: StoredFile | None = None
     seconds: Seconds
     """Wall time of the render."""
+    load_seconds: Seconds = 0.0
+    """Wall time that opening the scene and setting it up took just before this frame."""
     peak_memory_bytes: Bytes | None = None
     blender: BlenderVersion
+
+
+class FrameAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame was recorded (before, perhaps): go on."""
+
+    last_frame: FrameNumber | None
+    """As in :class:`ReportResponse`."""
 
 
 class SoundResult(msgspec.Struct, frozen=True, kw_only=True):

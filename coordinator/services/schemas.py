@@ -7,13 +7,42 @@ from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from coordinator.domain.model import AgentState, FrameState, JobState, SoundState, TokenKind
-from coordinator.protocol import BlenderBuild, BlobRef, Hardware, OutputSpec, RenderSpec
+from coordinator.protocol import BlenderBuild, BlobRef, Device, Hardware, OutputSpec, Platform, RenderSpec
 from coordinator.protocol.packs import Sha256
 
 T = TypeVar("T")
+
+Label = Annotated[str, Meta(min_length=1, max_length=200)]
+"""A tag, or the name of a pool."""
+Memory = Annotated[int, Meta(ge=0, le=2**62)]
+Slots = Annotated[int, Meta(ge=1, le=1_000_000)]
+Version = tuple[Annotated[int, Meta(ge=2, le=99)], Annotated[int, Meta(ge=0, le=99)]]
+"""Major and minor version of Blender."""
+Priority = Annotated[int, Meta(ge=0, le=100)]
+"""Higher first."""
+
+
+class NeedsRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a slot must have to render a job, beside a Blender that opens it."""
+
+    tags: Annotated[list[Label], Meta(max_length=64)] = []
+    """All of them."""
+    pool: Label | None = None
+    """Only agents of this pool."""
+    max_blender: Version | None = None
+    """The newest Blender that may render it."""
+    engine: Label | None = None
+    """The engine that the scene is rendered with, if it needs more than Blender itself brings."""
+    device: Device | Literal["GPU"] | None = None
+    """``GPU`` is every device but the processor."""
+    platform: Platform | None = None
+    ram_bytes: Memory = 0
+    """Of the machine."""
+    vram_bytes: Memory = 0
+    """Of the graphics card, where one renders."""
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
@@ -38,12 +67,26 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     pack: Sha256
     frames: Annotated[str, Meta(min_length=1, max_length=20_000)]
     """A frame range."""
-    blender: tuple[Annotated[int, Meta(ge=2, le=99)], Annotated[int, Meta(ge=0, le=99)]]
-    """Major and minor version of the Blender that saved the file."""
+    blender: Version
+    """The Blender that saved the file."""
     render: RenderSpec
     output: OutputSpec
-    priority: Annotated[int, Meta(ge=0, le=100)] = 50
-    """Higher first."""
+    priority: Priority = 50
+    needs: NeedsRequest = NeedsRequest()
+    max_slots: Slots | None = None
+    """No more slots work on it at once."""
+    chunk_frames: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    """Leases of exactly so many frames; by default they are fitted to each slot's speed and to what is left."""
+    target_seconds: Annotated[float, Meta(ge=1, le=86_400)] = 60.0
+    """Leases are to last about this long."""
+    hedge: bool = True
+    """A frame that takes far too long may be rendered by a second slot as well."""
+    first_look: bool = False
+    """Begin with the first, the middle and the last frame, and go on between them."""
+    stop_after: Annotated[int, Meta(ge=0, le=1000)] = 3
+    """Give up when the first so many frames all fail the same way; 0: never."""
+    after: Annotated[list[Annotated[int, Meta(ge=1, le=2**62)]], Meta(max_length=100)] = []
+    """Begin when these jobs are completed."""
     video: bool = False
     sound: bool = False
     max_retries: Annotated[int, Meta(ge=0, le=100)] = 3
@@ -51,6 +94,53 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     warnings: Annotated[list[Annotated[str, Meta(max_length=1000)]], Meta(max_length=100)] = []
     submission: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")] | None = None
     """Random, made once for a submission: the request sent again is answered with the job that it made."""
+
+
+class JobChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be changed of a job; what is left out stays."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    frames: Annotated[str, Meta(min_length=1, max_length=20_000)] | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    needs: NeedsRequest | UnsetType = UNSET
+    max_slots: Slots | None | UnsetType = UNSET
+    hedge: bool | UnsetType = UNSET
+
+
+class RequeueRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which frames to render again."""
+
+    frames: Annotated[str, Meta(min_length=1, max_length=20_000)] | None = None
+    """A frame range; by default, all that failed."""
+
+
+class RerenderRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What shall be different in a new job on the same pack; what is left out is as it was."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    frames: Annotated[str, Meta(min_length=1, max_length=20_000)] | UnsetType = UNSET
+    render: RenderSpec | UnsetType = UNSET
+    output: OutputSpec | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    needs: NeedsRequest | UnsetType = UNSET
+    video: bool | UnsetType = UNSET
+    sound: bool | UnsetType = UNSET
+    submission: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")] | None = None
+
+
+class UserView(msgspec.Struct, frozen=True, kw_only=True):
+    """One who submits jobs."""
+
+    name: str
+    max_slots: int | None
+    slots: int
+    """How many work for the user now."""
+
+
+class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A user's limit."""
+
+    max_slots: Slots | None
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +154,14 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     render: RenderSpec
     output: OutputSpec
     priority: int
+    needs: NeedsRequest
+    max_slots: int | None
+    chunk_frames: int | None
+    target_seconds: float
+    hedge: bool
+    first_look: bool
+    stop_after: int
+    after: list[int]
     video: bool
     sound: bool
     max_retries: int
@@ -71,6 +169,10 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     state: JobState
     reason: str | None
     """Why it failed, a sentence."""
+    waiting: str | None
+    """Why no slot renders it though it has not ended, a sentence."""
+    user: str
+    """Who submitted it."""
     frame_count: int
     finished: int
     failed: int
@@ -152,6 +254,15 @@ class AgentView(msgspec.Struct, frozen=True, kw_only=True):
     hardware: Hardware
     blenders: list[BlenderBuild]
     tags: list[str]
+    pools: list[str]
+    device: str
+    vram_bytes: int | None
+    speed: float
+    """How fast its slots render, 1 being the farm's typical slot."""
+    set_aside: str | None
+    """Why it gets no work until a person lets it back, a sentence."""
+    set_aside_jobs: list[int]
+    """The jobs it gets no more work of, since it failed where others did not."""
     last_seen_at: datetime
     slots: list[AgentSlotView]
 
