@@ -57,6 +57,7 @@ class SqliteDatabase(Database):
         path = make_url(url).database
         if not path or path == ":memory:" or path.startswith("file:"):
             raise ValueError(f"the database URL {url!r} names no file; write sqlite:///PATH")
+        self._url = url
         self._writing = _engine(url, writes=True)
         self._reading = _engine(url, writes=False)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
@@ -91,9 +92,15 @@ class SqliteDatabase(Database):
 
     def migrate(self) -> None:
         """Bring the schema up to date; see :meth:`Database.migrate`."""
-        # BEGIN IMMEDIATE lets one coordinator in; the next one finds the work done.
-        with self._writing.begin() as conn:
-            upgrade(conn)
+        # A table that others refer to is built anew under its name, which SQLite lets happen only while it does not
+        # watch references; and that can't be changed within a transaction.
+        engine = _engine(self._url, writes=True, references=False)
+        try:
+            # BEGIN IMMEDIATE lets one coordinator in; the next one finds the work done.
+            with engine.begin() as conn:
+                upgrade(conn)
+        finally:
+            engine.dispose()
 
     async def close(self) -> None:
         """Finish what was begun; see :meth:`Database.close`."""
@@ -168,14 +175,13 @@ def _is_full(error: Exception) -> bool:
     return isinstance(original, sqlite3.Error) and original.sqlite_errorname == "SQLITE_FULL"
 
 
-def _engine(url: str, *, writes: bool) -> Engine:
-    """Return an engine whose connections are set up for writing or for reading."""
+def _engine(url: str, *, writes: bool, references: bool = True) -> Engine:
+    """Return an engine whose connections are set up for writing or for reading, and watch ``references`` or not."""
     engine = create_engine(
         make_url(url).set(drivername="sqlite+pysqlite"),
         poolclass=QueuePool,
         connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
-        # The writer thread's own connection, and one for migrations.
-        pool_size=2 if writes else READERS,
+        pool_size=1 if writes else READERS,
         max_overflow=0,
     )
 
@@ -186,7 +192,7 @@ def _engine(url: str, *, writes: bool) -> Engine:
         connection.execute("PRAGMA journal_mode = WAL")
         # Power loss may take back the last commits, never tear one: an agent's frame is then rendered again.
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA foreign_keys = {'ON' if references else 'OFF'}")
         if not writes:
             connection.execute("PRAGMA query_only = ON")
 
