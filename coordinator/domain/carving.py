@@ -1,8 +1,8 @@
 """How many frames a lease gets, and how a chunk is cut.
 
-The size follows guided self-scheduling (Polychronopoulos and Kuck, 1987): a share of what is left, so that leases get
-shorter towards the end and the slots finish together; bounded by a target duration, so that little is lost with an
-agent and the order of priorities is soon felt; and small while nothing is known of the job's frames.
+The size follows guided self-scheduling (Polychronopoulos and Kuck, 1987), with each slot's share in proportion to its
+speed: leases get shorter towards the end, so that the slots finish together.  It is bounded by a target duration, so
+that little is lost with an agent and the order of priorities is soon felt.
 """
 
 import math
@@ -12,12 +12,17 @@ from statistics import median
 
 from coordinator.domain.frame_range import FrameRange
 
-#: A lease is to last about this long (seconds).
-TARGET_SECONDS = 60.0
-#: Frames of a lease while no frame of the job was timed.
-FIRST_FRAMES = 2
+#: A lease gets this part of what its slot would have to do of the pending frames if all were given out now: estimates
+#: are off, slots come and go, and each may hold a second lease.
+SHARE = 0.5
 #: No lease is longer, however fast the frames are.
 MAX_FRAMES = 500
+#: A slot that would hold the job up beyond this many times what the others need for all of it gets nothing of it.
+PATIENCE = 1.25
+#: After this many looks (the ends, the middle, and three rounds of bisecting) a job is seen well enough.
+MAX_LOOKS = 17
+#: Nor is a gap bisected that has fewer frames.
+MIN_LOOK_GAP = 8
 #: How many durations a job keeps for its median.
 RECENT = 15
 
@@ -36,20 +41,50 @@ def typical_seconds(recent: Sequence[float]) -> float | None:
     return median(recent) if recent else None
 
 
-def lease_size(*, pending: int, slots: int, seconds_per_frame: float | None) -> int:
-    """Return how many frames the next lease gets.
+def lease_size(
+    *,
+    pending_frames: int,
+    pending_seconds: float | None,
+    frame_seconds: float | None,
+    leased_seconds: float,
+    own_speed: float,
+    fleet_speed: float,
+    others: int,
+    others_speed: float,
+    start_seconds: float,
+    target_seconds: float,
+    fixed: int | None,
+) -> int:
+    """Return how many frames the next lease of a job gets; 0: the job ends sooner without this slot.
+
+    Work is in seconds at speed 1.
 
     Args:
-        pending: frames of the job that no lease holds, at least 1.
-        slots: slots that could work on them, the asking one included.
-        seconds_per_frame: the job's typical frame, None while unknown.
+        pending_frames: frames of the job that no lease holds, at least 1.
+        pending_seconds: the work in them; None while unknown.
+        frame_seconds: the work in one of those that would be leased now; None while unknown.
+        leased_seconds: the work in the frames that the others' leases hold.
+        own_speed: of the asking slot.
+        fleet_speed: the sum of the speeds of all slots that could work on the job, the asking one's included.
+        others: slots that work on the job now, the asking one left out.
+        others_speed: the sum of their speeds.
+        start_seconds: until the slot could begin the first of these frames: what it still renders, opening the scene.
+        target_seconds: a lease's frames are to take about this long; opening the scene comes on top of it.
+        fixed: the size the job asks for; None for the one that fits best.
     """
-    # Half of an even share: slots are of different speed, and each may hold a second lease.
-    fair = math.ceil(pending / (2 * max(1, slots)))
-    if seconds_per_frame is None:
-        return max(1, min(FIRST_FRAMES, fair))
-    wanted = MAX_FRAMES if seconds_per_frame <= 0 else min(MAX_FRAMES, TARGET_SECONDS / seconds_per_frame)
-    return max(1, min(fair, int(wanted)))
+    if fixed is not None:
+        return min(fixed, pending_frames)
+    if pending_seconds is None or frame_seconds is None:
+        return 1
+    seconds_per_frame = frame_seconds / own_speed
+    if others > 0 and others_speed > 0:
+        # Work can be shared, but not a frame: the last one keeps some slot busy for all of its time.
+        without = (pending_seconds + leased_seconds) / others_speed + frame_seconds * others / others_speed
+        if start_seconds + seconds_per_frame > PATIENCE * without:
+            return 0
+    share_seconds = SHARE * pending_seconds / max(fleet_speed, own_speed)
+    wanted = min(share_seconds, target_seconds) / seconds_per_frame if seconds_per_frame > 0 else math.inf
+    return max(1, int(min(wanted, pending_frames, MAX_FRAMES)))
 
 
 def carve(frames: FrameRange, chunk: Span, size: int) -> tuple[Span, Span | None]:
@@ -76,3 +111,52 @@ def take_out(frames: FrameRange, chunk: Span, frame: int) -> list[Span]:
     if after is not None and after <= chunk.last:
         parts.append(Span(after, chunk.last, frames.count(after, chunk.last)))
     return parts
+
+
+def carve_look(frames: FrameRange, chunks: Sequence[Span], look: int) -> tuple[int, int] | None:
+    """Return where to look next so that the whole shot is seen early: the index of a pending chunk, and a frame of it.
+
+    The job's first frame, the one in its middle and its last come first; then, and when one of these is no longer
+    pending, the middle of the longest pending chunk.  None when the shot was seen well enough.
+
+    Args:
+        frames: of the job.
+        chunks: the job's pending ones.
+        look: how many looks were granted before.
+    """
+    if look >= MAX_LOOKS or not chunks:
+        return None
+    if look < 3:
+        wanted = (frames.first, frames.at(len(frames) // 2), frames.last)[look]
+        for index, chunk in enumerate(chunks):
+            if chunk.first <= wanted <= chunk.last:
+                return index, wanted
+    index = max(range(len(chunks)), key=lambda index: chunks[index].count)
+    longest = chunks[index]
+    if longest.count < MIN_LOOK_GAP:
+        return None
+    return index, frames.at(frames.rank(longest.first) + longest.count // 2)
+
+
+def split_tail(frames: FrameRange, spans: Sequence[Span], count: int) -> tuple[list[Span], list[Span]]:
+    """Return what a lease keeps of its spans, which are in ascending order, and its last ``count`` frames.
+
+    Raises:
+        ValueError: the lease has not so many frames.
+    """
+    held = sum(span.count for span in spans)
+    if not 0 <= count <= held:
+        raise ValueError(f"a lease of {held} frames has no last {count}")
+    kept: list[Span] = []
+    taken: list[Span] = []
+    left = held - count
+    for span in spans:
+        if left <= 0:
+            taken.append(span)
+            continue
+        head, rest = carve(frames, span, left)
+        kept.append(head)
+        if rest is not None:
+            taken.append(rest)
+        left -= head.count
+    return kept, taken

@@ -11,12 +11,18 @@ def progress(*, frame_count: int, ended: int, shares: Sequence[float]) -> float:
     return min((ended + sum(shares)) / frame_count, 1.0)
 
 
-def eta_seconds(*, open_frames: int, shares: Sequence[float], seconds_per_frame: float | None) -> float | None:
+def eta_seconds(*, open_frames: int, open_seconds: float | None, shares: Sequence[float], speed: float) -> float | None:
     """Return the seconds until the last frame, or None when nothing is known or no slot renders.
 
-    ``shares`` has one entry for each slot at work.
+    Args:
+        open_frames: frames that have not ended.
+        open_seconds: the work in them, in seconds at speed 1; None while unknown.
+        shares: how much of its frame each slot at work has rendered, 0–1.
+        speed: the sum of the speeds of these slots.
     """
-    if seconds_per_frame is None or not shares or open_frames <= 0:
+    if open_seconds is None or not shares or open_frames <= 0:
         return None
-    left = max(open_frames - sum(shares), 0.0)
-    return left * seconds_per_frame / min(len(shares), open_frames)
+    left = max(open_frames - sum(shares), 0.0) * open_seconds / open_frames
+    # Slots beyond the number of frames have nothing to do.
+    busy = min(len(shares), open_frames) / len(shares)
+    return left / (speed * busy)

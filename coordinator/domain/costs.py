@@ -1,0 +1,283 @@
+"""What a job's frames cost, learnt from those that were rendered; and how fast a slot is.
+
+Costs vary along a shot, so a frame is expected to cost what its neighbours did: the job's frames are divided, by rank,
+into a few equal buckets, each keeps a mean, and what lies between two measured buckets is interpolated.  All durations
+of frames are in seconds at speed 1; a slot of speed 2 needs half as long.  Opening the scene is measured and kept apart
+from the frames.  It is a matter of disk and memory more than of rendering, so it is not scaled by a slot's speed.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from itertools import accumulate, pairwise
+from statistics import median
+from typing import Any, Self, TypeGuard
+
+#: Parts of a job's frames that are told apart; a job of fewer frames has one for each.
+BUCKETS = 32
+#: A bucket's mean forgets what is older than about this many frames: costs and slots change.
+MEMORY = 16
+#: A frame this many times as long as its neighbours had to wait for something; it counts as only so much longer.
+OUTLIER = 3.0
+#: Up to this many frames of a bucket may all have been outliers: the first frames of a slot often are.
+FEW = 2
+#: The farthest bucket (in buckets) that tells whether one of few frames holds outliers.
+NEAR = 2
+#: A prior counts as much as this many measured frames.
+PRIOR_FRAMES = 1.0
+#: Load times that are kept.
+LOADS = 5
+#: Bounds of a duration (seconds): frames of no time at all would be leased by the thousand.
+SHORTEST, LONGEST = 0.001, 1e9
+
+#: Bounds of a slot's speed.
+SLOWEST, FASTEST = 1 / 64, 64.0
+#: However much is known of a slot's speed, a new frame moves it by this share of the difference.
+LEAST_GAIN = 0.05
+#: Frames after which a slot's speed is known roughly.
+FIRST_FRAMES = 8
+#: One frame changes the idea of a slot's speed at most by this factor.
+LARGEST_STEP = 4.0
+#: How strongly speeds are drawn towards 1; see :func:`learn_speed`.
+ANCHOR = 0.01
+
+#: No encoded profile is longer (characters).
+_LONGEST_TEXT = 1500
+
+
+@dataclass(frozen=True)
+class CostProfile:
+    """What is known of the durations of one job's frames and of opening its scene."""
+
+    frame_count: int
+    means: tuple[float, ...]
+    """Of each bucket: the mean duration of its frames, outliers cut off; 0 while none was measured."""
+    counts: tuple[int, ...]
+    """Of each bucket: frames measured."""
+    loads: tuple[float, ...] = ()
+    """The last load times, oldest first."""
+    prior: tuple[float, ...] = ()
+    """Of each bucket: the duration expected before any frame was measured; empty when nothing was expected."""
+
+    @classmethod
+    def empty(cls, frame_count: int) -> Self:
+        """Return the profile of a job of which nothing is known; it has at least one frame."""
+        buckets = min(BUCKETS, frame_count)
+        return cls(frame_count, (0.0,) * buckets, (0,) * buckets)
+
+    def with_frame(self, rank: int, seconds: float, speed: float) -> Self:
+        """Return the profile after the frame of a rank took so long on a slot of this speed.
+
+        Raises:
+            IndexError: the job has no such rank.
+        """
+        bucket = self._bucket(rank)
+        mean, count = self.means[bucket], self.counts[bucket]
+        took = _bounded(seconds * speed)
+        if count == 0 or (count <= FEW and took * OUTLIER < mean):
+            # Frames wait for something, they never hurry: of two that differ so much the short one is right.
+            mean, count = took, 1
+        else:
+            mean += (min(took, OUTLIER * mean) - mean) / min(count + 1, MEMORY)
+            count += 1
+        means, counts = self.means, self.counts
+        return replace(
+            self,
+            means=(*means[:bucket], mean, *means[bucket + 1 :]),
+            counts=(*counts[:bucket], count, *counts[bucket + 1 :]),
+        )
+
+    def with_load(self, seconds: float) -> Self:
+        """Return the profile after opening the scene took so long."""
+        return replace(self, loads=(*self.loads, _bounded(seconds))[-LOADS:])
+
+    def with_prior(self, other: "CostProfile", scale: float) -> Self:
+        """Return the profile with what another job lets expect; ``scale`` is how many times as long a frame takes.
+
+        Two jobs of as many frames are taken to be the same shot: the prior follows the other's course.
+        """
+        if other.typical is None:
+            return self
+        expected = other.levels if other.frame_count == self.frame_count else (other.typical,) * len(self.means)
+        return replace(
+            self,
+            prior=tuple(_bounded(level * scale) for level in expected),
+            loads=self.loads or ((other.load,) if other.loads else ()),
+        )
+
+    @property
+    def samples(self) -> int:
+        """How many frames were measured."""
+        return sum(self.counts)
+
+    @cached_property
+    def typical(self) -> float | None:
+        """The median over what was measured, or else expected; None when nothing is known."""
+        levels = self.levels
+        measured = [level for level, count in zip(levels, self.counts, strict=True) if count] if levels else ()
+        return median(measured or levels) if levels else None
+
+    @property
+    def load(self) -> float:
+        """How long opening the scene takes (seconds on any slot): the median of the last times, 0 while unknown."""
+        return median(self.loads) if self.loads else 0.0
+
+    def seconds(self, rank: int) -> float | None:
+        """Return how long the frame of a rank takes at speed 1, None while nothing is known.
+
+        Raises:
+            IndexError: the job has no such rank.
+        """
+        bucket = self._bucket(rank)
+        return self.levels[bucket] if self.levels else None
+
+    def total(self, first_rank: int, count: int) -> float | None:
+        """Return how long ``count`` frames, from a rank on, take at speed 1 together; None while nothing is known.
+
+        Raises:
+            IndexError: the job has not so many frames.
+        """
+        if not 0 <= first_rank <= first_rank + count <= self.frame_count:
+            raise IndexError(f"no {count} frames from rank {first_rank} on in a job of {self.frame_count}")
+        return self._before(first_rank + count) - self._before(first_rank) if self.levels else None
+
+    @cached_property
+    def levels(self) -> tuple[float, ...]:
+        """The duration expected in each bucket; empty while nothing is known."""
+        measured = [bucket for bucket, count in enumerate(self.counts) if count]
+        if not measured:
+            return self.prior
+        prior = self.prior or (1.0,) * len(self.means)
+        # Of the prior only its course is kept once frames were measured: what is interpolated is how far it is off.
+        ratios = [mean / expected for mean, expected in zip(self.means, prior, strict=True)]
+        known = {bucket: self._trusted(ratios, bucket) for bucket in measured}
+        if self.prior:
+            weight = self.samples / (self.samples + PRIOR_FRAMES)
+            known = {bucket: 1.0 + (ratio - 1.0) * weight for bucket, ratio in known.items()}
+        return tuple(ratio * expected for ratio, expected in zip(_interpolated(known, len(prior)), prior, strict=True))
+
+    def encode(self) -> str:
+        """Return the profile as JSON, with four significant digits, at most some 1,200 characters."""
+        return (
+            f'{{"frames":{self.frame_count},"means":[{_numbers(self.means)}],'
+            f'"counts":[{",".join(map(str, self.counts))}],'
+            f'"loads":[{_numbers(self.loads)}],"prior":[{_numbers(self.prior)}]}}'
+        )
+
+    @staticmethod
+    def decode(text: str) -> "CostProfile":
+        """Return the profile that was encoded.
+
+        Raises:
+            ValueError: it is none.
+        """
+        return _decode(text)
+
+    def _trusted(self, ratios: Sequence[float], bucket: int) -> float:
+        """Return a bucket's ratio, cut off where few frames stand out of those next to them."""
+        if self.counts[bucket] > FEW:
+            return ratios[bucket]
+        near = range(max(0, bucket - NEAR), min(len(ratios), bucket + NEAR + 1))
+        # The larger neighbour decides: a course that rises steeply is none of outliers.
+        around = max((ratios[other] for other in near if other != bucket), default=0.0)
+        return min(ratios[bucket], OUTLIER * around) if around else ratios[bucket]
+
+    @cached_property
+    def _sums(self) -> tuple[float, ...]:
+        """The duration of all frames before each bucket, and before the end."""
+        edges = [self._first_rank(bucket) for bucket in range(len(self.means) + 1)]
+        sizes = (after - first for first, after in pairwise(edges))
+        return tuple(accumulate((size * level for size, level in zip(sizes, self.levels, strict=True)), initial=0.0))
+
+    def _before(self, rank: int) -> float:
+        """Return how long the frames before a rank take at speed 1."""
+        if rank == self.frame_count:
+            return self._sums[-1]
+        bucket = self._bucket(rank)
+        return self._sums[bucket] + (rank - self._first_rank(bucket)) * self.levels[bucket]
+
+    def _bucket(self, rank: int) -> int:
+        if not 0 <= rank < self.frame_count:
+            raise IndexError(f"no frame has rank {rank} in a job of {self.frame_count}")
+        return rank * len(self.means) // self.frame_count
+
+    def _first_rank(self, bucket: int) -> int:
+        return -(-bucket * self.frame_count // len(self.means))
+
+
+def learn_speed(speed: float, count: int, expected_seconds: float, measured_seconds: float) -> tuple[float, int]:
+    """Return a slot's speed, and of how many frames it is known, after one more frame.
+
+    The speed's logarithm follows what was measured, at first by nearly the whole difference, then by a twentieth.
+    Speeds mean something only beside each other, and frames are normalised by them: if all were twice as high,
+    everything would fit as well, so that chance could carry all of them away together.  Two things keep them in place:
+    the difference taken from the ninth frame on is ``1 - measured/expected``, which is zero on average even where the
+    frames' durations are skewed (its logarithm's is not), and each frame draws the speed a little towards 1.
+
+    Args:
+        speed: as known so far, 1 for a slot of which nothing is known.
+        count: frames it is known of.
+        expected_seconds: of the frame, at speed 1.
+        measured_seconds: of the frame, on this slot.
+    """
+    off = _bounded(expected_seconds) / (_bounded(measured_seconds) * speed)
+    largest = math.log(LARGEST_STEP)
+    difference = math.log(off) if count < FIRST_FRAMES else 1.0 - min(1.0 / off, OUTLIER)
+    gain = max(2.0 / (count + 2), LEAST_GAIN)
+    log_speed = math.log(speed)
+    log_speed += gain * (max(-largest, min(difference, largest)) - ANCHOR * log_speed)
+    return max(SLOWEST, min(math.exp(log_speed), FASTEST)), count + 1
+
+
+def _bounded(seconds: float) -> float:
+    return max(SHORTEST, min(seconds, LONGEST))
+
+
+def _interpolated(known: dict[int, float], count: int) -> list[float]:
+    """Return ``count`` values through the known ones, straight between them and level beyond."""
+    buckets = list(known)
+    first, last = buckets[0], buckets[-1]
+    values = [known[first]] * first
+    for left, right in pairwise(buckets):
+        step = (known[right] - known[left]) / (right - left)
+        values += [known[left] + step * distance for distance in range(right - left)]
+    return values + [known[last]] * (count - last)
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ",".join([f"{value:.4g}" for value in values])
+
+
+@lru_cache(maxsize=1024)
+def _decode(text: str) -> CostProfile:
+    """See :meth:`CostProfile.decode`; between two frames the same text is read for every lease."""
+    try:
+        parts = json.loads(text) if len(text) <= _LONGEST_TEXT else None
+        if _is_profile(parts):
+            frames, *lists = parts.values()
+            return CostProfile(frames, *map(tuple, lists))
+    except (ValueError, RecursionError):
+        pass
+    raise ValueError(f"this is no cost profile: {text[:80]!r}")
+
+
+def _is_profile(parts: Any) -> TypeGuard[dict[str, Any]]:
+    """Tell whether this is what :meth:`CostProfile.encode` writes: every part, in its order, and of sound values."""
+    match parts:
+        case {"frames": int(frames), "means": [*means], "counts": [*counts], "loads": [*loads], "prior": [*prior]}:
+            buckets = min(BUCKETS, frames)
+        case _:
+            return False
+    return (
+        type(frames) is int
+        and list(parts) == ["frames", "means", "counts", "loads", "prior"]
+        and 1 <= buckets == len(means) == len(counts)
+        and len(prior) in (0, buckets)
+        and len(loads) <= LOADS
+        and all(type(count) is int and count >= 0 for count in counts)
+        and all(type(value) in (int, float) for value in (*means, *loads, *prior))
+        and all(SHORTEST <= value <= LONGEST for value in (*loads, *prior))
+        and all(SHORTEST <= mean <= LONGEST if count else mean == 0 for mean, count in zip(means, counts, strict=True))
+    )
