@@ -7,12 +7,17 @@ SQLite has one writer thread and some readers beside it (``sqlite.py``), Postgre
 import abc
 import asyncio
 import logging
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Concatenate, Literal, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
+
+from coordinator.db import users
+from coordinator.db.statement import Command
+from coordinator.domain.model import Agent, Job, User
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,17 +46,44 @@ WORK = Notice(kind="work")
 
 @dataclass(frozen=True)
 class Transaction:
-    """An open transaction, its time, and the notices to publish once it is committed."""
+    """An open transaction, its time, and what follows from it once it is committed."""
 
     conn: Connection
     now: datetime
     """One time for everything that happens in it."""
     notices: list[Notice] = field(default_factory=list)
+    changed_jobs: dict[int, Job | None] = field(default_factory=dict)
+    """Jobs as this transaction leaves them, by id; None for one that it removes."""
+    changed_users: dict[str, User] = field(default_factory=dict)
+    changed_agents: dict[int, Agent] = field(default_factory=dict)
+    _rows: dict[Command, list[Mapping[str, object]]] = field(default_factory=dict)
+    _charges: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def notify(self, notice: Notice) -> None:
         """Publish ``notice`` after the commit; the same notice twice is published once."""
         if notice not in self.notices:
             self.notices.append(notice)
+
+    def write_later(self, command: Command, values: Mapping[str, object]) -> None:
+        """Run a command before the transaction ends, with all others of its kind: for what is not read in it."""
+        self._rows.setdefault(command, []).append(values)
+
+    def charge(self, user: str, seconds: float) -> None:
+        """Add slot-seconds, which may be negative, to what a user was given, before the transaction ends.
+
+        Every lease of a user's jobs changes this one row: it is locked as late, and so as briefly, as can be.
+        """
+        self._charges[user] += seconds
+
+    def flush(self) -> None:
+        """Write what was gathered; who runs the transaction does so before its end, readers of it before they read."""
+        for command, rows in self._rows.items():
+            command.run_many(self.conn, rows)
+        self._rows.clear()
+        # In order, as every transaction that locks several of them does.
+        for user, seconds in sorted(self._charges.items()):
+            self.changed_users[user] = users.charge(self.conn, user, seconds)
+        self._charges.clear()
 
 
 class DatabaseClosed(RuntimeError):

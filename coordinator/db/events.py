@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import bindparam, insert, select
 
+from coordinator.db.engine import Transaction
 from coordinator.db.schema import events
+from coordinator.db.statement import Command
+
+_COLUMNS = ("job_id", "agent_id", "at", "kind", "message", "data")
+_INSERT = Command(insert(events).values({name: bindparam(name) for name in _COLUMNS}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +28,7 @@ class Event:
 
 
 def append(
-    conn: Connection,
-    at: datetime,
+    tx: Transaction,
     kind: str,
     message: str,
     *,
@@ -33,15 +37,13 @@ def append(
     data: Mapping[str, Any] | None = None,
 ) -> None:
     """Add a line to the history of a job, an agent, or both."""
-    conn.execute(
-        insert(events).values(
-            job_id=job_id, agent_id=agent_id, at=at, kind=kind, message=message, data=json.dumps(data or {})
-        )
-    )
+    values = (job_id, agent_id, tx.now, kind, message, json.dumps(data) if data else "{}")
+    tx.write_later(_INSERT, dict(zip(_COLUMNS, values, strict=True)))
 
 
-def page(conn: Connection, job_id: int, after: int | None, limit: int) -> list[Event]:
+def page(tx: Transaction, job_id: int, after: int | None, limit: int) -> list[Event]:
     """Return up to ``limit`` events of a job past event ``after``, oldest first."""
+    tx.flush()
     query = (
         select(events.c.id, events.c.at, events.c.kind, events.c.message, events.c.data)
         .where(events.c.job_id == job_id)
@@ -52,12 +54,13 @@ def page(conn: Connection, job_id: int, after: int | None, limit: int) -> list[E
         query = query.where(events.c.id > after)
     return [
         Event(id=row.id, at=row.at, kind=row.kind, message=row.message, data=json.loads(row.data))
-        for row in conn.execute(query)
+        for row in tx.conn.execute(query)
     ]
 
 
-def history(conn: Connection, *, job_id: int | None = None, agent_id: int | None = None) -> list[str]:
+def history(tx: Transaction, *, job_id: int | None = None, agent_id: int | None = None) -> list[str]:
     """Return the last lines of a history as text, oldest first, for the report of a defect."""
+    tx.flush()
     query = select(events.c.at, events.c.kind, events.c.message).order_by(events.c.id.desc()).limit(30)
     query = query.where(events.c.job_id == job_id) if job_id is not None else query.where(events.c.agent_id == agent_id)
-    return [f"{row.at.isoformat()} {row.kind}: {row.message}" for row in conn.execute(query)][::-1]
+    return [f"{row.at.isoformat()} {row.kind}: {row.message}" for row in tx.conn.execute(query)][::-1]

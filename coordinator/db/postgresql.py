@@ -7,11 +7,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Concatenate, ParamSpec, TypeVar
 
+import psycopg
 from sqlalchemy import create_engine, make_url, text
-from sqlalchemy.exc import DBAPIError
 
 from coordinator.db.engine import Clock, Database, DatabaseClosed, DatabaseFull, Transaction
 from coordinator.db.migrate import upgrade
+from coordinator.db.statement import driver_error
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,6 +47,7 @@ class PostgresDatabase(Database):
             max_overflow=0,
             # A server that was restarted must cost no request.
             pool_pre_ping=True,
+            paramstyle="format",
         )
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="postgresql-writer")
@@ -63,13 +65,14 @@ class PostgresDatabase(Database):
             with self._engine.begin() as conn:
                 tx = Transaction(conn, self._clock())
                 result = function(tx, *args, **kwargs)
+                tx.flush()
             self._publish(tx.notices)
             return result
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._writers, _retried, once)
-        except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) == _DISK_FULL:
+        except Exception as error:
+            if _sqlstate(error) == _DISK_FULL:
                 raise DatabaseFull from error
             raise
 
@@ -106,9 +109,15 @@ def _retried(once: Callable[[], R]) -> R:
     for attempt in range(1, ATTEMPTS):
         try:
             return once()
-        except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) not in _RETRIED:
+        except Exception as error:
+            if _sqlstate(error) not in _RETRIED:
                 raise
             # The two that met must not meet again at the same moment.
             time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - no secret
     return once()
+
+
+def _sqlstate(error: Exception) -> str | None:
+    """Return PostgreSQL's code of what went wrong, None if something else did."""
+    original = driver_error(error)
+    return original.sqlstate if isinstance(original, psycopg.Error) else None

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from coordinator.db.engine import Clock, Database, DatabaseClosed, DatabaseFull, Notice, Transaction
 from coordinator.db.migrate import upgrade
+from coordinator.db.statement import driver_error
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -149,6 +149,7 @@ class SqliteDatabase(Database):
                     savepoint = conn.begin_nested()
                     try:
                         result = unit.run(tx)
+                        tx.flush()
                     except Exception as error:
                         if _is_full(error):
                             # SQLite may have taken back the whole group, savepoints and all.
@@ -171,7 +172,7 @@ class SqliteDatabase(Database):
 
 
 def _is_full(error: Exception) -> bool:
-    original = error.orig if isinstance(error, DBAPIError) else None
+    original = driver_error(error)
     return isinstance(original, sqlite3.Error) and original.sqlite_errorname == "SQLITE_FULL"
 
 

@@ -145,7 +145,7 @@ def list_events(tx: Transaction, job_id: int, limit: int, cursor: str | None) ->
         Refused: NOT_FOUND; INVALID, the cursor is none of ours.
     """
     _job(tx, job_id)
-    events = event_rows.page(tx.conn, job_id, _number(cursor), limit + 1)
+    events = event_rows.page(tx, job_id, _number(cursor), limit + 1)
     shown = events[:limit]
     return Page(
         items=[EventView(id=it.id, at=it.at, kind=it.kind, message=it.message, data=it.data) for it in shown],

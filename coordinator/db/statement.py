@@ -1,0 +1,247 @@
+"""Statements that are compiled once and then run on the driver's own cursor.
+
+SQLAlchemy says what a statement is: in the SQL of every database, and with the types of the columns.  Having it find,
+execute and convert a statement each time costs many times what SQLite takes to run it, and a lease takes a dozen.  So
+a :class:`Query`, :class:`Command` or :class:`Change` is made once, when its module is imported; it keeps the text that
+SQLAlchemy compiled for each dialect, and the conversions of the types for what goes in and what comes out.
+
+Lists with optional filters, and what is seldom asked, are better written as ordinary SQLAlchemy; both can be mixed in a
+transaction.  What fails raises the error of the driver, which :func:`driver_error` finds in one of SQLAlchemy's too.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update, bindparam
+from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import ColumnElement
+
+T = TypeVar("T")
+
+_Statement = Select[Any] | Insert | Update | Delete
+_Convert = Callable[[Any], Any]
+_Converts = Sequence[tuple[int, _Convert]]
+
+
+class Command:
+    """An INSERT, UPDATE or DELETE that returns no rows."""
+
+    def __init__(self, statement: Insert | Update | Delete) -> None:
+        """Take a statement whose values are bound by name."""
+        # Not inline, PostgreSQL would be asked for the new row's key.
+        self._prepared = _Prepared(statement.inline() if isinstance(statement, Insert) else statement)
+
+    def run(self, conn: Connection, **values: object) -> int:
+        """Run it and return how many rows it wrote."""
+        return self._prepared.run(conn, values).rowcount
+
+    def run_many(self, conn: Connection, rows: Iterable[Mapping[str, object]]) -> None:
+        """Run it for each of the rows, in their order."""
+        self._prepared.run_many(conn, rows)
+
+
+class Query(Generic[T]):
+    """A statement that returns rows: a SELECT, or a change with RETURNING."""
+
+    def __init__(self, statement: _Statement, make: Callable[[Sequence[Any]], T]) -> None:
+        """Take a statement whose values are bound by name, and what makes a result of a row's values."""
+        self._prepared = _Prepared(statement)
+        self._columns = _columns(statement)
+        self._make = make
+        self._converts: dict[str, _Converts] = {}
+
+    def all(self, conn: Connection, **values: object) -> list[T]:
+        """Run it and return the results of all rows."""
+        cursor = self._prepared.run(conn, values)
+        rows = cursor.fetchall()
+        if not rows:
+            return []
+        converts = self._converts.get(conn.dialect.name)
+        if converts is None:
+            converts = self._converts[conn.dialect.name] = _result_converts(self._columns, conn.dialect, cursor)
+        return [self._result(row, converts) for row in rows]
+
+    def one_or_none(self, conn: Connection, **values: object) -> T | None:
+        """Run it and return the result of its only row, None if there is no row.
+
+        Raises:
+            sqlalchemy.exc.MultipleResultsFound: there are several.
+        """
+        found = self.all(conn, **values)
+        if len(found) > 1:
+            raise MultipleResultsFound(f"{len(found)} rows where one was expected: {self._prepared}")
+        return found[0] if found else None
+
+    def one(self, conn: Connection, **values: object) -> T:
+        """Run it and return the result of its only row.
+
+        Raises:
+            sqlalchemy.exc.NoResultFound: there is none.
+            sqlalchemy.exc.MultipleResultsFound: there are several.
+        """
+        found = self.all(conn, **values)
+        if len(found) != 1:
+            kind = MultipleResultsFound if found else NoResultFound
+            raise kind(f"{len(found)} rows where one was expected: {self._prepared}")
+        return found[0]
+
+    def _result(self, row: Sequence[Any], converts: _Converts) -> T:
+        values = list(row)
+        for index, convert in converts:
+            if values[index] is not None:
+                values[index] = convert(values[index])
+        return self._make(values)
+
+
+class Change(Generic[T]):
+    """An UPDATE of one row at most, that sets the columns which each call names and returns the row."""
+
+    def __init__(self, statement: Update, make: Callable[[Sequence[Any]], T]) -> None:
+        """Take a statement with RETURNING that sets nothing as yet; no bound name of it may be a column's."""
+        self._statement = statement
+        self._make = make
+        self._queries: dict[tuple[str, ...], Query[T]] = {}
+
+    def one_or_none(self, conn: Connection, changed: Mapping[str, object], **values: object) -> T | None:
+        """Set the columns in ``changed`` where the statement says; return the row as it is now, None if there is none.
+
+        Raises:
+            sqlalchemy.exc.CompileError: there is no such column.
+        """
+        # The callers are few, and each names its columns in its own fixed order.
+        names = tuple(changed)
+        query = self._queries.get(names)
+        if query is None:
+            statement = self._statement.values({name: bindparam(name) for name in names})
+            query = self._queries[names] = Query(statement, self._make)
+        return query.one_or_none(conn, **changed, **values)
+
+
+def records(statement: _Statement, record: type[T]) -> Query[T]:
+    """Return a query for records: a dataclass with slots whose fields are the statement's columns, in any order."""
+    return Query(statement, record_maker(record, [column.name for column in _columns(statement)]))
+
+
+def scalars(statement: _Statement, kind: type[T]) -> Query[T]:  # noqa: ARG001 - tells the type checker what T is
+    """Return a query for the values, of one kind, of a single column."""
+    return Query(statement, lambda values: values[0])
+
+
+def record_maker(record: type[T], names: Sequence[str]) -> Callable[[Sequence[Any]], T]:
+    """Return what makes a record of the values of its fields, given in the order of ``names``.
+
+    Raises:
+        TypeError: they are not the fields of the record, or it does more than take their values.
+    """
+    known = {field.name for field in fields(record)}  # type: ignore[arg-type]  # T can't be bound to dataclasses
+    if known != set(names) or len(known) != len(names) or hasattr(record, "__post_init__"):
+        raise TypeError(f"a {record.__name__} is not made of the columns {', '.join(names)}")
+    # Its own __init__ takes eight times as long for the fifty columns of a job: keywords in, one by one.
+    setters = [vars(record)[name].__set__ for name in names]
+
+    def make(values: Sequence[Any]) -> T:
+        made = object.__new__(record)
+        for setter, value in zip(setters, values, strict=True):
+            setter(made, value)
+        return made
+
+    return make
+
+
+def driver_error(error: BaseException) -> BaseException:
+    """Return the driver's error that SQLAlchemy wrapped, or the error itself."""
+    return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A statement as one dialect has it."""
+
+    text: str
+    names: Sequence[str]
+    """What is bound, in the order of its places in the text."""
+    asked: frozenset[str]
+    """Names whose values each run gives."""
+    fixed: Mapping[str, object]
+    """Values that the statement itself gives."""
+    converts: _Converts
+    """Of places whose values the driver does not take as they are."""
+
+    def bind(self, values: Mapping[str, object]) -> list[Any]:
+        """Return what the driver binds."""
+        if values.keys() != self.asked:
+            raise TypeError(f"{sorted(values)} are given where {sorted(self.asked)} are bound: {self.text}")
+        if self.fixed:
+            values = {**values, **self.fixed}
+        bound: list[Any] = [values[name] for name in self.names]
+        for index, convert in self.converts:
+            bound[index] = convert(bound[index])
+        return bound
+
+
+class _Prepared:
+    """A statement, compiled when it is first run on each dialect."""
+
+    def __init__(self, statement: _Statement) -> None:
+        self._statement = statement
+        self._compiled: dict[str, _Compiled] = {}
+
+    def __str__(self) -> str:
+        return str(self._statement)
+
+    def run(self, conn: Connection, values: Mapping[str, object]) -> DBAPICursor:
+        """Run it and return the cursor."""
+        compiled = self._on(conn)
+        cursor = conn.connection.cursor()
+        cursor.execute(compiled.text, compiled.bind(values))
+        return cursor
+
+    def run_many(self, conn: Connection, rows: Iterable[Mapping[str, object]]) -> None:
+        """Run it for each of the rows."""
+        compiled = self._on(conn)
+        conn.connection.cursor().executemany(compiled.text, [compiled.bind(values) for values in rows])
+
+    def _on(self, conn: Connection) -> _Compiled:
+        dialect = conn.dialect
+        compiled = self._compiled.get(dialect.name)
+        if compiled is None:
+            compiled = self._compiled[dialect.name] = _compile(self._statement, dialect)
+        return compiled
+
+
+def _compile(statement: _Statement, dialect: Dialect) -> _Compiled:
+    compiled = statement.compile(dialect=dialect)
+    if not isinstance(compiled, SQLCompiler) or compiled.positiontup is None:
+        raise TypeError(f"the engine of {dialect.name} does not bind values by their places")
+    names = tuple(compiled.positiontup)
+    binds = [compiled.binds[name] for name in names]
+    converts = []
+    for index, bind in enumerate(binds):
+        convert = bind.type.dialect_impl(dialect).bind_processor(dialect)
+        if convert is not None:
+            converts.append((index, convert))
+    return _Compiled(
+        text=str(compiled),
+        names=names,
+        asked=frozenset(name for name, bind in zip(names, binds, strict=True) if bind.required),
+        fixed={name: bind.effective_value for name, bind in zip(names, binds, strict=True) if not bind.required},
+        converts=converts,
+    )
+
+
+def _result_converts(columns: Sequence[ColumnElement[Any]], dialect: Dialect, cursor: DBAPICursor) -> _Converts:
+    """Return how the values that a driver returns become what the columns' types say."""
+    converts = []
+    for index, (column, description) in enumerate(zip(columns, cursor.description, strict=True)):
+        # Some types ask which type of the database the driver has read.
+        convert = column.type.dialect_impl(dialect).result_processor(dialect, description[1])
+        if convert is not None:
+            converts.append((index, convert))
+    return converts
+
+
+def _columns(statement: _Statement) -> Sequence[ColumnElement[Any]]:
+    return statement.exported_columns.values()

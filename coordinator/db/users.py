@@ -1,0 +1,55 @@
+"""Queries on users."""
+
+from typing import Any
+
+from sqlalchemy import Connection, case, distinct, func, insert, select, update
+
+from coordinator.db.leases import LIVE
+from coordinator.db.schema import jobs, leases, users
+from coordinator.domain.model import User
+
+
+def insert_user(conn: Connection, name: str, vtime: float) -> User:
+    """Add a user without a limit and return it."""
+    query = insert(users).values(name=name, vtime=vtime, max_slots=None).returning(users)
+    return User(**conn.execute(query).mappings().one())
+
+
+def lock(conn: Connection, name: str) -> User | None:
+    """Return a user and keep other writers off; lock it after any job."""
+    # NO KEY: jobs that refer to the user may be added meanwhile.
+    query = select(users).where(users.c.name == name).with_for_update(key_share=True)
+    row = conn.execute(query).mappings().one_or_none()
+    return User(**row) if row else None
+
+
+def change(conn: Connection, name: str, **values: Any) -> User:
+    """Set columns of a user that is there, and return it."""
+    query = update(users).where(users.c.name == name).values(**values).returning(users)
+    return User(**conn.execute(query).mappings().one())
+
+
+def charge(conn: Connection, name: str, seconds: float) -> User:
+    """Add slot-seconds, which may be negative, to what a user was given; return the user."""
+    charged = users.c.vtime + seconds
+    # One that joined the others late begins where they are: less than nothing is given to no one.
+    query = update(users).where(users.c.name == name).values(vtime=case((charged < 0, 0.0), else_=charged))
+    return User(**conn.execute(query.returning(users)).mappings().one())
+
+
+def everyone(conn: Connection) -> list[User]:
+    """Return all users by name."""
+    return [User(**row) for row in conn.execute(select(users).order_by(users.c.name)).mappings()]
+
+
+def slots(conn: Connection) -> dict[str, int]:
+    """Return how many slots hold leases of each user's jobs; users without any are left out."""
+    # An agent has 64 slots at most: one number for each slot of the farm.
+    held = func.count(distinct(leases.c.agent_id * 64 + leases.c.slot))
+    query = (
+        select(jobs.c.created_by, held)
+        .join_from(leases, jobs, jobs.c.id == leases.c.job_id)
+        .where(LIVE)
+        .group_by(jobs.c.created_by)
+    )
+    return {name: count for name, count in conn.execute(query)}
