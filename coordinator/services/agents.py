@@ -106,7 +106,7 @@ def _details(tx: Transaction, request: RegisterRequest) -> dict[str, object]:
 def _add(tx: Transaction, request: RegisterRequest) -> Agent:
     check("agent", request.name, NEW, AgentState.ONLINE, list)
     agent = agents.insert_agent(tx.conn, state=AgentState.ONLINE, registered_at=tx.now, **_details(tx, request))
-    events.append(tx.conn, tx.now, "registered", f"{agent.name} joined the farm.", agent_id=agent.id)
+    events.append(tx, "registered", f"{agent.name} joined the farm.", agent_id=agent.id)
     tx.notify(Notice(kind="agent", id=agent.id))
     return agent
 
@@ -117,7 +117,7 @@ def _update(tx: Transaction, agent: Agent, request: RegisterRequest) -> Agent:
     updated = agents.change(tx.conn, agent, **_details(tx, request))
     if updated is None:
         raise StaleWrite(f"agent {agent.id} changed under its lock")
-    events.append(tx.conn, tx.now, "registered", f"{updated.name} registered again.", agent_id=agent.id)
+    events.append(tx, "registered", f"{updated.name} registered again.", agent_id=agent.id)
     tx.notify(Notice(kind="agent", id=agent.id))
     return updated
 
