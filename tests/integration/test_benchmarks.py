@@ -32,3 +32,10 @@ def test_warm_and_new_blenders_are_measured_in_one_run() -> None:
     for line in lines_of("benchmarks.bench_session", "--frames", "1"):
         assert float(str(line["warm_session_seconds_per_frame"])) > 0
         assert float(str(line["new_blender_seconds_per_frame"])) > 0
+
+
+def test_a_farm_is_simulated_under_every_schedule() -> None:
+    lines = lines_of("benchmarks.bench_schedule", "--quick", "--scenario", "b")
+    assert [line["schedule"] for line in lines] == ["ours", "chunks of 1", "chunks of 5", "chunks of 10"]
+    for line in lines:
+        assert float(str(line["ratio"])) >= 1

@@ -1,0 +1,261 @@
+"""A slot without a Blender: the agent's own state machine, whose instructions are carried out in virtual time.
+
+Calls to the coordinator take no time; a frame reaches it a moment after it is rendered, while the next one renders.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from agent.events import (
+    Delivered,
+    Event,
+    Fetched,
+    Granted,
+    LeaseLost,
+    NoWork,
+    Progressed,
+    Reported,
+    Rested,
+    WorkDone,
+    WorkFailed,
+)
+from agent.instructions import (
+    Ask,
+    CloseSession,
+    Discard,
+    Fetch,
+    Finish,
+    Instruction,
+    MixSound,
+    Pause,
+    Prepare,
+    Render,
+    Report,
+    StopAsking,
+    StopWork,
+)
+from agent.slot import ASK_INTERVAL, REPORT_MARGIN
+from agent.state import Slot
+from benchmarks.lease_desk import Asking, LeaseDesk
+from benchmarks.ledger import Ledger
+from benchmarks.virtual_time import Action, Agenda
+from coordinator.db.engine import Database
+from coordinator.domain.timing import Timing
+from coordinator.protocol import ErrorCode, FrameResult, LeaseGrant, LeaseRequest, StoredFile
+from coordinator.services import frames, leases
+from coordinator.services.errors import Refused
+
+#: From the end of a frame until the coordinator has it, in seconds.
+UPLOAD_SECONDS = 0.05
+
+#: The share of a frame's time before its first sample: Cycles tells no progress while it prepares the scene.
+SILENT_SHARE = 0.2
+
+BLENDER = (4, 5, 15)
+WIDTH, HEIGHT = 64, 36
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all slots share."""
+
+    agenda: Agenda
+    database: Database
+    timing: Timing
+    desk: LeaseDesk
+    ledger: Ledger
+    picture: StoredFile
+    """Stands for every frame's files: the coordinator has them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Working:
+    work: Prepare | Render
+    began: float
+    seconds: float
+
+    @property
+    def frame(self) -> int | None:
+        """The frame being rendered; None while the scene is loaded."""
+        return self.work.frame if isinstance(self.work, Render) else None
+
+
+class SimulatedSlot:
+    """The only slot of an agent process, from its start until it crashes."""
+
+    def __init__(self, agent_id: int, speed: float, farm: Surroundings) -> None:
+        self._agent_id = agent_id
+        self._speed = speed
+        self._farm = farm
+        self._state = Slot()
+        self.gone = False
+        """It has crashed."""
+        self._asking: Asking | None = None
+        self._working: _Working | None = None
+        self._open_pack: str | None = None
+        self._load_seconds = 0.0
+        """What opening the scene took, not told yet."""
+        self._report_due = False
+        self._reports = 0
+
+    def start(self) -> None:
+        """Ask for work, report, and so on."""
+        self._report_soon()
+        self._handle(Rested())
+
+    def crash(self) -> None:
+        """Fall silent for ever; what is being rendered is lost."""
+        self.gone = True
+        if self._asking is not None:
+            self._asking.given_up = True
+        self._drop_work()
+
+    def _handle(self, event: Event) -> None:
+        for instruction in self._state.handle(event):
+            self._begin(instruction)
+
+    def _after(self, seconds: float, action: Action) -> None:
+        """Do something later, if the process lives then."""
+        self._farm.agenda.after(seconds, lambda: None if self.gone else action())
+
+    def _tell(self, seconds: float, event: Event) -> None:
+        self._after(seconds, partial(self._handle, event))
+
+    def _begin(self, instruction: Instruction) -> None:
+        match instruction:
+            case Prepare(_, job):
+                seconds = 0.0 if self._open_pack == job.pack_id else self._farm.ledger.jobs[job.job_id].load
+                self._work(instruction, seconds)
+            case Render(_, job, frame):
+                self._work(instruction, self._farm.ledger.jobs[job.job_id].cost(frame) / self._speed)
+            case StopWork():
+                self._drop_work()
+                self._tell(0.0, WorkFailed("stopped", "Rendering was stopped."))
+            case Ask():
+                self._after(0.0, partial(self._ask, instruction))
+            case Fetch(lease_id):
+                self._tell(0.0, Fetched(lease_id))
+            case Report():
+                self._report_soon()
+            case CloseSession():
+                self._open_pack = None
+            case Pause(seconds):
+                self._tell(seconds, Rested())
+            case Discard():
+                pass  # what is on its way is refused by the coordinator
+            case MixSound() | StopAsking() | Finish():
+                raise NotImplementedError(f"jobs have no sound here, and agents do not leave: {instruction}")
+
+    # ── Work ──
+
+    def _work(self, work: Prepare | Render, seconds: float) -> None:
+        working = self._working = _Working(work, self._farm.agenda.now, seconds)
+        if isinstance(work, Prepare) and seconds:
+            self._open_pack = None
+        self._farm.ledger.began(work.job.job_id, working.frame)
+        self._after(seconds, partial(self._finish, working))
+
+    def _finish(self, working: _Working) -> None:
+        if self._working is not working:
+            return  # it was stopped
+        self._working = None
+        work = working.work
+        self._farm.ledger.ended(work.job.job_id, working.frame, working.seconds)
+        if isinstance(work, Prepare):
+            self._open_pack = work.job.pack_id
+            self._load_seconds += working.seconds
+        else:
+            result = FrameResult(
+                output=self._farm.picture,
+                preview=self._farm.picture,
+                seconds=working.seconds,
+                load_seconds=self._load_seconds,
+                blender=BLENDER,
+            )
+            self._load_seconds = 0.0
+            self._after(UPLOAD_SECONDS, partial(self._deliver, work, result))
+        self._handle(WorkDone())
+
+    def _drop_work(self) -> None:
+        """Kill the session."""
+        working, self._working = self._working, None
+        self._open_pack = None
+        self._load_seconds = 0.0
+        if working is not None:
+            seconds = self._farm.agenda.now - working.began
+            self._farm.ledger.ended(working.work.job.job_id, working.frame, seconds)
+            if working.frame is not None:
+                self._farm.ledger.spoilt(seconds)
+
+    # ── Calls ──
+
+    async def _ask(self, ask: Ask) -> None:
+        request = LeaseRequest(
+            slot=0,
+            blender=BLENDER,
+            open_pack=ask.open_pack,
+            holds=list(ask.holds),
+            wait_seconds=self._farm.timing.poll_seconds,
+        )
+        self._asking = Asking(self._agent_id, request, self._guarded(self._on_answer, self._farm.agenda.now))
+        await self._farm.desk.ask(self._asking)
+
+    def _guarded(
+        self, answer: Callable[[float, LeaseGrant | None], None], asked: float
+    ) -> Callable[[LeaseGrant | None], None]:
+        return lambda grant: None if self.gone else answer(asked, grant)
+
+    def _on_answer(self, asked: float, grant: LeaseGrant | None) -> None:
+        if grant is not None:
+            self._handle(Granted(grant))
+        else:
+            self._tell(max(0.0, asked + ASK_INTERVAL - self._farm.agenda.now), NoWork())
+
+    async def _deliver(self, work: Render, result: FrameResult) -> None:
+        farm = self._farm
+        try:
+            await farm.database.write(
+                frames.record_frame, self._agent_id, work.lease_id, work.frame, result, WIDTH, HEIGHT, farm.timing
+            )
+        except Refused as refused:
+            if refused.code != ErrorCode.LEASE_LOST:
+                raise
+            farm.ledger.spoilt(result.seconds)
+            self._handle(LeaseLost(work.lease_id))
+        else:
+            farm.ledger.recorded(work.job.job_id, work.frame)
+            self._handle(Delivered(work.lease_id, work.frame))
+
+    def _report_soon(self) -> None:
+        if not self._report_due:
+            self._report_due = True
+            self._after(0.0, self._report)
+
+    async def _report(self) -> None:
+        self._report_due = False
+        self._reports += 1
+        for lease_id in list(self._state.leases):
+            if lease_id in self._state.leases:
+                await self._report_on(lease_id)
+        self._after(self._farm.timing.report_seconds * REPORT_MARGIN, partial(self._report_again, self._reports))
+
+    def _report_again(self, reports: int) -> None:
+        # One that was made meanwhile begins the interval anew.
+        if reports == self._reports:
+            self._report_soon()
+
+    async def _report_on(self, lease_id: str) -> None:
+        farm = self._farm
+        if self._working is not None and self._working.frame is not None:
+            share = (farm.agenda.now - self._working.began) / self._working.seconds
+            self._handle(Progressed(max(0.0, share - SILENT_SHARE) / (1 - SILENT_SHARE), None, None))
+        report = self._state.report(lease_id)
+        try:
+            answer = await farm.database.write(leases.report, self._agent_id, lease_id, report, farm.timing)
+        except Refused as refused:
+            if refused.code != ErrorCode.LEASE_LOST:
+                raise
+            self._handle(LeaseLost(lease_id))
+        else:
+            self._handle(Reported(lease_id, report, answer.last_frame))
