@@ -1,9 +1,10 @@
 """Queries on frames that have ended."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, literal_column, select
+from sqlalchemy import Connection, delete, func, insert, literal_column, select
 
 from coordinator.db.schema import frames
 from coordinator.domain.model import Frame, FrameState
@@ -51,3 +52,27 @@ def pictures(conn: Connection, job_id: int, after: int | None, limit: int) -> Se
     if after is not None:
         query = query.where(frames.c.frame > after)
     return [(frame, sha256) for frame, sha256 in conn.execute(query)]
+
+
+def ended(conn: Connection, job_id: int, first: int, last: int) -> list[int]:
+    """Return the frames from ``first`` to ``last`` that have ended, in order."""
+    query = select(frames.c.frame).where(frames.c.job_id == job_id, frames.c.frame.between(first, last))
+    return list(conn.scalars(query.order_by(frames.c.frame)))
+
+
+def all_failed(conn: Connection, job_id: int) -> list[int]:
+    """Return the frames that failed for good, in order."""
+    query = select(frames.c.frame).where(frames.c.job_id == job_id, frames.c.state == literal_column("'failed'"))
+    return list(conn.scalars(query.order_by(frames.c.frame)))
+
+
+def remove(conn: Connection, job_id: int, first: int, last: int) -> Counter[FrameState]:
+    """Forget how the frames from ``first`` to ``last`` ended; return how many there were of each state."""
+    query = delete(frames).where(frames.c.job_id == job_id, frames.c.frame.between(first, last))
+    return Counter(conn.scalars(query.returning(frames.c.state)))
+
+
+def latest(conn: Connection, job_id: int) -> int | None:
+    """Return the frame that was finished last."""
+    query = select(frames.c.frame).where(frames.c.job_id == job_id, frames.c.state == FrameState.FINISHED)
+    return conn.scalars(query.order_by(frames.c.ended_at.desc(), frames.c.frame.desc()).limit(1)).first()

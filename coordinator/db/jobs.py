@@ -75,3 +75,13 @@ def counts(conn: Connection) -> dict[JobState, int]:
     """Return how many jobs are in each state."""
     rows = conn.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))
     return {row[0]: row[1] for row in rows}
+
+
+def rendered_before(conn: Connection, pack_id: str, user: str) -> Job | None:
+    """Return the newest job with finished frames: of the same pack, or else of the same user; None without either."""
+    newest = select(jobs).where(jobs.c.finished > 0).order_by(jobs.c.id.desc()).limit(1)
+    for like in (jobs.c.pack_id == pack_id, jobs.c.created_by == user):
+        row = conn.execute(newest.where(like)).mappings().one_or_none()
+        if row is not None:
+            return Job(**row)
+    return None
