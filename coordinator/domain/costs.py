@@ -29,6 +29,9 @@ NEAR = 2
 PRIOR_FRAMES = 1.0
 #: Load times that are kept.
 LOADS = 5
+#: The deviation of a job's frames from what was expected is a mean over about this many; it begins as if a few frames
+#: had been just as expected.
+DEVIATION_FRAMES, DEVIATION_PRIOR = 64, 8
 #: Bounds of a duration (seconds): frames of no time at all would be leased by the thousand.
 SHORTEST, LONGEST = 0.001, 1e9
 
@@ -36,20 +39,21 @@ SHORTEST, LONGEST = 0.001, 1e9
 SLOWEST, FASTEST = 1 / 64, 64.0
 #: However much is known of a slot's speed, a new frame moves it by this share of the difference.
 LEAST_GAIN = 0.05
-#: Frames after which a slot's speed is known roughly.
-FIRST_FRAMES = 8
-#: One frame changes the idea of a slot's speed at most by this factor.
-LARGEST_STEP = 4.0
 #: How strongly speeds are drawn towards 1; see :func:`learn_speed`.
 ANCHOR = 0.01
 
+#: One frame is taken to be off its expected time by a factor of 4 at most, when slots are compared.
+_LARGEST_STEP = math.log(4.0)
 #: No encoded profile is longer (characters).
 _LONGEST_TEXT = 1500
 
 
 @dataclass(frozen=True)
 class CostProfile:
-    """What is known of the durations of one job's frames and of opening its scene."""
+    """What is known of the durations of one job's frames and of opening its scene.
+
+    A job whose frame range is changed gets an empty profile with the old one as its prior.
+    """
 
     frame_count: int
     means: tuple[float, ...]
@@ -60,6 +64,8 @@ class CostProfile:
     """The last load times, oldest first."""
     prior: tuple[float, ...] = ()
     """Of each bucket: the duration expected before any frame was measured; empty when nothing was expected."""
+    deviation: float = 0.0
+    """The mean logarithm of how many times as long as expected the last frames took."""
 
     @classmethod
     def empty(cls, frame_count: int) -> Self:
@@ -82,11 +88,16 @@ class CostProfile:
         else:
             mean += (min(took, OUTLIER * mean) - mean) / min(count + 1, MEMORY)
             count += 1
+        deviation = self.deviation
+        if self.levels:
+            off = _step(math.log(took / self.levels[bucket]))
+            deviation += (off - deviation) / min(self.samples + DEVIATION_PRIOR, DEVIATION_FRAMES)
         means, counts = self.means, self.counts
         return replace(
             self,
             means=(*means[:bucket], mean, *means[bucket + 1 :]),
             counts=(*counts[:bucket], count, *counts[bucket + 1 :]),
+            deviation=deviation,
         )
 
     def with_load(self, seconds: float) -> Self:
@@ -133,6 +144,18 @@ class CostProfile:
         bucket = self._bucket(rank)
         return self.levels[bucket] if self.levels else None
 
+    def yardstick(self, rank: int) -> float | None:
+        """Return what a slot's time for the frame of a rank is to be compared with, None while nothing is known.
+
+        These are the expected seconds, less what all slots are off by: means are above most frames where durations
+        are skewed, and behind where the frames get heavier.  Neither tells one slot from another.
+
+        Raises:
+            IndexError: the job has no such rank.
+        """
+        seconds = self.seconds(rank)
+        return None if seconds is None else seconds * math.exp(self.deviation)
+
     def total(self, first_rank: int, count: int) -> float | None:
         """Return how long ``count`` frames, from a rank on, take at speed 1 together; None while nothing is known.
 
@@ -149,21 +172,23 @@ class CostProfile:
         measured = [bucket for bucket, count in enumerate(self.counts) if count]
         if not measured:
             return self.prior
-        prior = self.prior or (1.0,) * len(self.means)
+        if not self.prior:
+            known = {bucket: self._trusted(self.means, bucket) for bucket in measured}
+            return tuple(_interpolated(known, len(self.means)))
         # Of the prior only its course is kept once frames were measured: what is interpolated is how far it is off.
-        ratios = [mean / expected for mean, expected in zip(self.means, prior, strict=True)]
-        known = {bucket: self._trusted(ratios, bucket) for bucket in measured}
-        if self.prior:
-            weight = self.samples / (self.samples + PRIOR_FRAMES)
-            known = {bucket: 1.0 + (ratio - 1.0) * weight for bucket, ratio in known.items()}
-        return tuple(ratio * expected for ratio, expected in zip(_interpolated(known, len(prior)), prior, strict=True))
+        ratios = [mean / expected for mean, expected in zip(self.means, self.prior, strict=True)]
+        weight = self.samples / (self.samples + PRIOR_FRAMES)
+        known = {bucket: 1.0 + (self._trusted(ratios, bucket) - 1.0) * weight for bucket in measured}
+        off = _interpolated(known, len(ratios))
+        return tuple(ratio * expected for ratio, expected in zip(off, self.prior, strict=True))
 
     def encode(self) -> str:
         """Return the profile as JSON, with four significant digits, at most some 1,200 characters."""
         return (
-            f'{{"frames":{self.frame_count},"means":[{_numbers(self.means)}],'
+            f'{{"frame_count":{self.frame_count},"means":[{_numbers(self.means)}],'
             f'"counts":[{",".join(map(str, self.counts))}],'
-            f'"loads":[{_numbers(self.loads)}],"prior":[{_numbers(self.prior)}]}}'
+            f'"loads":[{_numbers(self.loads)}],"prior":[{_numbers(self.prior)}],'
+            f'"deviation":{self.deviation:.4f}}}'
         )
 
     @staticmethod
@@ -210,25 +235,25 @@ class CostProfile:
 def learn_speed(speed: float, count: int, expected_seconds: float, measured_seconds: float) -> tuple[float, int]:
     """Return a slot's speed, and of how many frames it is known, after one more frame.
 
-    The speed's logarithm follows what was measured, at first by nearly the whole difference, then by a twentieth.
-    Speeds mean something only beside each other, and frames are normalised by them: if all were twice as high,
-    everything would fit as well, so that chance could carry all of them away together.  Two things keep them in place:
-    the difference taken from the ninth frame on is ``1 - measured/expected``, which is zero on average even where the
-    frames' durations are skewed (its logarithm's is not), and each frame draws the speed a little towards 1.
+    The speed's logarithm follows what was measured, at first by the whole difference, in the end by a twentieth.
+    Speeds mean something only beside each other, and frames are normalised by them: were all twice as high, everything
+    would fit as well.  So chance could carry them away together; hence each frame draws the speed a little towards 1.
 
     Args:
         speed: as known so far, 1 for a slot of which nothing is known.
         count: frames it is known of.
-        expected_seconds: of the frame, at speed 1.
+        expected_seconds: of the frame at speed 1: its :meth:`CostProfile.yardstick` before it was measured.
         measured_seconds: of the frame, on this slot.
     """
-    off = _bounded(expected_seconds) / (_bounded(measured_seconds) * speed)
-    largest = math.log(LARGEST_STEP)
-    difference = math.log(off) if count < FIRST_FRAMES else 1.0 - min(1.0 / off, OUTLIER)
-    gain = max(2.0 / (count + 2), LEAST_GAIN)
     log_speed = math.log(speed)
-    log_speed += gain * (max(-largest, min(difference, largest)) - ANCHOR * log_speed)
+    difference = _step(math.log(_bounded(expected_seconds) / _bounded(measured_seconds)) - log_speed)
+    log_speed += max(2.0 / (count + 2), LEAST_GAIN) * (difference - ANCHOR * log_speed)
     return max(SLOWEST, min(math.exp(log_speed), FASTEST)), count + 1
+
+
+def _step(logarithm: float) -> float:
+    """Bound how much one frame says."""
+    return max(-_LARGEST_STEP, min(logarithm, _LARGEST_STEP))
 
 
 def _bounded(seconds: float) -> float:
@@ -256,8 +281,9 @@ def _decode(text: str) -> CostProfile:
     try:
         parts = json.loads(text) if len(text) <= _LONGEST_TEXT else None
         if _is_profile(parts):
-            frames, *lists = parts.values()
-            return CostProfile(frames, *map(tuple, lists))
+            frame_count, *lists, deviation = parts.values()
+            means, counts, loads, prior = map(tuple, lists)
+            return CostProfile(frame_count, means, counts, loads, prior, deviation)
     except (ValueError, RecursionError):
         pass
     raise ValueError(f"this is no cost profile: {text[:80]!r}")
@@ -266,16 +292,24 @@ def _decode(text: str) -> CostProfile:
 def _is_profile(parts: Any) -> TypeGuard[dict[str, Any]]:
     """Tell whether this is what :meth:`CostProfile.encode` writes: every part, in its order, and of sound values."""
     match parts:
-        case {"frames": int(frames), "means": [*means], "counts": [*counts], "loads": [*loads], "prior": [*prior]}:
-            buckets = min(BUCKETS, frames)
+        case {
+            "frame_count": int(frame_count),
+            "means": [*means],
+            "counts": [*counts],
+            "loads": [*loads],
+            "prior": [*prior],
+            "deviation": float(deviation),
+        }:
+            buckets = min(BUCKETS, frame_count)
         case _:
             return False
     return (
-        type(frames) is int
-        and list(parts) == ["frames", "means", "counts", "loads", "prior"]
+        type(frame_count) is int
+        and list(parts) == ["frame_count", "means", "counts", "loads", "prior", "deviation"]
         and 1 <= buckets == len(means) == len(counts)
         and len(prior) in (0, buckets)
         and len(loads) <= LOADS
+        and abs(deviation) <= 2 * _LARGEST_STEP
         and all(type(count) is int and count >= 0 for count in counts)
         and all(type(value) in (int, float) for value in (*means, *loads, *prior))
         and all(SHORTEST <= value <= LONGEST for value in (*loads, *prior))
