@@ -1,0 +1,348 @@
+"""The board: a small picture, in memory, of the jobs that can be worked on, their owners and the agents.
+
+It tells who is next, quickly and without the database.  It is a hint and no more: whoever acts on it locks the job
+and looks again.  Every method may be called from any thread.
+"""
+
+import heapq
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from threading import Lock
+
+from coordinator.domain.fair_share import floor_of
+from coordinator.domain.fleet import Agents, Fleet
+from coordinator.domain.matching import Capability, Needs, can_run, needs_of
+from coordinator.domain.model import Agent, Job, JobState, User
+from coordinator.domain.ranking import Asker, Candidate, JobCard, Owner, Ranking
+
+#: So many kinds of slots are remembered with what they can render; more come only from agents that come and go.
+REMEMBERED_SLOTS = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotOffer:
+    """A slot that wants work."""
+
+    agent_id: int
+    slot: int
+    capability: Capability
+    open_pack: str | None = None
+    """The pack whose scene it has open."""
+    cached_packs: frozenset[str] = frozenset()
+    """The packs whose files its agent has."""
+    holds: frozenset[int] = frozenset()
+    """The jobs that it has leases of."""
+    barred: frozenset[int] = frozenset()
+    """The jobs that its agent was set aside for."""
+
+
+class _Runs(dict[int, bool]):
+    """Whether a kind of slot can render jobs of some needs, by the number of the needs; found out when first asked."""
+
+    def __init__(self, capability: Capability, needs: list[Needs]) -> None:
+        super().__init__()
+        self._capability = capability
+        self._needs = needs
+
+    def __missing__(self, number: int) -> bool:
+        answer = self[number] = can_run(self._needs[number], self._capability)
+        return answer
+
+
+class Board:
+    """Jobs, users and agents as far as the question goes who is next."""
+
+    def __init__(self) -> None:
+        """Begin with an empty board that is to be loaded."""
+        self._lock = Lock()
+        self._loaded = False
+        self._virtual = 0.0
+        """The farm's virtual time: the vtime of the users that come first, and never less than it was."""
+        self._clear()
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the board shows the farm; if not, it must be loaded before it is asked."""
+        return self._loaded
+
+    def invalidate(self) -> None:
+        """Have the board loaded anew: something may have changed without its knowing."""
+        self._loaded = False
+
+    def load(self, jobs: Iterable[Job], users: Iterable[User], agents: Iterable[Agent]) -> None:
+        """Show these jobs, users and agents and nothing else."""
+        with self._lock:
+            self._clear()
+            for user in users:
+                self._put_user(user)
+            for agent in agents:
+                self._agents.put(agent)
+            for job in jobs:
+                self._put_job(job)
+            self._find_floors()
+            self._loaded = True
+
+    def put_job(self, job: Job) -> None:
+        """Show a job as it is now; one that cannot be worked on is taken off."""
+        with self._lock:
+            self._put_job(job)
+
+    def remove_job(self, job_id: int) -> None:
+        """Take a job off."""
+        with self._lock:
+            self._remove_job(job_id)
+
+    def put_user(self, user: User) -> None:
+        """Show a user as they are now."""
+        with self._lock:
+            self._put_user(user)
+
+    def put_agent(self, agent: Agent) -> None:
+        """Show an agent as it is now."""
+        with self._lock:
+            self._agents.put(agent)
+
+    def candidates(self, offer: SlotOffer, now: datetime, limit: int = 8) -> list[int]:
+        """Return the jobs to try for a slot, the first one first: those with pending frames that it can render.
+
+        The order is that of :mod:`coordinator.domain.ranking`.  Jobs and users whose limits are reached are left
+        out, unless the slot works for them already.
+        """
+        with self._lock:
+            asker = self._asker(offer, now)
+            held = [card for card in self._held(offer) if card.at_limit and card.pending]
+            chosen = list(islice(self._pending.in_order(asker, held), limit))
+            if chosen:
+                self._advance(chosen[0])
+            return [candidate.job_id for candidate in chosen]
+
+    def running(self, offer: SlotOffer, now: datetime, limit: int = 8) -> list[int]:
+        """Return the jobs without pending frames whose leased ones a slot might help with, in the same order."""
+        with self._lock:
+            self._wake(now.timestamp())
+            candidates = self._running.in_order(self._asker(offer, now), self._held_running(offer))
+            return [candidate.job_id for candidate in islice(candidates, limit)]
+
+    def has_work(self, offer: SlotOffer, now: datetime) -> bool:
+        """Tell whether :meth:`candidates` or :meth:`running` has a job for a slot."""
+        with self._lock:
+            self._wake(now.timestamp())
+            asker = self._asker(offer, now)
+            if self._pending.suits(asker) or self._running.suits(asker):
+                return True
+            further = [card for card in self._held(offer) if card.at_limit and card.pending]
+            further += self._held_running(offer)
+            return any(asker.runs[card.needs] and card.id not in offer.barred for card in further)
+
+    def rest(self, job_id: int, until: datetime) -> None:
+        """Leave a job out of :meth:`running` for a while: there is nothing in it to help with."""
+        with self._lock:
+            card = self._jobs.get(job_id)
+            if card is None:
+                return
+            self._take_down(card)
+            self._resting[job_id] = until.timestamp()
+            heapq.heappush(self._rests, (until.timestamp(), job_id))
+            self._hang_up(card)
+
+    def user_floor(self, name: str) -> float:
+        """Return the least vtime a user is to have who now comes with work, or is given some."""
+        with self._lock:
+            owner = self._owners.get(name)
+            return floor_of(self._virtual, owner is not None and self._pending.waits(owner))
+
+    def job_floor(self, owner: str) -> float:
+        """Return the least vtime a job of a user is to have that comes with frames now."""
+        with self._lock:
+            known = self._owners.get(owner)
+            return 0.0 if known is None else known.job_floor
+
+    def fleet(self, needs: Needs) -> Fleet:
+        """Return what the agents that can render a job have together; those set aside do not count."""
+        with self._lock:
+            return self._agents.fleet(needs)
+
+    def explain(self, needs: Needs, barred: Collection[int] = ()) -> str | None:
+        """Return why no agent can render a job, as a sentence; None if one can.
+
+        Args:
+            needs: what the job needs.
+            barred: ids of the agents that were set aside for the job.
+        """
+        with self._lock:
+            return self._agents.explain(needs, barred)
+
+    def waiting(self, job_id: int, now: datetime, barred: Collection[int] = ()) -> str | None:
+        """Return why a job with pending frames is not given (more) slots, as a sentence; None if nothing is wrong.
+
+        Args:
+            job_id: the job; the board knows nothing of those that cannot be worked on.
+            now: the time.
+            barred: ids of the agents that were set aside for the job.
+        """
+        with self._lock:
+            card = self._jobs.get(job_id)
+            if card is None or not card.pending:
+                return None
+            if card.at_limit:
+                return f"Its limit of {_slots(card.max_slots)} is reached."
+            if card.slots:
+                return None
+            if card.owner.at_limit:
+                return f"The limit of {_slots(card.owner.max_slots)} for all jobs of {card.owner.name} is reached."
+            needs = self._needs[card.needs]
+            reason = self._agents.explain(needs, barred)
+            if reason is not None:
+                return reason
+            shared = [self._runs_of(capability) for capability in self._agents.able(needs)]
+            if self._pending.outranks(card, now.timestamp(), lambda other: any(runs[other] for runs in shared)):
+                return "Higher priorities come first."
+            return "It waits for a slot to be free."
+
+    def _clear(self) -> None:
+        self._jobs: dict[int, JobCard] = {}
+        self._owners: dict[str, Owner] = {}
+        self._agents = Agents()
+        self._pending = Ranking()
+        self._running = Ranking()
+        self._resting: dict[int, float] = {}
+        self._rests: list[tuple[float, int]] = []
+        # A set of needs is known by its place in this list: numbers are compared and looked up far faster.
+        self._needs: list[Needs] = []
+        self._numbers: dict[Needs, int] = {}
+        self._runs: dict[Capability, _Runs] = {}
+
+    def _find_floors(self) -> None:
+        """Find out where new users and jobs begin: at the least of those being served, or else behind all others."""
+        at_work = [owner.vtime for owner in self._owners.values() if owner.slots]
+        known = [owner.vtime for owner in self._owners.values()]
+        self._virtual = max(self._virtual, min(at_work) if at_work else max(known, default=0.0))
+        served: dict[Owner, float] = {}
+        for card in self._jobs.values():
+            if card.slots:
+                served[card.owner] = min(card.vtime, served.get(card.owner, card.vtime))
+        for owner, vtime in served.items():
+            owner.job_floor = vtime
+
+    def _advance(self, first: Candidate) -> None:
+        """Move the floors up to what is served next."""
+        self._virtual = max(self._virtual, first.owner_vtime)
+        owner = self._jobs[first.job_id].owner
+        owner.job_floor = max(owner.job_floor, first.vtime)
+
+    def _put_user(self, user: User) -> None:
+        owner = self._owner(user.name)
+        owner.vtime = user.vtime
+        owner.max_slots = user.max_slots
+
+    def _owner(self, name: str) -> Owner:
+        owner = self._owners.get(name)
+        if owner is None:
+            owner = self._owners[name] = Owner(name=name)
+        return owner
+
+    def _put_job(self, job: Job) -> None:
+        if job.state not in (JobState.QUEUED, JobState.RUNNING):
+            self._remove_job(job.id)
+            return
+        owner = self._owner(job.created_by)
+        if job.granted_at is not None:
+            owner.granted[job.priority] = max(job.granted_at.timestamp(), owner.granted.get(job.priority, 0.0))
+        before = self._jobs.get(job.id)
+        card = JobCard(
+            id=job.id,
+            owner=owner,
+            priority=job.priority,
+            needs=self._number(needs_of(job)),
+            pack_id=job.pack_id,
+            vtime=job.vtime,
+            created=job.created_at.timestamp(),
+            pending=job.pending,
+            open_frames=job.open_frames,
+            slots=job.slots,
+            max_slots=job.max_slots,
+        )
+        self._jobs[job.id] = card
+        owner.slots += card.slots
+        if before is not None:
+            before.owner.slots -= before.slots
+            self._take_down(before)
+        self._hang_up(card)
+
+    def _remove_job(self, job_id: int) -> None:
+        card = self._jobs.pop(job_id, None)
+        if card is not None:
+            card.owner.slots -= card.slots
+            self._take_down(card)
+            self._resting.pop(job_id, None)
+
+    def _number(self, needs: Needs) -> int:
+        number = self._numbers.get(needs)
+        if number is None:
+            number = self._numbers[needs] = len(self._needs)
+            self._needs.append(needs)
+        return number
+
+    def _ranking(self, card: JobCard) -> Ranking | None:
+        """Return where a job stands."""
+        if card.at_limit:
+            return None
+        if card.pending:
+            return self._pending
+        return self._running if card.slots and card.open_frames and card.id not in self._resting else None
+
+    def _hang_up(self, card: JobCard) -> None:
+        ranking = self._ranking(card)
+        if ranking is not None:
+            ranking.add(card)
+
+    def _take_down(self, card: JobCard) -> None:
+        ranking = self._ranking(card)
+        if ranking is not None:
+            ranking.remove(card)
+
+    def _wake(self, now: float) -> None:
+        """End the rests that are over."""
+        while self._rests and self._rests[0][0] <= now:
+            until, job_id = heapq.heappop(self._rests)
+            # Another rest may have taken the place of this one.
+            if self._resting.get(job_id) == until:
+                card = self._jobs[job_id]
+                self._take_down(card)
+                del self._resting[job_id]
+                self._hang_up(card)
+
+    def _asker(self, offer: SlotOffer, now: datetime) -> Asker:
+        return Asker(
+            runs=self._runs_of(offer.capability),
+            open_pack=offer.open_pack,
+            cached_packs=offer.cached_packs,
+            barred=offer.barred,
+            works_for=frozenset(card.owner for card in self._held(offer)),
+            now=now.timestamp(),
+        )
+
+    def _runs_of(self, capability: Capability) -> _Runs:
+        runs = self._runs.get(capability)
+        if runs is None:
+            if len(self._runs) >= REMEMBERED_SLOTS:
+                self._runs.clear()
+            runs = self._runs[capability] = _Runs(capability, self._needs)
+        return runs
+
+    def _held(self, offer: SlotOffer) -> Iterator[JobCard]:
+        """Yield the jobs that the slot works on."""
+        return (self._jobs[job_id] for job_id in offer.holds if job_id in self._jobs)
+
+    def _held_running(self, offer: SlotOffer) -> list[JobCard]:
+        return [
+            card
+            for card in self._held(offer)
+            if card.at_limit and not card.pending and card.open_frames and card.id not in self._resting
+        ]
+
+
+def _slots(count: int | None) -> str:
+    return "1 slot" if count == 1 else f"{count} slots"
