@@ -4,10 +4,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from coordinator.db.schema import agents
+from coordinator.db.statement import Change, record_maker, records
 from coordinator.domain.model import Agent, AgentState
+
+_GET = records(select(agents).where(agents.c.id == bindparam("id")), Agent)
+_LOCK = records(select(agents).where(agents.c.id == bindparam("id")).with_for_update(key_share=True), Agent)
+_CHANGE = Change(
+    update(agents)
+    .where(agents.c.id == bindparam("of_id"), agents.c.state == bindparam("of_state"))
+    .returning(*agents.c),
+    record_maker(Agent, agents.c.keys()),
+)
 
 
 def insert_agent(conn: Connection, **values: Any) -> Agent:
@@ -17,15 +27,12 @@ def insert_agent(conn: Connection, **values: Any) -> Agent:
 
 def get(conn: Connection, agent_id: int) -> Agent | None:
     """Return an agent."""
-    row = conn.execute(select(agents).where(agents.c.id == agent_id)).mappings().one_or_none()
-    return Agent(**row) if row else None
+    return _GET.one_or_none(conn, id=agent_id)
 
 
 def lock(conn: Connection, agent_id: int) -> Agent | None:
     """Return an agent and keep other writers off it; lock it before any job."""
-    query = select(agents).where(agents.c.id == agent_id).with_for_update(key_share=True)
-    row = conn.execute(query).mappings().one_or_none()
-    return Agent(**row) if row else None
+    return _LOCK.one_or_none(conn, id=agent_id)
 
 
 def lock_by_name(conn: Connection, name: str) -> Agent | None:
@@ -37,9 +44,7 @@ def lock_by_name(conn: Connection, name: str) -> Agent | None:
 
 def change(conn: Connection, agent: Agent, **values: Any) -> Agent | None:
     """Set columns of an agent that is still in the state it was read in; None if it is not."""
-    query = update(agents).where(agents.c.id == agent.id, agents.c.state == agent.state).values(**values)
-    row = conn.execute(query.returning(agents)).mappings().one_or_none()
-    return Agent(**row) if row else None
+    return _CHANGE.one_or_none(conn, values, of_id=agent.id, of_state=agent.state)
 
 
 def lock_silent(conn: Connection, since: datetime) -> list[Agent]:

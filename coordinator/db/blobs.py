@@ -1,27 +1,43 @@
 """Queries on blobs that are in the store."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from coordinator.db.schema import blobs
+from coordinator.db.schema import Digest, blobs
+from coordinator.db.statement import Command, Query, bound, scalars
+
+# Both dialects have ON CONFLICT; SQLAlchemy has it in each of them only.
+_RECORD = {
+    dialect: Command(insert(blobs).values(bound(blobs.c.keys())).on_conflict_do_nothing())
+    for dialect, insert in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
+}
+_SIZE = scalars(select(blobs.c.size).where(blobs.c.sha256 == bindparam("sha256")), int)
 
 
 def record(conn: Connection, sha256: str, size: int, stored_at: datetime) -> None:
     """Record a blob; one that is known stays as it is."""
-    # Both dialects have ON CONFLICT; SQLAlchemy has it in each of them only.
-    insert = postgresql.insert if conn.dialect.name == "postgresql" else sqlite.insert
-    conn.execute(insert(blobs).values(sha256=sha256, size=size, stored_at=stored_at).on_conflict_do_nothing())
+    _RECORD[conn.dialect.name].run(conn, sha256=sha256, size=size, stored_at=stored_at)
 
 
 def size(conn: Connection, sha256: str) -> int | None:
     """Return the length of a blob, None if it is not there."""
-    return conn.execute(select(blobs.c.size).where(blobs.c.sha256 == sha256)).scalar_one_or_none()
+    return _SIZE.one_or_none(conn, sha256=sha256)
 
 
-def sizes(conn: Connection, digests: Iterable[str]) -> dict[str, int]:
+def sizes(conn: Connection, digests: Collection[str]) -> dict[str, int]:
     """Return the lengths of those of a few blobs that are there."""
-    rows = conn.execute(select(blobs.c.sha256, blobs.c.size).where(blobs.c.sha256.in_(list(digests))))
-    return {row[0]: row[1] for row in rows}
+    if not digests:
+        return {}
+    return dict(_sizes(len(digests)).all(conn, **{f"sha256_{number}": sha256 for number, sha256 in enumerate(digests)}))
+
+
+@cache
+def _sizes(count: int) -> Query[tuple[str, int]]:
+    """Return the query for so many blobs."""
+    wanted = [bindparam(f"sha256_{number}", type_=Digest) for number in range(count)]
+    query = select(blobs.c.sha256, blobs.c.size).where(blobs.c.sha256.in_(wanted))
+    return Query(query, lambda values: (values[0], values[1]))

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import insert, select
 
 from coordinator.db.engine import Transaction
 from coordinator.db.schema import events
-from coordinator.db.statement import Command
+from coordinator.db.statement import Command, bound
 
 _COLUMNS = ("job_id", "agent_id", "at", "kind", "message", "data")
-_INSERT = Command(insert(events).values({name: bindparam(name) for name in _COLUMNS}))
+_INSERT = Command(insert(events).values(bound(_COLUMNS)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

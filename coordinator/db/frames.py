@@ -4,22 +4,27 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, literal_column, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, select
 
 from coordinator.db.schema import frames
+from coordinator.db.statement import Command, bound, records
 from coordinator.domain.model import Frame, FrameState
+
+_INSERT = Command(insert(frames).values(bound(frames.c.keys())))
+_NOTHING: dict[str, Any] = dict.fromkeys(frames.c.keys())
+_GET = records(
+    select(frames).where(frames.c.job_id == bindparam("job_id"), frames.c.frame == bindparam("frame")), Frame
+)
 
 
 def insert_frame(conn: Connection, **values: Any) -> None:
     """Record how a frame ended."""
-    conn.execute(insert(frames).values(**values))
+    _INSERT.run(conn, **(_NOTHING | values))
 
 
 def get(conn: Connection, job_id: int, frame: int) -> Frame | None:
     """Return a frame that has ended."""
-    query = select(frames).where(frames.c.job_id == job_id, frames.c.frame == frame)
-    row = conn.execute(query).mappings().one_or_none()
-    return Frame(**row) if row else None
+    return _GET.one_or_none(conn, job_id=job_id, frame=frame)
 
 
 def page(conn: Connection, job_id: int, after: int | None, limit: int) -> list[Frame]:

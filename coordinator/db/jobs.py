@@ -4,10 +4,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from coordinator.db.schema import jobs
+from coordinator.db.statement import Change, record_maker, records
 from coordinator.domain.model import Job, JobState
+
+_GET = records(select(jobs).where(jobs.c.id == bindparam("id")), Job)
+# NO KEY: rows that refer to the job may be added meanwhile.
+_LOCK = records(select(jobs).where(jobs.c.id == bindparam("id")).with_for_update(key_share=True), Job)
+_CHANGE = Change(
+    update(jobs).where(jobs.c.id == bindparam("of_id"), jobs.c.state == bindparam("of_state")).returning(*jobs.c),
+    record_maker(Job, jobs.c.keys()),
+)
 
 
 def insert_job(conn: Connection, **values: Any) -> Job:
@@ -17,8 +26,7 @@ def insert_job(conn: Connection, **values: Any) -> Job:
 
 def get(conn: Connection, job_id: int) -> Job | None:
     """Return a job."""
-    row = conn.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one_or_none()
-    return Job(**row) if row else None
+    return _GET.one_or_none(conn, id=job_id)
 
 
 def of_submission(conn: Connection, submission: str) -> int | None:
@@ -28,17 +36,12 @@ def of_submission(conn: Connection, submission: str) -> int | None:
 
 def lock(conn: Connection, job_id: int) -> Job | None:
     """Return a job and keep every other writer off it, its chunks and its leases until the transaction ends."""
-    # NO KEY: rows that refer to the job may be added meanwhile.
-    query = select(jobs).where(jobs.c.id == job_id).with_for_update(key_share=True)
-    row = conn.execute(query).mappings().one_or_none()
-    return Job(**row) if row else None
+    return _LOCK.one_or_none(conn, id=job_id)
 
 
 def change(conn: Connection, job: Job, **values: Any) -> Job | None:
     """Set columns of a job that is still in the state it was read in; None if it is not."""
-    query = update(jobs).where(jobs.c.id == job.id, jobs.c.state == job.state).values(**values).returning(jobs)
-    row = conn.execute(query).mappings().one_or_none()
-    return Job(**row) if row else None
+    return _CHANGE.one_or_none(conn, values, of_id=job.id, of_state=job.state)
 
 
 def page(conn: Connection, states: Sequence[JobState], before: int | None, limit: int) -> list[Job]:

@@ -4,13 +4,42 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, literal_column, select, update
+from sqlalchemy import Connection, bindparam, func, insert, literal_column, select, update
 
 from coordinator.db.schema import leases
+from coordinator.db.statement import Change, Command, bound, record_maker, records, scalars
 from coordinator.domain.model import Lease, LeaseState
 
 # Written out, not bound: a partial index is used only where its condition can be seen in the query.
 LIVE = leases.c.state == literal_column("'live'")
+
+_GRANTED = ("job_id", "agent_id", "slot", "granted_at", "expires_at", "speed", "load_seconds", "charged")
+
+_INSERT = records(
+    insert(leases)
+    .values(bound(("id", *_GRANTED)))
+    .values(state=LeaseState.LIVE, progress=0.0, used=0.0)
+    .returning(*leases.c),
+    Lease,
+)
+_GET = records(select(leases).where(leases.c.id == bindparam("id")), Lease)
+_GET_LIVE = records(select(leases).where(leases.c.id == bindparam("id"), LIVE), Lease)
+_CHANGE = Change(
+    update(leases).where(leases.c.id == bindparam("of_id"), LIVE).returning(*leases.c),
+    record_maker(Lease, leases.c.keys()),
+)
+_EXTEND = Command(
+    update(leases)
+    .where(leases.c.id == bindparam("of_id"), leases.c.agent_id == bindparam("of_agent_id"), LIVE)
+    .values(expires_at=bindparam("expires_at"))
+)
+_OF_SLOT = (leases.c.agent_id == bindparam("agent_id"), leases.c.slot == bindparam("slot"), LIVE)
+_LIVE_OF_SLOT = records(select(leases).where(*_OF_SLOT).order_by(leases.c.granted_at, leases.c.id), Lease)
+_SLOT_WORKS = scalars(select(leases.c.id).where(*_OF_SLOT, leases.c.job_id == bindparam("job_id")).limit(1), str)
+_LIVE_OF_JOB = records(
+    select(leases).where(leases.c.job_id == bindparam("job_id"), LIVE).order_by(leases.c.granted_at, leases.c.id),
+    Lease,
+)
 
 
 def insert_lease(
@@ -22,40 +51,43 @@ def insert_lease(
     slot: int,
     granted_at: datetime,
     expires_at: datetime,
+    speed: float,
+    load_seconds: float,
+    charged: float,
 ) -> Lease:
     """Add a live lease and return it."""
-    query = insert(leases).values(
+    return _INSERT.one(
+        conn,
         id=lease_id,
         job_id=job_id,
         agent_id=agent_id,
         slot=slot,
-        state=LeaseState.LIVE,
         granted_at=granted_at,
         expires_at=expires_at,
-        progress=0.0,
+        speed=speed,
+        load_seconds=load_seconds,
+        charged=charged,
     )
-    return Lease(**conn.execute(query.returning(leases)).mappings().one())
 
 
 def get(conn: Connection, lease_id: str) -> Lease | None:
     """Return a lease, live or ended."""
-    row = conn.execute(select(leases).where(leases.c.id == lease_id)).mappings().one_or_none()
-    return Lease(**row) if row else None
+    return _GET.one_or_none(conn, id=lease_id)
+
+
+def get_live(conn: Connection, lease_id: str) -> Lease | None:
+    """Return a lease if it is live."""
+    return _GET_LIVE.one_or_none(conn, id=lease_id)
 
 
 def change(conn: Connection, lease_id: str, **values: Any) -> Lease | None:
     """Set columns of a live lease; None if it has ended."""
-    query = update(leases).where(leases.c.id == lease_id, LIVE).values(**values).returning(leases)
-    row = conn.execute(query).mappings().one_or_none()
-    return Lease(**row) if row else None
+    return _CHANGE.one_or_none(conn, values, of_id=lease_id)
 
 
 def extend(conn: Connection, lease_id: str, agent_id: int, expires_at: datetime) -> bool:
     """Let an agent's live lease last until ``expires_at`` at least; False if it has none of that id."""
-    query = (
-        update(leases).where(leases.c.id == lease_id, leases.c.agent_id == agent_id, LIVE).values(expires_at=expires_at)
-    )
-    return conn.execute(query).rowcount == 1
+    return _EXTEND.run(conn, of_id=lease_id, of_agent_id=agent_id, expires_at=expires_at) == 1
 
 
 def extend_all(conn: Connection, expires_at: datetime) -> int:
@@ -73,8 +105,17 @@ def end_all_of_job(conn: Connection, job_id: int, **values: Any) -> list[Lease]:
 
 def live_of_slot(conn: Connection, agent_id: int, slot: int) -> list[Lease]:
     """Return the live leases of a slot, the oldest first."""
-    query = select(leases).where(leases.c.agent_id == agent_id, leases.c.slot == slot, LIVE)
-    return [Lease(**row) for row in conn.execute(query.order_by(leases.c.granted_at, leases.c.id)).mappings()]
+    return _LIVE_OF_SLOT.all(conn, agent_id=agent_id, slot=slot)
+
+
+def slot_works(conn: Connection, agent_id: int, slot: int, job_id: int) -> bool:
+    """Tell whether a slot has a live lease of a job."""
+    return _SLOT_WORKS.one_or_none(conn, agent_id=agent_id, slot=slot, job_id=job_id) is not None
+
+
+def live_of_job(conn: Connection, job_id: int) -> list[Lease]:
+    """Return the live leases of a job, the oldest first."""
+    return _LIVE_OF_JOB.all(conn, job_id=job_id)
 
 
 def live_of_agents(conn: Connection, agent_ids: Sequence[int]) -> list[Lease]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update, bindparam
+from sqlalchemy import BindParameter, Connection, Delete, Dialect, Insert, Select, Update, bindparam
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -115,9 +115,14 @@ class Change(Generic[T]):
         names = tuple(changed)
         query = self._queries.get(names)
         if query is None:
-            statement = self._statement.values({name: bindparam(name) for name in names})
+            statement = self._statement.values(bound(names))
             query = self._queries[names] = Query(statement, self._make)
         return query.one_or_none(conn, **changed, **values)
+
+
+def bound(names: Iterable[str]) -> dict[str, BindParameter[Any]]:
+    """Return what sets each of these columns to the value that is bound by its name."""
+    return {name: bindparam(name) for name in names}
 
 
 def records(statement: _Statement, record: type[T]) -> Query[T]:
@@ -196,13 +201,21 @@ class _Prepared:
         """Run it and return the cursor."""
         compiled = self._on(conn)
         cursor = conn.connection.cursor()
-        cursor.execute(compiled.text, compiled.bind(values))
+        try:
+            cursor.execute(compiled.text, compiled.bind(values))
+        except Exception as error:
+            error.add_note(compiled.text)
+            raise
         return cursor
 
     def run_many(self, conn: Connection, rows: Iterable[Mapping[str, object]]) -> None:
         """Run it for each of the rows."""
         compiled = self._on(conn)
-        conn.connection.cursor().executemany(compiled.text, [compiled.bind(values) for values in rows])
+        try:
+            conn.connection.cursor().executemany(compiled.text, [compiled.bind(values) for values in rows])
+        except Exception as error:
+            error.add_note(compiled.text)
+            raise
 
     def _on(self, conn: Connection) -> _Compiled:
         dialect = conn.dialect
@@ -216,6 +229,8 @@ def _compile(statement: _Statement, dialect: Dialect) -> _Compiled:
     compiled = statement.compile(dialect=dialect)
     if not isinstance(compiled, SQLCompiler) or compiled.positiontup is None:
         raise TypeError(f"the engine of {dialect.name} does not bind values by their places")
+    if compiled.post_compile_params:
+        raise TypeError(f"bind each member of a list by a name of its own: {compiled}")
     names = tuple(compiled.positiontup)
     binds = [compiled.binds[name] for name in names]
     converts = []

@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, delete, insert, or_, select, update
 
 from coordinator.db.schema import tokens
+from coordinator.db.statement import records
 from coordinator.domain.model import Token, TokenKind
 
 _COLUMNS = (
@@ -17,8 +18,11 @@ _COLUMNS = (
 )
 
 
-def _good(now: datetime) -> ColumnElement[bool]:
+def _good(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     return tokens.c.revoked_at.is_(None) & or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now)
+
+
+_BY_DIGEST = records(select(*_COLUMNS).where(tokens.c.digest == bindparam("digest"), _good(bindparam("now"))), Token)
 
 
 def insert_token(
@@ -40,8 +44,7 @@ def insert_token(
 
 def by_digest(conn: Connection, digest: str, now: datetime) -> Token | None:
     """Return the token with this digest if it is good."""
-    row = conn.execute(select(*_COLUMNS).where(tokens.c.digest == digest, _good(now))).mappings().one_or_none()
-    return Token(**row) if row else None
+    return _BY_DIGEST.one_or_none(conn, digest=digest, now=now)
 
 
 def is_known(conn: Connection, digest: str) -> bool:

@@ -2,11 +2,22 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, case, distinct, func, insert, select, update
+from sqlalchemy import Connection, Float, bindparam, case, distinct, func, insert, select, update
 
 from coordinator.db.leases import LIVE
 from coordinator.db.schema import jobs, leases, users
+from coordinator.db.statement import records
 from coordinator.domain.model import User
+
+_charged = users.c.vtime + bindparam("seconds", type_=Float)
+_CHARGE = records(
+    update(users)
+    .where(users.c.name == bindparam("of_name"))
+    # One that joined the others late begins where they are: less than nothing is given to no one.
+    .values(vtime=case((_charged < 0, 0.0), else_=_charged))
+    .returning(*users.c),
+    User,
+)
 
 
 def insert_user(conn: Connection, name: str, vtime: float) -> User:
@@ -31,10 +42,7 @@ def change(conn: Connection, name: str, **values: Any) -> User:
 
 def charge(conn: Connection, name: str, seconds: float) -> User:
     """Add slot-seconds, which may be negative, to what a user was given; return the user."""
-    charged = users.c.vtime + seconds
-    # One that joined the others late begins where they are: less than nothing is given to no one.
-    query = update(users).where(users.c.name == name).values(vtime=case((charged < 0, 0.0), else_=charged))
-    return User(**conn.execute(query.returning(users)).mappings().one())
+    return _CHARGE.one(conn, of_name=name, seconds=seconds)
 
 
 def everyone(conn: Connection) -> list[User]:
@@ -52,4 +60,4 @@ def slots(conn: Connection) -> dict[str, int]:
         .where(LIVE)
         .group_by(jobs.c.created_by)
     )
-    return {name: count for name, count in conn.execute(query)}
+    return {row[0]: row[1] for row in conn.execute(query)}
