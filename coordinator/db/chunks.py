@@ -1,113 +1,209 @@
 """Queries on chunks.  Callers hold the lock of the job."""
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, literal_column, or_, select, update
 
 from coordinator.db.schema import chunks
+from coordinator.db.statement import Command, bound, records, scalars
 from coordinator.domain.carving import Span
 from coordinator.domain.model import Chunk, ChunkState, Job
 
-_COLUMNS = (
-    chunks.c.id,
-    chunks.c.job_id,
-    chunks.c.first,
-    chunks.c.last,
-    chunks.c.frame_count,
-    chunks.c.state,
-    chunks.c.lease_id,
+# Written out, not bound: a partial index is used only where its condition can be seen in the query.
+PENDING = chunks.c.state == literal_column("'pending'")
+
+# What a guarded write finds unchanged since it was read.
+_UNCHANGED = and_(
+    chunks.c.id == bindparam("at_id"),
+    chunks.c.state == bindparam("at_state"),
+    chunks.c.lease_id.is_not_distinct_from(bindparam("at_lease_id")),
+    chunks.c.first == bindparam("at_first"),
+    chunks.c.last == bindparam("at_last"),
+)
+
+_INSERT = Command(
+    insert(chunks).values(bound(("job_id", "first", "last", "frame_count", "state", "lease_id", "avoid_agent_id")))
+)
+_GET = records(select(chunks).where(chunks.c.id == bindparam("id")), Chunk)
+_OF_LEASE = records(
+    select(chunks)
+    .where(or_(chunks.c.lease_id == bindparam("lease_id"), chunks.c.hedge_lease_id == bindparam("lease_id")))
+    .order_by(chunks.c.first),
+    Chunk,
+)
+_OF_JOB = records(
+    select(chunks)
+    .where(chunks.c.job_id == bindparam("job_id"), chunks.c.state == bindparam("state"))
+    .order_by(chunks.c.first),
+    Chunk,
+)
+_PENDING = records(
+    select(chunks).where(chunks.c.job_id == bindparam("job_id"), PENDING).order_by(chunks.c.first).limit(1), Chunk
+)
+_PENDING_FOR = records(
+    select(chunks)
+    .where(
+        chunks.c.job_id == bindparam("job_id"),
+        PENDING,
+        chunks.c.avoid_agent_id.is_distinct_from(bindparam("agent_id")),
+    )
+    .order_by(chunks.c.first)
+    .limit(1),
+    Chunk,
+)
+# Chunks do not overlap: only the last that begins at or before the frame can hold it.
+_AROUND = records(
+    select(chunks)
+    .where(chunks.c.job_id == bindparam("job_id"), chunks.c.first <= bindparam("frame"))
+    .order_by(chunks.c.first.desc())
+    .limit(1),
+    Chunk,
+)
+_SHRINK = Command(
+    update(chunks)
+    .where(_UNCHANGED)
+    .values(first=bindparam("first"), last=bindparam("last"), frame_count=bindparam("frame_count"))
+)
+_SET_STATE = Command(
+    update(chunks)
+    .where(_UNCHANGED)
+    .values(
+        state=bindparam("state"),
+        lease_id=bindparam("lease_id"),
+        hedge_lease_id=None,
+        avoid_agent_id=bindparam("avoid_agent_id"),
+    )
+)
+_HEDGE = Command(
+    update(chunks)
+    .where(_UNCHANGED, chunks.c.hedge_lease_id.is_(None))
+    .values(hedge_lease_id=bindparam("hedge_lease_id"))
+)
+_REMOVE = Command(delete(chunks).where(_UNCHANGED))
+_HOLD_ALL = Command(
+    update(chunks)
+    .where(chunks.c.job_id == bindparam("job_id"), chunks.c.state != ChunkState.HELD)
+    .values(state=ChunkState.HELD, lease_id=None, hedge_lease_id=None)
 )
 
 
-def insert_chunk(conn: Connection, job: Job, span: Span, state: ChunkState, lease_id: str | None = None) -> None:
+_RELEASE_HELD = scalars(
+    update(chunks)
+    .where(chunks.c.job_id == bindparam("job_id"), chunks.c.state == literal_column("'held'"))
+    .values(state=ChunkState.PENDING)
+    .returning(chunks.c.frame_count),
+    int,
+)
+_PENDING_FRAMES = scalars(select(func.coalesce(func.sum(chunks.c.frame_count), 0)).where(PENDING), int)
+
+
+def insert_chunk(
+    conn: Connection,
+    job: Job,
+    span: Span,
+    state: ChunkState,
+    lease_id: str | None = None,
+    *,
+    avoid_agent_id: int | None = None,
+) -> None:
     """Add a chunk to a job."""
-    conn.execute(
-        insert(chunks).values(
-            job_id=job.id,
-            first=span.first,
-            last=span.last,
-            frame_count=span.count,
-            state=state,
-            lease_id=lease_id,
-            priority=job.priority,
-            min_blender=job.min_blender,
-        )
+    _INSERT.run(
+        conn,
+        job_id=job.id,
+        first=span.first,
+        last=span.last,
+        frame_count=span.count,
+        state=state,
+        lease_id=lease_id,
+        avoid_agent_id=avoid_agent_id,
     )
 
 
 def get(conn: Connection, chunk_id: int) -> Chunk | None:
     """Return a chunk."""
-    row = conn.execute(select(*_COLUMNS).where(chunks.c.id == chunk_id)).mappings().one_or_none()
-    return Chunk(**row) if row else None
+    return _GET.one_or_none(conn, id=chunk_id)
 
 
 def of_lease(conn: Connection, lease_id: str) -> list[Chunk]:
-    """Return the chunks that a lease holds, in order."""
-    query = select(*_COLUMNS).where(chunks.c.lease_id == lease_id).order_by(chunks.c.first)
-    return [Chunk(**row) for row in conn.execute(query).mappings()]
+    """Return the chunks that a lease holds, a frame it renders beside another lease included, in order."""
+    return _OF_LEASE.all(conn, lease_id=lease_id)
+
+
+def of_job(conn: Connection, job_id: int, state: ChunkState) -> list[Chunk]:
+    """Return a job's chunks in one state, in order."""
+    return _OF_JOB.all(conn, job_id=job_id, state=state)
+
+
+def next_pending(conn: Connection, job_id: int, agent_id: int | None) -> Chunk | None:
+    """Return the first chunk of a job to be leased; with an agent's id, one that this agent did not fail on last."""
+    if agent_id is None:
+        return _PENDING.one_or_none(conn, job_id=job_id)
+    return _PENDING_FOR.one_or_none(conn, job_id=job_id, agent_id=agent_id)
 
 
 def around(conn: Connection, job_id: int, frame: int) -> Chunk | None:
     """Return the chunk whose span reaches over ``frame``."""
-    # Chunks do not overlap: only the last that begins at or before the frame can hold it.
-    query = (
-        select(*_COLUMNS)
-        .where(chunks.c.job_id == job_id, chunks.c.first <= frame)
-        .order_by(chunks.c.first.desc())
-        .limit(1)
-    )
-    row = conn.execute(query).mappings().one_or_none()
-    return Chunk(**row) if row and row["last"] >= frame else None
+    found = _AROUND.one_or_none(conn, job_id=job_id, frame=frame)
+    return found if found is not None and found.last >= frame else None
 
 
 def shrink(conn: Connection, chunk: Chunk, span: Span) -> bool:
     """Make a chunk smaller; False if it is not as it was read."""
-    query = update(chunks).where(_unchanged(chunk)).values(first=span.first, last=span.last, frame_count=span.count)
-    return conn.execute(query).rowcount == 1
+    values = {"first": span.first, "last": span.last, "frame_count": span.count}
+    return _SHRINK.run(conn, **_as_read(chunk), **values) == 1
 
 
-def set_state(conn: Connection, chunk: Chunk, state: ChunkState, lease_id: str | None = None) -> bool:
-    """Change a chunk's state; False if it is not as it was read."""
-    query = update(chunks).where(_unchanged(chunk)).values(state=state, lease_id=lease_id)
-    return conn.execute(query).rowcount == 1
+def set_state(
+    conn: Connection, chunk: Chunk, state: ChunkState, lease_id: str | None = None, *, avoid_agent_id: int | None = None
+) -> bool:
+    """Change a chunk's state and whose it is, with no second lease on it; False if it is not as it was read."""
+    values = {"state": state, "lease_id": lease_id, "avoid_agent_id": avoid_agent_id}
+    return _SET_STATE.run(conn, **_as_read(chunk), **values) == 1
+
+
+def hedge(conn: Connection, chunk: Chunk, lease_id: str) -> bool:
+    """Put a second lease on a chunk of one frame; False if it is not as it was read, or has one."""
+    return _HEDGE.run(conn, **_as_read(chunk), hedge_lease_id=lease_id) == 1
 
 
 def remove(conn: Connection, chunk: Chunk) -> bool:
-    """Remove a chunk whose last frame ended; False if it is not as it was read."""
-    return conn.execute(delete(chunks).where(_unchanged(chunk))).rowcount == 1
-
-
-def give_back(conn: Connection, lease_id: str) -> int:
-    """Make every chunk of a lease pending again and return how many there were."""
-    query = (
-        update(chunks)
-        .where(chunks.c.lease_id == lease_id, chunks.c.state == ChunkState.LEASED)
-        .values(state=ChunkState.PENDING, lease_id=None)
-    )
-    return conn.execute(query).rowcount
+    """Remove a chunk that has no frame left; False if it is not as it was read."""
+    return _REMOVE.run(conn, **_as_read(chunk)) == 1
 
 
 def hold_all(conn: Connection, job_id: int) -> int:
     """Hold every chunk of a job that ended and return how many there were."""
-    query = (
-        update(chunks)
-        .where(chunks.c.job_id == job_id, chunks.c.state != ChunkState.HELD)
-        .values(state=ChunkState.HELD, lease_id=None)
-    )
-    return conn.execute(query).rowcount
+    return _HOLD_ALL.run(conn, job_id=job_id)
 
 
-def pending_frames(conn: Connection, job_id: int | None = None) -> int:
-    """Return how many frames, of a job or of all, wait for a lease."""
-    query = select(func.coalesce(func.sum(chunks.c.frame_count), 0)).where(chunks.c.state == ChunkState.PENDING)
-    if job_id is not None:
-        query = query.where(chunks.c.job_id == job_id)
-    return int(conn.execute(query).scalar_one())
+def move_all(conn: Connection, job_id: int, old: ChunkState, new: ChunkState) -> int:
+    """Take all chunks of a job that no lease has from one state to another; return how many frames they have."""
+    query = update(chunks).where(chunks.c.job_id == job_id, chunks.c.state == old).values(state=new)
+    return sum(conn.scalars(query.returning(chunks.c.frame_count)))
 
 
-def _unchanged(chunk: Chunk) -> ColumnElement[bool]:
-    return and_(
-        chunks.c.id == chunk.id,
-        chunks.c.state == chunk.state,
-        chunks.c.lease_id.is_(None) if chunk.lease_id is None else chunks.c.lease_id == chunk.lease_id,
-        chunks.c.first == chunk.first,
-        chunks.c.last == chunk.last,
-    )
+def all_of_job(conn: Connection, job_id: int) -> list[Chunk]:
+    """Return a job's chunks in order."""
+    rows = conn.execute(select(chunks).where(chunks.c.job_id == job_id).order_by(chunks.c.first)).mappings()
+    return [Chunk(**row) for row in rows]
+
+
+def release_held(conn: Connection, job_id: int) -> int:
+    """Make every held chunk of a job pending and return how many frames they have."""
+    return sum(_RELEASE_HELD.all(conn, job_id=job_id))
+
+
+def pending_frames(conn: Connection) -> int:
+    """Return how many frames of all jobs wait for a lease."""
+    return _PENDING_FRAMES.one(conn)
+
+
+def _as_read(chunk: Chunk) -> Mapping[str, Any]:
+    return {
+        "at_id": chunk.id,
+        "at_state": chunk.state,
+        "at_lease_id": chunk.lease_id,
+        "at_first": chunk.first,
+        "at_last": chunk.last,
+    }

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, literal_column, select, update
+from sqlalchemy import Connection, bindparam, case, func, insert, literal_column, select, update
 
-from coordinator.db.schema import leases
+from coordinator.db.schema import chunks, leases
 from coordinator.db.statement import Change, Command, bound, record_maker, records, scalars
 from coordinator.domain.model import Lease, LeaseState
 
@@ -32,6 +32,27 @@ _EXTEND = Command(
     update(leases)
     .where(leases.c.id == bindparam("of_id"), leases.c.agent_id == bindparam("of_agent_id"), LIVE)
     .values(expires_at=bindparam("expires_at"))
+)
+_REPORT = records(
+    update(leases)
+    .where(leases.c.id == bindparam("of_id"), leases.c.agent_id == bindparam("of_agent_id"), LIVE)
+    .values(bound(("expires_at", "stage", "frame", "progress", "remaining_seconds", "memory_bytes")))
+    .values(
+        frame_since=case(
+            (leases.c.frame.is_distinct_from(bindparam("new_frame", type_=leases.c.frame.type)), bindparam("now")),
+            else_=leases.c.frame_since,
+        )
+    )
+    .returning(*leases.c),
+    Lease,
+)
+_LARGEST = records(
+    select(leases)
+    .join(chunks, chunks.c.lease_id == leases.c.id)
+    .where(chunks.c.job_id == bindparam("job_id"), chunks.c.state == literal_column("'leased'"))
+    .order_by(chunks.c.frame_count.desc(), chunks.c.id)
+    .limit(bindparam("limit")),
+    Lease,
 )
 _OF_SLOT = (leases.c.agent_id == bindparam("agent_id"), leases.c.slot == bindparam("slot"), LIVE)
 _LIVE_OF_SLOT = records(select(leases).where(*_OF_SLOT).order_by(leases.c.granted_at, leases.c.id), Lease)
@@ -90,6 +111,35 @@ def extend(conn: Connection, lease_id: str, agent_id: int, expires_at: datetime)
     return _EXTEND.run(conn, of_id=lease_id, of_agent_id=agent_id, expires_at=expires_at) == 1
 
 
+def report(
+    conn: Connection,
+    lease_id: str,
+    agent_id: int,
+    *,
+    now: datetime,
+    expires_at: datetime,
+    stage: str,
+    frame: int | None,
+    progress: float,
+    remaining_seconds: float | None,
+    memory_bytes: int | None,
+) -> Lease | None:
+    """Take down where an agent's live lease is, and since when if its frame is another; None if it has none such."""
+    return _REPORT.one_or_none(
+        conn,
+        of_id=lease_id,
+        of_agent_id=agent_id,
+        now=now,
+        new_frame=frame,
+        expires_at=expires_at,
+        stage=stage,
+        frame=frame,
+        progress=progress,
+        remaining_seconds=remaining_seconds,
+        memory_bytes=memory_bytes,
+    )
+
+
 def extend_all(conn: Connection, expires_at: datetime) -> int:
     """Let every live lease last until ``expires_at`` and return how many there are."""
     return conn.execute(
@@ -111,6 +161,11 @@ def live_of_slot(conn: Connection, agent_id: int, slot: int) -> list[Lease]:
 def slot_works(conn: Connection, agent_id: int, slot: int, job_id: int) -> bool:
     """Tell whether a slot has a live lease of a job."""
     return _SLOT_WORKS.one_or_none(conn, agent_id=agent_id, slot=slot, job_id=job_id) is not None
+
+
+def largest(conn: Connection, job_id: int, limit: int) -> list[Lease]:
+    """Return the leases that hold a job's largest leased chunks, once for each chunk."""
+    return _LARGEST.all(conn, job_id=job_id, limit=limit)
 
 
 def live_of_job(conn: Connection, job_id: int) -> list[Lease]:

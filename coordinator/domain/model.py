@@ -287,7 +287,7 @@ class Agent:
     """What its slots render with, such as CPU or OPTIX."""
     platform: str
     ram_bytes: int
-    """Of the machine."""
+    """Each slot's share of the machine's."""
     vram_bytes: int | None
     """Of the graphics card of a slot."""
     max_blender: int

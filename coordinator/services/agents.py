@@ -2,16 +2,19 @@
 
 import msgspec
 
-from coordinator.db import agents, events, jobs, leases, tokens
-from coordinator.db.engine import Notice, Transaction
+from coordinator.db import agents, jobs, leases, set_asides
+from coordinator.db.engine import WORK, Transaction
 from coordinator.domain.model import Agent, AgentState, LeaseEnd, LeaseState, TokenKind, blender_number
 from coordinator.domain.timing import Timing
 from coordinator.domain.transitions import NEW, check
 from coordinator.protocol import PROTOCOL_VERSION, ErrorCode, RegisterRequest, RegisterResponse
-from coordinator.services.accounts import Principal, issue
-from coordinator.services.changes import StaleWrite, move_agent
+from coordinator.services.accounts import Principal, issue, revoke_agent
+from coordinator.services.changes import add_agent, move_agent, tell_agent, update_agent
 from coordinator.services.endings import end_lease
-from coordinator.services.errors import Refused
+from coordinator.services.errors import Refused, not_found
+
+#: That an agent was heard of is written down so many times within the time after which it is offline.
+_SIGNS_OF_LIFE = 6
 
 
 def register(tx: Transaction, principal: Principal, request: RegisterRequest, timing: Timing) -> RegisterResponse:
@@ -47,7 +50,7 @@ def register(tx: Transaction, principal: Principal, request: RegisterRequest, ti
     else:
         if named.state == AgentState.ONLINE:
             raise _name_taken(request.name)
-        tokens.revoke_of_agent(tx.conn, named.id, tx.now)
+        revoke_agent(tx, named.id)
         end_leases(tx, named, LeaseEnd.SUPERSEDED, "Another agent took over the name.")
         agent = _update(tx, named, request)
     plain = issue(tx, TokenKind.AGENT, agent.name, agent_id=agent.id).token
@@ -63,8 +66,8 @@ def leave(tx: Transaction, agent_id: int) -> None:
     move_agent(tx, agent, AgentState.LEFT, f"{agent.name} left.", last_seen_at=tx.now)
 
 
-def heard_of(tx: Transaction, agent_id: int) -> Agent:
-    """Note that an agent is alive, and return it, locked.
+def heard_of(tx: Transaction, agent_id: int, timing: Timing) -> Agent:
+    """Note that an agent is alive, unless that was done just before, and return it, locked.
 
     Raises:
         Refused: AGENT_GONE, it must register again.
@@ -74,10 +77,26 @@ def heard_of(tx: Transaction, agent_id: int) -> Agent:
         raise _gone()
     if agent.state == AgentState.OFFLINE:
         return move_agent(tx, agent, AgentState.ONLINE, f"{agent.name} is back.", last_seen_at=tx.now)
-    seen = agents.change(tx.conn, agent, last_seen_at=tx.now)
-    if seen is None:
-        raise StaleWrite(f"agent {agent_id} changed under its lock")
-    return seen
+    if (tx.now - agent.last_seen_at).total_seconds() < timing.offline_seconds / _SIGNS_OF_LIFE:
+        return agent
+    return update_agent(tx, agent, last_seen_at=tx.now)
+
+
+def reinstate(tx: Transaction, agent_id: int, by: str) -> None:
+    """Let an agent that was set aside work on every job again.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    agent = agents.lock(tx.conn, agent_id)
+    if agent is None:
+        raise not_found(f"agent {agent_id}")
+    kept_from = set_asides.forget_agent(tx.conn, agent_id)
+    if not kept_from and agent.set_aside is None:
+        return
+    agent = update_agent(tx, agent, set_aside=None, set_aside_at=None)
+    tell_agent(tx, agent, "reinstated", f"{by} let {agent.name} work again.")
+    tx.notify(WORK)
 
 
 def end_leases(tx: Transaction, agent: Agent, reason: LeaseEnd, message: str) -> None:
@@ -98,6 +117,12 @@ def _details(tx: Transaction, request: RegisterRequest) -> dict[str, object]:
         "hardware": msgspec.json.encode(request.hardware).decode(),
         "blenders": msgspec.json.encode(request.blenders).decode(),
         "tags": msgspec.json.encode(request.tags).decode(),
+        "pools": msgspec.json.encode(request.pools).decode(),
+        "engines": msgspec.json.encode(request.engines).decode(),
+        "device": request.device.value,
+        "platform": request.platform.value,
+        "ram_bytes": request.hardware.memory_bytes // request.slots,
+        "vram_bytes": request.vram_bytes,
         "max_blender": max(blender_number(*build.version[:2]) for build in request.blenders),
         "last_seen_at": tx.now,
     }
@@ -105,20 +130,18 @@ def _details(tx: Transaction, request: RegisterRequest) -> dict[str, object]:
 
 def _add(tx: Transaction, request: RegisterRequest) -> Agent:
     check("agent", request.name, NEW, AgentState.ONLINE, list)
-    agent = agents.insert_agent(tx.conn, state=AgentState.ONLINE, registered_at=tx.now, **_details(tx, request))
-    events.append(tx, "registered", f"{agent.name} joined the farm.", agent_id=agent.id)
-    tx.notify(Notice(kind="agent", id=agent.id))
+    agent = add_agent(
+        tx, state=AgentState.ONLINE, registered_at=tx.now, speed=1.0, speed_count=0, **_details(tx, request)
+    )
+    tell_agent(tx, agent, "registered", f"{agent.name} joined the farm.")
     return agent
 
 
 def _update(tx: Transaction, agent: Agent, request: RegisterRequest) -> Agent:
     if agent.state != AgentState.ONLINE:
         return move_agent(tx, agent, AgentState.ONLINE, f"{request.name} is back.", **_details(tx, request))
-    updated = agents.change(tx.conn, agent, **_details(tx, request))
-    if updated is None:
-        raise StaleWrite(f"agent {agent.id} changed under its lock")
-    events.append(tx, "registered", f"{updated.name} registered again.", agent_id=agent.id)
-    tx.notify(Notice(kind="agent", id=agent.id))
+    updated = update_agent(tx, agent, **_details(tx, request))
+    tell_agent(tx, updated, "registered", f"{updated.name} registered again.")
     return updated
 
 

@@ -16,6 +16,7 @@ from coordinator.domain.model import (
     LeaseEnd,
     LeaseState,
     SoundState,
+    User,
 )
 
 
@@ -28,18 +29,25 @@ def update_job(tx: Transaction, job: Job, **values: Any) -> Job:
     changed = jobs.change(tx.conn, job, **values)
     if changed is None:
         raise StaleWrite(f"job {job.id} is no longer {job.state}")
+    tx.changed_jobs[job.id] = changed
     tx.notify(Notice(kind="job", id=job.id))
     return changed
 
 
 def tell(tx: Transaction, job: Job, kind: str, message: str, data: Mapping[str, Any] | None = None) -> None:
     """Add a line to a job's history."""
-    events.append(tx.conn, tx.now, kind, message, job_id=job.id, data=data)
+    events.append(tx, kind, message, job_id=job.id, data=data)
+
+
+def tell_agent(tx: Transaction, agent: Agent, kind: str, message: str, data: Mapping[str, Any] | None = None) -> None:
+    """Add a line to an agent's history."""
+    events.append(tx, kind, message, agent_id=agent.id, data=data)
+    tx.notify(Notice(kind="agent", id=agent.id))
 
 
 def move_job(tx: Transaction, job: Job, state: JobState, message: str, **values: Any) -> Job:
     """Change a job's state, with ``values`` for other columns, and return it."""
-    transitions.check("job", job.id, job.state, state, lambda: events.history(tx.conn, job_id=job.id))
+    transitions.check("job", job.id, job.state, state, lambda: events.history(tx, job_id=job.id))
     moved = update_job(tx, job, state=state, **values)
     tell(tx, job, state.value, message, {"from": job.state})
     return moved
@@ -47,7 +55,7 @@ def move_job(tx: Transaction, job: Job, state: JobState, message: str, **values:
 
 def move_sound(tx: Transaction, job: Job, state: SoundState, message: str, **values: Any) -> Job:
     """Change the state of a job's sound, which no lease has to mix any more, and return the job."""
-    transitions.check("sound", job.id, job.sound_state, state, lambda: events.history(tx.conn, job_id=job.id))
+    transitions.check("sound", job.id, job.sound_state, state, lambda: events.history(tx, job_id=job.id))
     moved = update_job(tx, job, sound_state=state, sound_lease_id=None, **values)
     tell(tx, job, f"sound_{state.value}", message)
     return moved
@@ -55,7 +63,7 @@ def move_sound(tx: Transaction, job: Job, state: SoundState, message: str, **val
 
 def check_chunk(tx: Transaction, job: Job, old: str, new: str) -> None:
     """Check a change of a chunk; the line in the history is that of the lease, frame or job that caused it."""
-    transitions.check("chunk", f"of job {job.id}", old, new, lambda: events.history(tx.conn, job_id=job.id))
+    transitions.check("chunk", f"of job {job.id}", old, new, lambda: events.history(tx, job_id=job.id))
 
 
 def chunk_written(job: Job, written: bool) -> None:
@@ -64,28 +72,20 @@ def chunk_written(job: Job, written: bool) -> None:
         raise StaleWrite(f"a chunk of job {job.id} changed under its lock")
 
 
-def end_lease_row(tx: Transaction, lease: Lease, reason: LeaseEnd, message: str) -> None:
-    """End a live lease; what happens to its frames is the caller's business."""
-    transitions.check(
-        "lease", lease.id, lease.state, LeaseState.ENDED, lambda: events.history(tx.conn, job_id=lease.job_id)
-    )
+def end_lease_row(tx: Transaction, lease: Lease, reason: LeaseEnd, message: str) -> Lease:
+    """End a live lease and return it; what happens to its frames is the caller's business."""
+    transitions.check("lease", lease.id, lease.state, LeaseState.ENDED, lambda: events.history(tx, job_id=lease.job_id))
     ended = leases.change(tx.conn, lease.id, state=LeaseState.ENDED, end_reason=reason, ended_at=tx.now)
     if ended is None:
         raise StaleWrite(f"lease {lease.id} is no longer live")
     lease_ended(tx, ended, message)
+    return ended
 
 
 def lease_ended(tx: Transaction, lease: Lease, message: str) -> None:
     """Write to the history that a lease ended."""
-    events.append(
-        tx.conn,
-        tx.now,
-        "lease_ended",
-        message,
-        job_id=lease.job_id,
-        agent_id=lease.agent_id,
-        data={"lease": lease.id, "slot": lease.slot, "reason": lease.end_reason},
-    )
+    data = {"lease": lease.id, "slot": lease.slot, "reason": lease.end_reason}
+    events.append(tx, "lease_ended", message, job_id=lease.job_id, agent_id=lease.agent_id, data=data)
     tx.notify(Notice(kind="agent", id=lease.agent_id))
 
 
@@ -96,19 +96,38 @@ def end_frame(tx: Transaction, job: Job, frame: int, state: FrameState, message:
         f"{frame} of job {job.id}",
         transitions.OPEN,
         state,
-        lambda: events.history(tx.conn, job_id=job.id),
+        lambda: events.history(tx, job_id=job.id),
     )
     frames.insert_frame(tx.conn, job_id=job.id, frame=frame, state=state, ended_at=tx.now, **values)
     tell(tx, job, f"frame_{state.value}", message, {"frame": frame})
     tx.notify(Notice(kind="frame", id=job.id, frame=frame, state=state.value))
 
 
+def update_user(tx: Transaction, user: User) -> User:
+    """Take note that a user was changed, and return it."""
+    tx.changed_users[user.name] = user
+    return user
+
+
+def add_agent(tx: Transaction, **values: Any) -> Agent:
+    """Add an agent and return it."""
+    added = agents.insert_agent(tx.conn, **values)
+    tx.changed_agents[added.id] = added
+    return added
+
+
+def update_agent(tx: Transaction, agent: Agent, **values: Any) -> Agent:
+    """Set columns of an agent without changing its state, and return it."""
+    changed = agents.change(tx.conn, agent, **values)
+    if changed is None:
+        raise StaleWrite(f"agent {agent.id} is no longer {agent.state}")
+    tx.changed_agents[agent.id] = changed
+    return changed
+
+
 def move_agent(tx: Transaction, agent: Agent, state: AgentState, message: str, **values: Any) -> Agent:
     """Change an agent's state, with ``values`` for other columns, and return it."""
-    transitions.check("agent", agent.id, agent.state, state, lambda: events.history(tx.conn, agent_id=agent.id))
-    moved = agents.change(tx.conn, agent, state=state, **values)
-    if moved is None:
-        raise StaleWrite(f"agent {agent.id} is no longer {agent.state}")
-    events.append(tx.conn, tx.now, state.value, message, agent_id=agent.id)
-    tx.notify(Notice(kind="agent", id=agent.id))
+    transitions.check("agent", agent.id, agent.state, state, lambda: events.history(tx, agent_id=agent.id))
+    moved = update_agent(tx, agent, state=state, **values)
+    tell_agent(tx, moved, state.value, message)
     return moved

@@ -1,11 +1,15 @@
-"""How leases and jobs end.  Every function takes the job locked and returns it as it is afterwards."""
+"""The ends of leases and jobs.
+
+Functions take the job locked and return it as it is afterwards.
+"""
 
 from coordinator.db import chunks, frames, leases
 from coordinator.db.engine import WORK, Transaction
-from coordinator.domain.model import ChunkState, Job, JobState, Lease, LeaseEnd, SoundState
+from coordinator.domain.model import Chunk, ChunkState, Job, JobState, Lease, LeaseEnd, SoundState
 from coordinator.domain.retry import SOUND_ATTEMPTS
 from coordinator.services.changes import (
     check_chunk,
+    chunk_written,
     end_lease_row,
     lease_ended,
     move_job,
@@ -13,29 +17,54 @@ from coordinator.services.changes import (
     tell,
     update_job,
 )
+from coordinator.services.dependencies import release_dependents
+from coordinator.services.queueing import idle_state
+from coordinator.services.shares import settled
 
 #: Frames named in the sentence that tells why a job failed.
 _NAMED = 10
 
 
 def end_lease(tx: Transaction, job: Job, lease: Lease, reason: LeaseEnd, message: str) -> Job:
-    """End a live lease: its frames are pending again, and so is the sound if it had that to mix."""
-    end_lease_row(tx, lease, reason, message)
-    check_chunk(tx, job, ChunkState.LEASED, ChunkState.PENDING)
-    if chunks.give_back(tx.conn, lease.id):
-        tx.notify(WORK)
+    """End a live lease: its frames can be leased again, and so can the sound if it had that to mix."""
+    ended = end_lease_row(tx, lease, reason, message)
+    pending = job.pending
+    for chunk in chunks.of_lease(tx.conn, lease.id):
+        if leave_hedge(tx, job, chunk, lease):
+            continue
+        state = idle_state(job)
+        check_chunk(tx, job, ChunkState.LEASED, state)
+        # Another agent should try what this one could not render.
+        avoid = lease.agent_id if reason == LeaseEnd.FAILED else chunk.avoid_agent_id
+        chunk_written(job, chunks.set_state(tx.conn, chunk, state, avoid_agent_id=avoid))
+        if state == ChunkState.PENDING:
+            pending += chunk.frame_count
+            tx.notify(WORK)
+    job = update_job(tx, job, pending=pending, **settled(tx, job, ended))
     if job.sound_lease_id == lease.id:
         lost = reason in (LeaseEnd.EXPIRED, LeaseEnd.SUPERSEDED) and lease.stage == "mixing"
         job = give_sound_back(tx, job, "its agent was lost while mixing" if lost else None)
     return finish_if_done(tx, job)
 
 
-def end_lease_if_empty(tx: Transaction, job: Job, lease: Lease) -> Job:
-    """End a lease that has nothing left to deliver."""
-    if job.state != JobState.RUNNING or job.sound_lease_id == lease.id or chunks.of_lease(tx.conn, lease.id):
+def leave_hedge(tx: Transaction, job: Job, chunk: Chunk, lease: Lease) -> bool:
+    """Leave a frame that two leases render to the other one; False if there is no other."""
+    if chunk.hedge_lease_id is None:
+        return False
+    other = chunk.lease_id if chunk.hedge_lease_id == lease.id else chunk.hedge_lease_id
+    chunk_written(job, chunks.set_state(tx.conn, chunk, ChunkState.LEASED, other, avoid_agent_id=chunk.avoid_agent_id))
+    return True
+
+
+def end_lease_if_empty(tx: Transaction, job: Job, lease_id: str) -> Job:
+    """End a live lease that has nothing left to deliver."""
+    if not job.state.begun or job.sound_lease_id == lease_id or chunks.of_lease(tx.conn, lease_id):
         return job
-    end_lease_row(tx, lease, LeaseEnd.FINISHED, "Every frame of the lease has ended.")
-    return job
+    lease = leases.get_live(tx.conn, lease_id)
+    if lease is None:
+        return job
+    ended = end_lease_row(tx, lease, LeaseEnd.FINISHED, "Every frame of the lease has ended.")
+    return update_job(tx, job, **settled(tx, job, ended))
 
 
 def give_sound_back(tx: Transaction, job: Job, failure: str | None) -> Job:
@@ -51,8 +80,8 @@ def give_sound_back(tx: Transaction, job: Job, failure: str | None) -> Job:
 
 
 def finish_if_done(tx: Transaction, job: Job) -> Job:
-    """Take a running job on once all its frames have ended and its sound is settled."""
-    if job.state != JobState.RUNNING or job.open_frames:
+    """Take a job on once all its frames have ended and its sound is settled."""
+    if job.open_frames or not (job.state.begun or job.state == JobState.QUEUED):
         return job
     if job.sound_state == SoundState.WANTED:
         if job.sound_lease_id is not None:
@@ -71,7 +100,7 @@ def finish_if_done(tx: Transaction, job: Job) -> Job:
             " so there is no video; check the scene's sound files, or submit again without sound.",
         )
     if job.video:
-        end_live_leases(tx, job, "Every frame of the job is finished.")
+        job = end_live_leases(tx, job, "Every frame of the job is finished.")
         return move_job(tx, job, JobState.STITCHING, "All frames are finished; the video is being made.")
     return end_job(tx, job, JobState.COMPLETED)
 
@@ -81,29 +110,39 @@ def end_job(tx: Transaction, job: Job, state: JobState, reason: str | None = Non
 
     ``reason`` is the sentence that tells why it failed; None for the other ends.
     """
-    end_live_leases(tx, job, f"The job is {state.value}.")
+    job = end_live_leases(tx, job, f"The job is {state.value}.")
     check_chunk(tx, job, ChunkState.PENDING, ChunkState.HELD)
     check_chunk(tx, job, ChunkState.LEASED, ChunkState.HELD)
     chunks.hold_all(tx.conn, job.id)
     message = reason or {JobState.COMPLETED: "The job is complete."}.get(state, f"The job was {state.value}.")
-    return move_job(
+    job = move_job(
         tx,
         job,
         state,
         message,
         reason=reason,
         ended_at=tx.now,
+        pending=0,
         sound_lease_id=None,
         stitch_claim=None,
         stitch_expires_at=None,
         **values,
     )
+    if state == JobState.COMPLETED:
+        release_dependents(tx, job)
+    return job
 
 
-def end_live_leases(tx: Transaction, job: Job, message: str) -> None:
+def end_live_leases(tx: Transaction, job: Job, message: str) -> Job:
     """End every live lease of a job whose frames are of no further use to it."""
+    if not job.slots:
+        return job
+    difference = 0.0
     for lease in leases.end_all_of_job(tx.conn, job.id, end_reason=LeaseEnd.JOB_ENDED, ended_at=tx.now):
         lease_ended(tx, lease, message)
+        difference += lease.used - lease.charged
+    tx.charge(job.created_by, difference)
+    return update_job(tx, job, slots=0, speed=0.0, vtime=max(0.0, job.vtime + difference))
 
 
 def _failed_frames(tx: Transaction, job: Job) -> str:

@@ -27,6 +27,14 @@ def lease_lost() -> Refused:
     )
 
 
+def frame_lost(frame: int) -> Refused:
+    """Return the refusal that makes an agent drop one frame of a chunk."""
+    return Refused(
+        ErrorCode.FRAME_LOST,
+        f"frame {frame} is not this lease's any more: another slot has it, or it was cut off the job; drop the frame",
+    )
+
+
 def not_found(what: str) -> Refused:
     """Return the refusal for something that is not there; ``what`` as in "job 7"."""
     return Refused(ErrorCode.NOT_FOUND, f"there is no {what}")

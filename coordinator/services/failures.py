@@ -1,79 +1,204 @@
-"""What could not be rendered: try again, or give up.
+"""What could not be rendered: whose fault it is, and whether it is tried again.
 
 Functions take the job locked and return it as it is afterwards.
 """
 
-from coordinator.db import attempts, chunks
+from dataclasses import replace
+
+from coordinator.db import agents, attempts, chunks, set_asides
 from coordinator.db.engine import WORK, Transaction
+from coordinator.domain import retry
 from coordinator.domain.carving import Span, take_out
-from coordinator.domain.model import Chunk, ChunkState, FrameState, Job, JobState, Lease, LeaseEnd
-from coordinator.domain.retry import may_retry
+from coordinator.domain.matching import needs_of
+from coordinator.domain.model import Attempt, Chunk, ChunkState, FrameState, Job, JobState, Lease, LeaseEnd
 from coordinator.domain.transitions import GONE, NEW
-from coordinator.services.changes import check_chunk, chunk_written, end_frame, tell, update_job
-from coordinator.services.endings import end_job, end_lease, end_lease_if_empty, finish_if_done
+from coordinator.services.changes import (
+    check_chunk,
+    chunk_written,
+    end_frame,
+    tell,
+    tell_agent,
+    update_agent,
+    update_job,
+)
+from coordinator.services.endings import (
+    end_job,
+    end_lease,
+    end_lease_if_empty,
+    finish_if_done,
+    leave_hedge,
+)
+from coordinator.services.queueing import idle_state
+
+#: Attempts looked at before a job's first finished frame; more of them would have ended it.
+_FIRST_ATTEMPTS = 1000
+#: An agent is not blamed for these, though another one rendered the frame.
+_NOT_BLAMED = {retry.AGENT_LOST, retry.OUT_OF_MEMORY}
 
 
 def leased_chunk(tx: Transaction, job: Job, lease: Lease, frame: int) -> Chunk | None:
     """Return the chunk of this lease that holds a frame; None if the lease has not got it."""
     chunk = chunks.around(tx.conn, job.id, frame)
-    if chunk is None or chunk.lease_id != lease.id or frame not in job.frame_range:
+    if chunk is None or lease.id not in (chunk.lease_id, chunk.hedge_lease_id) or frame not in job.frame_range:
         return None
     return chunk
 
 
-def take_frame(tx: Transaction, job: Job, chunk: Chunk, frame: int) -> None:
-    """Take a frame out of a leased chunk; what is left stays with the lease."""
+def take_frame(tx: Transaction, job: Job, chunk: Chunk, frame: int) -> bool:
+    """Take a frame out of a leased chunk; False when that leaves nothing of it with its leases."""
     parts = take_out(job.frame_range, Span(chunk.first, chunk.last, chunk.frame_count), frame)
     if not parts:
         check_chunk(tx, job, chunk.state, GONE)
         chunk_written(job, chunks.remove(tx.conn, chunk))
-        return
+        return False
     chunk_written(job, chunks.shrink(tx.conn, chunk, parts[0]))
     for part in parts[1:]:
         check_chunk(tx, job, NEW, chunk.state)
-        chunks.insert_chunk(tx.conn, job, part, chunk.state, chunk.lease_id)
+        chunks.insert_chunk(tx.conn, job, part, chunk.state, chunk.lease_id, avoid_agent_id=chunk.avoid_agent_id)
+    return True
 
 
 def fail_frame(tx: Transaction, job: Job, lease: Lease, frame: int, code: str, message: str) -> Job:
-    """Count a failed attempt at a frame; a frame that the lease has not got (any more) changes nothing."""
+    """Take note that a frame could not be rendered; one that the lease has not got (any more) changes nothing."""
     chunk = leased_chunk(tx, job, lease, frame)
     if chunk is None:
         return job
-    take_frame(tx, job, chunk, frame)
+    job, forgiven = _forgive(tx, job, lease, frame, code, message)
+    if forgiven:
+        return _try_again(tx, job, lease, chunk, frame)
     tried = _count_attempt(tx, job, lease, frame, code, message)
-    if may_retry(tried, job.max_retries):
-        check_chunk(tx, job, NEW, ChunkState.PENDING)
-        chunks.insert_chunk(tx.conn, job, Span(frame, frame, 1), ChunkState.PENDING)
-        tx.notify(WORK)
+    if _verdict(tx, job, tried) == retry.Verdict.RETRY:
+        job = _try_again(tx, job, lease, chunk, frame)
     else:
-        end_frame(
-            tx,
-            job,
-            frame,
-            FrameState.FAILED,
-            f"Frame {frame} failed for good after {tried} attempts: {message}",
-            reason=message,
-            attempts=tried,
-            agent_id=lease.agent_id,
-            lease_id=lease.id,
-        )
-        job = update_job(tx, job, failed=job.failed + 1)
-    return finish_if_done(tx, end_lease_if_empty(tx, job, lease))
+        job = _give_up(tx, job, lease, chunk, frame, message, len(tried))
+    return _stop_early(tx, job)
 
 
 def fail_whole_job(tx: Transaction, job: Job, lease: Lease, code: str, message: str) -> Job:
-    """Count that an agent could not render the job at all: the lease ends, and too many of these end the job."""
+    """Count that an agent could not render the job at all: its lease ends, and too many of these end the job."""
+    job, forgiven = _forgive(tx, job, lease, None, code, message)
+    if forgiven:
+        return end_lease(tx, job, lease, LeaseEnd.FAILED, "The agent could not render the job.")
     tried = _count_attempt(tx, job, lease, None, code, message)
-    job = update_job(tx, job, whole_failures=tried)
+    job = update_job(tx, job, whole_failures=len(tried))
     job = end_lease(tx, job, lease, LeaseEnd.FAILED, "The agent could not render the job.")
-    if job.state == JobState.RUNNING and not may_retry(tried, job.max_retries):
+    if job.state.begun and _verdict(tx, job, tried) == retry.Verdict.FAIL:
         job = end_job(tx, job, JobState.FAILED, message)
     return job
 
 
-def _count_attempt(tx: Transaction, job: Job, lease: Lease, frame: int | None, code: str, message: str) -> int:
-    """Record a failed attempt at a frame, or at the whole job (None), and return how many there are by now."""
-    tried = attempts.insert_attempt(
+def blame(tx: Transaction, job: Job, frame: int, renderer: int) -> None:
+    """Set agents aside that failed frames which others, now ``renderer``, could render."""
+    failed = {it.agent_id for it in attempts.of_frame(tx.conn, job.id, frame) if it.code not in _NOT_BLAMED}
+    for agent_id in sorted(failed - {renderer}):
+        outdone = attempts.outdone(tx.conn, job.id, agent_id)
+        barred = set_asides.of_agent(tx.conn, agent_id)
+        if not retry.agent_verdict(outdone) or any(it.job_id == job.id for it in barred):
+            continue
+        agent = agents.lock(tx.conn, agent_id)
+        if agent is None:
+            continue
+        reason = f"{agent.name} failed {outdone} frames of {job.name} (job {job.id}) that other agents rendered."
+        set_asides.insert_set_aside(tx.conn, agent_id=agent_id, job_id=job.id, reason=reason, at=tx.now)
+        tell(tx, job, "agent_set_aside", f"{reason} It gets no more frames of this job.", {"agent_id": agent_id})
+        if agent.set_aside is None and retry.set_aside_altogether(len(barred) + 1):
+            whole = (
+                f"It failed frames of {len(barred) + 1} jobs that other agents rendered, of {job.name} (job {job.id})"
+                " the last. See its Blender and its drivers, then let it work again."
+            )
+            agent = update_agent(tx, agent, set_aside=whole, set_aside_at=tx.now)
+            tell_agent(tx, agent, "set_aside", whole)
+
+
+def _verdict(tx: Transaction, job: Job, tried: list[Attempt]) -> retry.Verdict:
+    others = _capable(tx, job) > len({it.agent_id for it in tried})
+    return retry.frame_verdict([_failure(it) for it in tried], job.max_retries, other_agents_can=others)
+
+
+def _failure(attempt: Attempt) -> retry.Failure:
+    return retry.Failure(attempt.agent_id, attempt.code, attempt.message)
+
+
+def _capable(tx: Transaction, job: Job) -> int:
+    return tx.board.fleet(needs_of(job)).agents
+
+
+def _forgive(tx: Transaction, job: Job, lease: Lease, frame: int | None, code: str, message: str) -> tuple[Job, bool]:
+    """Tell whether a failure counts as none: the world's fault, or too little memory where others have more."""
+    what = "The job" if frame is None else f"Frame {frame}"
+    data = {"frame": frame, "code": code, "agent_id": lease.agent_id}
+    if code in retry.WORLD_FAULTS:
+        tell(tx, job, "attempt_forgiven", f"{what} will be tried again, it is not its fault: {message}", data)
+        return job, True
+    agent = agents.get(tx.conn, lease.agent_id) if code == retry.OUT_OF_MEMORY else None
+    if agent is None:
+        return job, False
+    if agent.device == "CPU":
+        raised = replace(job, ram_needed=max(job.ram_needed, agent.ram_bytes + 1))
+    else:
+        raised = replace(job, vram_needed=max(job.vram_needed, (agent.vram_bytes or 0) + 1))
+    if not _capable(tx, raised):
+        # No one has more: it is tried here as often as anything else, for the memory may have been used by others.
+        return job, False
+    tell(tx, job, "attempt_forgiven", f"{what} needs more memory than {agent.name} has: {message}", data)
+    return update_job(tx, job, ram_needed=raised.ram_needed, vram_needed=raised.vram_needed), True
+
+
+def _try_again(tx: Transaction, job: Job, lease: Lease, chunk: Chunk, frame: int) -> Job:
+    """Have a frame rendered by another lease: the second one on it, or one that is still to be granted."""
+    if not leave_hedge(tx, job, chunk, lease):
+        take_frame(tx, job, chunk, frame)
+        state = idle_state(job)
+        check_chunk(tx, job, NEW, state)
+        chunks.insert_chunk(tx.conn, job, Span(frame, frame, 1), state, avoid_agent_id=lease.agent_id)
+        if state == ChunkState.PENDING:
+            job = update_job(tx, job, pending=job.pending + 1)
+            tx.notify(WORK)
+    return finish_if_done(tx, end_lease_if_empty(tx, job, lease.id))
+
+
+def _give_up(tx: Transaction, job: Job, lease: Lease, chunk: Chunk, frame: int, message: str, tried: int) -> Job:
+    take_frame(tx, job, chunk, frame)
+    end_frame(
+        tx,
+        job,
+        frame,
+        FrameState.FAILED,
+        f"Frame {frame} failed for good after {tried} attempts: {message}",
+        reason=message,
+        attempts=tried,
+        agent_id=lease.agent_id,
+        lease_id=lease.id,
+    )
+    job = update_job(tx, job, failed=job.failed + 1)
+    for lease_id in (chunk.lease_id, chunk.hedge_lease_id):
+        if lease_id is not None:
+            job = end_lease_if_empty(tx, job, lease_id)
+    return finish_if_done(tx, job)
+
+
+def _stop_early(tx: Transaction, job: Job) -> Job:
+    """End a job that has not finished a frame and whose frames all fail the same way."""
+    if job.finished or not job.state.begun or not job.stop_after:
+        return job
+    reason = retry.job_verdict(
+        finished=job.finished,
+        failures=[
+            (it.frame, _failure(it))
+            for it in attempts.of_frames(tx.conn, job.id, _FIRST_ATTEMPTS)
+            if it.frame is not None
+        ],
+        stop_after=job.stop_after,
+        capable_agents=_capable(tx, job),
+    )
+    return job if reason is None else end_job(tx, job, JobState.FAILED, reason)
+
+
+def _count_attempt(
+    tx: Transaction, job: Job, lease: Lease, frame: int | None, code: str, message: str
+) -> list[Attempt]:
+    """Record a failed attempt at a frame, or at the whole job (None), and return all of them by now."""
+    attempts.insert_attempt(
         tx.conn,
         job_id=job.id,
         frame=frame,
@@ -83,7 +208,8 @@ def _count_attempt(tx: Transaction, job: Job, lease: Lease, frame: int | None, c
         message=message,
         at=tx.now,
     )
+    tried = attempts.of_frame(tx.conn, job.id, frame)
     what = "The job could not be rendered" if frame is None else f"Frame {frame} failed"
-    data = {"frame": frame, "code": code, "attempt": tried, "agent_id": lease.agent_id}
-    tell(tx, job, "attempt_failed", f"{what} (attempt {tried}): {message}", data)
+    data = {"frame": frame, "code": code, "attempt": len(tried), "agent_id": lease.agent_id}
+    tell(tx, job, "attempt_failed", f"{what} (attempt {len(tried)}): {message}", data)
     return tried

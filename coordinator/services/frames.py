@@ -1,21 +1,25 @@
 """Rendered frames come in: checked against the job, recorded once, never changed."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 import msgspec
 
-from coordinator.db import attempts, blobs, frames, jobs, leases
+from coordinator.db import agents, attempts, blobs, frames, jobs, leases
 from coordinator.db.engine import Transaction
-from coordinator.domain.carving import RECENT
-from coordinator.domain.model import Frame, FrameState, Job, Lease, LeaseState
+from coordinator.domain.costs import CostProfile, learn_speed
+from coordinator.domain.model import Agent, Chunk, Frame, FrameState, Job, Lease
 from coordinator.domain.timing import Timing
 from coordinator.protocol import ErrorCode, FrameResult, ImageFormat, OutputSpec
-from coordinator.services.changes import end_frame, update_job
+from coordinator.services.changes import end_frame, update_agent, update_job
 from coordinator.services.endings import end_lease_if_empty, finish_if_done
-from coordinator.services.errors import Refused, lease_lost
-from coordinator.services.failures import fail_frame, leased_chunk, take_frame
-from coordinator.services.leases import lock_lease, lock_live, renew, require_live
+from coordinator.services.errors import Refused, frame_lost, lease_lost
+from coordinator.services.failures import blame, fail_frame, leased_chunk, take_frame
+from coordinator.services.leases import last_frame, lock_lease, lock_live, renew, require_live
+
+#: A slot's speed is written down when it has changed by this part.
+_SPEED_STEP = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +43,16 @@ class FrameOutcome:
     status: Literal["recorded", "repeated", "bad"]
     reason: str | None = None
     """Why it is bad; it was counted as a failed attempt."""
+    last_frame: int | None = None
+    """The last frame that the lease has left."""
 
 
 def expect_frame(tx: Transaction, agent_id: int, lease_id: str, frame: int, result: FrameResult) -> Expected:
     """Return what to hold a frame's files against before it is recorded.  Reads only.
 
     Raises:
-        Refused: LEASE_LOST; MISSING_BLOBS, a file must be uploaded (again); INVALID, a display file must come along.
+        Refused: LEASE_LOST; FRAME_LOST; MISSING_BLOBS, a file must be uploaded (again); INVALID, a display file must
+            come along.
     """
     lease = leases.get(tx.conn, lease_id)
     job = jobs.get(tx.conn, lease.job_id) if lease is not None and lease.agent_id == agent_id else None
@@ -54,8 +61,8 @@ def expect_frame(tx: Transaction, agent_id: int, lease_id: str, frame: int, resu
     output = msgspec.json.decode(job.output, type=OutputSpec)
     recorded = _recorded_before(tx, job, lease, frame, result)
     if not recorded:
-        if lease.state != LeaseState.LIVE or leased_chunk(tx, job, lease, frame) is None:
-            raise lease_lost()
+        require_live(lease)
+        _held_chunk(tx, job, lease, frame)
         _check_files(tx, output, result)
     return Expected(
         format=output.format,
@@ -81,28 +88,26 @@ def record_frame(
     A frame of the wrong size counts as a failed attempt and is answered ``bad``; it must be refused after the commit.
 
     Raises:
-        Refused: LEASE_LOST, MISSING_BLOBS, INVALID.
+        Refused: LEASE_LOST, FRAME_LOST, MISSING_BLOBS, INVALID.
     """
+    # Locked before the job, as everywhere: what it learns of its speed is written below.
+    agent = agents.lock(tx.conn, agent_id)
     job, lease = lock_lease(tx, agent_id, lease_id)
     # Under the lock: this very request, sent twice at once, must find what the other one recorded.
     if _recorded_before(tx, job, lease, frame, result):
-        return FrameOutcome(status="repeated")
+        return FrameOutcome(status="repeated", last_frame=last_frame(tx, lease_id))
     require_live(lease)
-    chunk = leased_chunk(tx, job, lease, frame)
-    if chunk is None:
-        raise lease_lost()
+    chunk = _held_chunk(tx, job, lease, frame)
     output = msgspec.json.decode(job.output, type=OutputSpec)
     _check_files(tx, output, result)
-    renew(tx, agent_id, lease_id, timing)
     wanted = (job.width or output.width or width, job.height or output.height or height)
-    if wanted != (width, height):
+    if agent is None or wanted != (width, height):
+        renew(tx, agent_id, lease_id, timing)
         reason = f"the frame has {width}×{height} pixels; the job's frames have {wanted[0]}×{wanted[1]}"
         fail_frame(tx, job, lease, frame, ErrorCode.BAD_FRAME, reason)
         return FrameOutcome(status="bad", reason=reason)
-    take_frame(tx, job, chunk, frame)
-    if lease.frame == frame:
-        # Until the next report its share would count beside the finished frame.
-        leases.change(tx.conn, lease.id, frame=None, progress=0.0, remaining_seconds=None)
+    left = take_frame(tx, job, chunk, frame)
+    _advance(tx, job, lease, frame, result, timing)
     end_frame(
         tx,
         job,
@@ -119,32 +124,90 @@ def record_frame(
         seconds=result.seconds,
         peak_memory_bytes=result.peak_memory_bytes,
         blender=".".join(str(part) for part in result.blender),
-        attempts=attempts.count(tx.conn, job.id, frame) + 1,
+        # Only what failed before is to be kept from an agent.
+        attempts=(attempts.count(tx.conn, job.id, frame) if chunk.avoid_agent_id is not None else 0) + 1,
     )
+    if chunk.avoid_agent_id is not None:
+        blame(tx, job, frame, agent_id)
     job = update_job(
         tx,
         job,
         finished=job.finished + 1,
         latest_frame=frame,
-        recent_seconds=(*job.recent_seconds, result.seconds)[-RECENT:],
         width=width,
         height=height,
+        costs=_learn(tx, job, agent, frame, result),
+        **_memory(job, agent, result),
     )
-    finish_if_done(tx, end_lease_if_empty(tx, job, lease))
-    return FrameOutcome(status="recorded")
+    if not left:
+        for held_by in (chunk.lease_id, chunk.hedge_lease_id):
+            if held_by is not None:
+                job = end_lease_if_empty(tx, job, held_by)
+        finish_if_done(tx, job)
+    return FrameOutcome(status="recorded", last_frame=last_frame(tx, lease_id))
 
 
 def record_bad_frame(tx: Transaction, agent_id: int, lease_id: str, frame: int, reason: str, timing: Timing) -> None:
     """Count a frame whose files are no good as a failed attempt.
 
     Raises:
-        Refused: LEASE_LOST.
+        Refused: LEASE_LOST, FRAME_LOST.
     """
     job, lease = lock_live(tx, agent_id, lease_id)
-    if leased_chunk(tx, job, lease, frame) is None:
-        raise lease_lost()
+    _held_chunk(tx, job, lease, frame)
     renew(tx, agent_id, lease_id, timing)
     fail_frame(tx, job, lease, frame, ErrorCode.BAD_FRAME, reason)
+
+
+def _held_chunk(tx: Transaction, job: Job, lease: Lease, frame: int) -> Chunk:
+    chunk = leased_chunk(tx, job, lease, frame)
+    if chunk is None:
+        raise frame_lost(frame)
+    return chunk
+
+
+def _advance(tx: Transaction, job: Job, lease: Lease, frame: int, result: FrameResult, timing: Timing) -> None:
+    """Note what a lease's frame took; until its next report the lease is taken to render the frame that follows."""
+    following = job.frame_range.after(frame) if lease.frame == frame else None
+    goes_on = following is not None and leased_chunk(tx, job, lease, following) is not None
+    moved = (
+        {"frame": following if goes_on else None, "frame_since": tx.now, "progress": 0.0, "remaining_seconds": None}
+        if lease.frame == frame
+        else {}
+    )
+    leases.change(
+        tx.conn,
+        lease.id,
+        expires_at=tx.now + timedelta(seconds=timing.lease_seconds),
+        used=lease.used + result.seconds + result.load_seconds,
+        **moved,
+    )
+
+
+def _learn(tx: Transaction, job: Job, agent: Agent, frame: int, result: FrameResult) -> str:
+    """Return the job's costs with one more frame; what the frame tells of the agent's speed is written down."""
+    costs, rank = CostProfile.decode(job.costs), job.frame_range.rank(frame)
+    speed = agent.speed
+    expected = costs.seconds(rank) if costs.samples else None
+    if expected is not None:
+        speed, count = learn_speed(agent.speed, agent.speed_count, expected, result.seconds)
+        if agent.speed_count == 0 or abs(speed / agent.speed - 1.0) >= _SPEED_STEP:
+            update_agent(tx, agent, speed=speed, speed_count=count)
+    costs = costs.with_frame(rank, result.seconds, speed)
+    if result.load_seconds:
+        costs = costs.with_load(result.load_seconds)
+    return costs.encode()
+
+
+def _memory(job: Job, agent: Agent, result: FrameResult) -> dict[str, int]:
+    """Return what the job is known to need, where a frame took more than any before."""
+    took = result.peak_memory_bytes or 0
+    # What was enough here cannot be too little, whatever Blender counts in.
+    if agent.device == "CPU":
+        took = min(took, agent.ram_bytes)
+        return {"ram_needed": took} if took > job.ram_needed else {}
+    took = min(took, agent.vram_bytes) if agent.vram_bytes is not None else 0
+    return {"vram_needed": took} if took > job.vram_needed else {}
 
 
 def _recorded_before(tx: Transaction, job: Job, lease: Lease, frame: int, result: FrameResult) -> bool:

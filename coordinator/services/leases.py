@@ -1,13 +1,15 @@
 """A lease's life: granted, reported on, renewed."""
 
-import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 
-import msgspec
-
-from coordinator.db import agents, chunks, jobs, leases, leasing
+from coordinator.db import agents, attempts, chunks, jobs, leases, set_asides
 from coordinator.db.engine import Notice, Transaction
 from coordinator.domain import carving
+from coordinator.domain.board import SlotOffer
+from coordinator.domain.carving import Span
+from coordinator.domain.costs import CostProfile
+from coordinator.domain.matching import capability_of, needs_of
 from coordinator.domain.model import (
     Agent,
     Chunk,
@@ -17,33 +19,26 @@ from coordinator.domain.model import (
     Lease,
     LeaseEnd,
     LeaseState,
-    SoundState,
     blender_number,
 )
 from coordinator.domain.retry import AGENT_LOST
 from coordinator.domain.timing import Timing
 from coordinator.domain.transitions import NEW
-from coordinator.protocol import (
-    ErrorCode,
-    JobSpec,
-    LeaseGrant,
-    LeaseRequest,
-    OutputSpec,
-    RenderSpec,
-    ReportRequest,
-    ReportResponse,
-    Stage,
-)
+from coordinator.protocol import ErrorCode, LeaseGrant, LeaseRequest, ReportRequest, ReportResponse, Stage
 from coordinator.services.agents import heard_of
-from coordinator.services.changes import check_chunk, chunk_written, move_job, tell, update_job
+from coordinator.services.changes import check_chunk, chunk_written, tell, update_job
 from coordinator.services.endings import end_lease
 from coordinator.services.errors import Refused, lease_lost
 from coordinator.services.failures import fail_frame, fail_whole_job
+from coordinator.services.grants import Asking, grant, to_message
+from coordinator.services.takeovers import take_over
 
 #: The one it renders and the next one, so that a slot never waits.
 LEASES_PER_SLOT = 2
 #: A job keeps this many different warnings.
 MAX_WARNINGS = 100
+#: A frame waits so long (seconds) for another agent than the one that failed on it.
+AVOID_SECONDS = 60.0
 
 
 def lease(tx: Transaction, agent_id: int, request: LeaseRequest, timing: Timing) -> LeaseGrant | None:
@@ -54,27 +49,37 @@ def lease(tx: Transaction, agent_id: int, request: LeaseRequest, timing: Timing)
     Raises:
         Refused: AGENT_GONE, the agent must register again; INVALID, it has no such slot.
     """
-    agent = heard_of(tx, agent_id)
+    agent = heard_of(tx, agent_id, timing)
     if request.slot >= agent.slots:
         raise Refused(ErrorCode.INVALID, f"agent {agent.name} has {agent.slots} slots, and no slot {request.slot}")
-    held = 0
+    held: list[Lease] = []
     for live in leases.live_of_slot(tx.conn, agent.id, request.slot):
         if live.id in request.holds:
-            held += 1
-            continue
-        grant = _grant_again(tx, live, timing)
-        if grant is not None:
-            return grant
-    if held >= LEASES_PER_SLOT:
+            held.append(live)
+        elif (again := _grant_again(tx, live, timing)) is not None:
+            return again
+    if len(held) >= LEASES_PER_SLOT or agent.set_aside is not None:
         return None
-    version = blender_number(*request.blender[:2])
-    while (candidate := leasing.find(tx.conn, version)) is not None:
-        job = jobs.lock(tx.conn, candidate.job_id)
-        chunk = chunks.get(tx.conn, candidate.chunk_id)
-        # Another slot may have been faster: look again for what is the best chunk now.
-        if job is not None and chunk is not None and chunk.state == ChunkState.PENDING:
-            return _grant(tx, agent, request.slot, job, chunk, timing)
-    return None
+    asking = Asking(agent=agent, request=request, held=held, offer=_offer(tx, agent, request, held), timing=timing)
+    for job_id in tx.board.candidates(asking.offer, tx.now):
+        job = jobs.lock(tx.conn, job_id)
+        # The board shows what was; under the lock is what is.
+        tx.changed_jobs[job_id] = job
+        if job is None or job.state not in (JobState.QUEUED, JobState.RUNNING) or not job.pending:
+            continue
+        granted = _lease_pending(tx, asking, job)
+        if granted is not None:
+            return granted
+    return take_over(tx, asking)
+
+
+def offer_of(tx: Transaction, agent_id: int, request: LeaseRequest) -> SlotOffer | None:
+    """Return what a request for work offers, to ask the board with while it waits; None: it can be given nothing."""
+    agent = agents.get(tx.conn, agent_id)
+    if agent is None or agent.set_aside is not None:
+        return None
+    held = [live for live in leases.live_of_slot(tx.conn, agent_id, request.slot) if live.id in request.holds]
+    return None if len(held) >= LEASES_PER_SLOT else _offer(tx, agent, request, held)
 
 
 def report(tx: Transaction, agent_id: int, lease_id: str, request: ReportRequest, timing: Timing) -> ReportResponse:
@@ -83,11 +88,16 @@ def report(tx: Transaction, agent_id: int, lease_id: str, request: ReportRequest
     Raises:
         Refused: LEASE_LOST, AGENT_GONE.
     """
-    heard_of(tx, agent_id)
-    job, _ = lock_live(tx, agent_id, lease_id)
-    current = leases.change(
+    heard_of(tx, agent_id, timing)
+    # A failure decides on the job, and whoever does that locks it first.
+    job = None
+    if request.failures or request.warnings or request.release:
+        job, _ = lock_live(tx, agent_id, lease_id)
+    current = leases.report(
         tx.conn,
         lease_id,
+        agent_id,
+        now=tx.now,
         expires_at=tx.now + timedelta(seconds=timing.lease_seconds),
         stage=request.stage.value,
         frame=request.frame,
@@ -97,21 +107,27 @@ def report(tx: Transaction, agent_id: int, lease_id: str, request: ReportRequest
     )
     if current is None:
         raise lease_lost()
-    tx.notify(Notice(kind="job", id=job.id))
+    tx.notify(Notice(kind="job", id=current.job_id))
     tx.notify(Notice(kind="agent", id=agent_id))
-    job = _add_warnings(tx, job, request.warnings)
-    for failure in request.failures:
-        if failure.frame is None:
-            job = fail_whole_job(tx, job, current, failure.code, failure.message)
-        else:
-            job = fail_frame(tx, job, current, failure.frame, failure.code, failure.message)
-        if not is_live(tx, lease_id):
+    if job is not None:
+        job = _add_warnings(tx, job, request.warnings)
+        for failure in request.failures:
+            if failure.frame is None:
+                job = fail_whole_job(tx, job, current, failure.code, failure.message)
+            else:
+                job = fail_frame(tx, job, current, failure.frame, failure.code, failure.message)
+            if not is_live(tx, lease_id):
+                return ReportResponse(last_frame=None)
+        if request.release:
+            end_lease(tx, job, current, LeaseEnd.RELEASED, "The agent handed back what it had not rendered.")
             return ReportResponse(last_frame=None)
-    if request.release:
-        end_lease(tx, job, current, LeaseEnd.RELEASED, "The agent handed back what it had not rendered.")
-        return ReportResponse(last_frame=None)
+    return ReportResponse(last_frame=last_frame(tx, lease_id))
+
+
+def last_frame(tx: Transaction, lease_id: str) -> int | None:
+    """Return the last frame that a lease has left; None if it has none."""
     left = chunks.of_lease(tx.conn, lease_id)
-    return ReportResponse(last_frame=left[-1].last if left else None)
+    return left[-1].last if left else None
 
 
 def renew(tx: Transaction, agent_id: int, lease_id: str, timing: Timing) -> None:
@@ -158,45 +174,104 @@ def lock_live(tx: Transaction, agent_id: int, lease_id: str) -> tuple[Job, Lease
 
 def is_live(tx: Transaction, lease_id: str) -> bool:
     """Tell whether a lease has not ended."""
-    current = leases.get(tx.conn, lease_id)
-    return current is not None and current.state == LeaseState.LIVE
+    return leases.get_live(tx.conn, lease_id) is not None
 
 
-def _grant(tx: Transaction, agent: Agent, slot: int, job: Job, chunk: Chunk, timing: Timing) -> LeaseGrant:
-    """Carve a lease off a pending chunk."""
-    size = carving.lease_size(
-        pending=chunks.pending_frames(tx.conn, job.id),
-        slots=agents.online_slots(tx.conn, job.min_blender),
-        seconds_per_frame=carving.typical_seconds(job.recent_seconds),
-    )
-    head, rest = carving.carve(job.frame_range, carving.Span(chunk.first, chunk.last, chunk.frame_count), size)
-    granted = leases.insert_lease(
-        tx.conn,
-        lease_id=secrets.token_hex(8),
-        job_id=job.id,
+def _offer(tx: Transaction, agent: Agent, request: LeaseRequest, held: Sequence[Lease]) -> SlotOffer:
+    return SlotOffer(
         agent_id=agent.id,
-        slot=slot,
-        granted_at=tx.now,
-        expires_at=tx.now + timedelta(seconds=timing.lease_seconds),
+        slot=request.slot,
+        capability=capability_of(agent, blender_number(*request.blender[:2])),
+        open_pack=request.open_pack,
+        cached_packs=frozenset(request.cached_packs),
+        holds=frozenset(live.job_id for live in held),
+        barred=frozenset(it.job_id for it in set_asides.of_agent(tx.conn, agent.id)),
     )
+
+
+def _lease_pending(tx: Transaction, asking: Asking, job: Job) -> LeaseGrant | None:
+    """Carve a lease off the job's pending frames; None when this slot should have none of them."""
+    if job.first_look and (looked := _lease_look(tx, asking, job)) is not None:
+        return looked
+    chunk = chunks.next_pending(tx.conn, job.id, asking.agent.id) or _avoided(tx, job)
+    if chunk is None:
+        return None
+    costs = CostProfile.decode(job.costs)
+    rank = job.frame_range.rank(chunk.first)
+    own = [live for live in asking.held if live.job_id == job.id]
+    typical = costs.typical
+    size = carving.lease_size(
+        pending_frames=chunk.frame_count if job.chunk_frames else job.pending,
+        pending_seconds=None if typical is None else typical * job.pending,
+        frame_seconds=costs.seconds(rank),
+        leased_seconds=(typical or 0.0) * (job.open_frames - job.pending),
+        own_speed=asking.agent.speed,
+        fleet_speed=tx.board.fleet(needs_of(job)).speed,
+        others=job.slots - bool(own),
+        others_speed=job.speed - (own[0].speed if own else 0.0),
+        start_seconds=asking.start_seconds(job, costs),
+        target_seconds=job.target_seconds,
+        fixed=job.chunk_frames,
+    )
+    if not size:
+        return None
+    head, rest = carving.carve(job.frame_range, _span(chunk), size)
     if rest is None:
         check_chunk(tx, job, chunk.state, ChunkState.LEASED)
-        chunk_written(job, chunks.set_state(tx.conn, chunk, ChunkState.LEASED, granted.id))
     else:
-        # The rest keeps its row and its place in the claim order.
-        chunk_written(job, chunks.shrink(tx.conn, chunk, rest))
         check_chunk(tx, job, NEW, ChunkState.LEASED)
-        chunks.insert_chunk(tx.conn, job, head, ChunkState.LEASED, granted.id)
-    if job.state == JobState.QUEUED:
-        job = move_job(tx, job, JobState.RUNNING, "The first frames are being rendered.", started_at=tx.now)
-    if job.sound_state == SoundState.WANTED and job.sound_lease_id is None:
-        job = update_job(tx, job, sound_lease_id=granted.id)
-    which = f"frame {head.first}" if head.count == 1 else f"frames {head.first} to {head.last}"
-    data = {"lease": granted.id, "agent": agent.name, "slot": slot, "first": head.first, "last": head.last}
-    tell(tx, job, "lease_granted", f"{agent.name}, slot {slot}, renders {which}.", data)
-    tx.notify(Notice(kind="job", id=job.id))
-    tx.notify(Notice(kind="agent", id=agent.id))
-    return _to_grant(job, granted, list(job.frame_range.between(head.first, head.last)))
+    charge = asking.load_seconds(job, costs) + (costs.total(rank, head.count) or 0.0) / asking.agent.speed
+    job, granted = grant(tx, asking, job, [head], charge, pending=job.pending - head.count)
+    if rest is None:
+        chunk_written(
+            job, chunks.set_state(tx.conn, chunk, ChunkState.LEASED, granted.id, avoid_agent_id=chunk.avoid_agent_id)
+        )
+    else:
+        # The rest keeps its row.
+        chunk_written(job, chunks.shrink(tx.conn, chunk, rest))
+        chunks.insert_chunk(tx.conn, job, head, ChunkState.LEASED, granted.id, avoid_agent_id=chunk.avoid_agent_id)
+    return to_message(job, granted, list(job.frame_range.between(head.first, head.last)))
+
+
+def _lease_look(tx: Transaction, asking: Asking, job: Job) -> LeaseGrant | None:
+    """Lease the one frame by which the shot is seen better; None once it is seen well enough."""
+    if job.looks >= carving.MAX_LOOKS:
+        return None
+    pending = [
+        chunk for chunk in chunks.of_job(tx.conn, job.id, ChunkState.PENDING) if chunk.avoid_agent_id != asking.agent.id
+    ]
+    look = carving.carve_look(job.frame_range, [_span(chunk) for chunk in pending], job.looks)
+    if look is None:
+        return None
+    chunk, frame = pending[look[0]], look[1]
+    costs = CostProfile.decode(job.costs)
+    seconds = costs.seconds(job.frame_range.rank(frame)) or 0.0
+    charge = asking.load_seconds(job, costs) + seconds / asking.agent.speed
+    span = Span(frame, frame, 1)
+    job, granted = grant(tx, asking, job, [span], charge, pending=job.pending - 1, looks=job.looks + 1)
+    parts = carving.take_out(job.frame_range, _span(chunk), frame)
+    if not parts:
+        check_chunk(tx, job, chunk.state, ChunkState.LEASED)
+        chunk_written(
+            job, chunks.set_state(tx.conn, chunk, ChunkState.LEASED, granted.id, avoid_agent_id=chunk.avoid_agent_id)
+        )
+    else:
+        check_chunk(tx, job, NEW, ChunkState.LEASED)
+        chunk_written(job, chunks.shrink(tx.conn, chunk, parts[0]))
+        for part in parts[1:]:
+            check_chunk(tx, job, NEW, ChunkState.PENDING)
+            chunks.insert_chunk(tx.conn, job, part, ChunkState.PENDING, avoid_agent_id=chunk.avoid_agent_id)
+        chunks.insert_chunk(tx.conn, job, span, ChunkState.LEASED, granted.id, avoid_agent_id=chunk.avoid_agent_id)
+    return to_message(job, granted, [frame])
+
+
+def _avoided(tx: Transaction, job: Job) -> Chunk | None:
+    """Return the first of a job's pending chunks though the slot's agent failed on it, when no other agent came."""
+    chunk = chunks.next_pending(tx.conn, job.id, None)
+    if chunk is None or tx.board.fleet(needs_of(job)).agents <= 1:
+        return chunk
+    last = attempts.latest(tx.conn, job.id, chunk.first)
+    return chunk if last is None or tx.now - last >= timedelta(seconds=AVOID_SECONDS) else None
 
 
 def _grant_again(tx: Transaction, live: Lease, timing: Timing) -> LeaseGrant | None:
@@ -224,27 +299,15 @@ def _grant_again(tx: Transaction, live: Lease, timing: Timing) -> LeaseGrant | N
         expires_at=tx.now + timedelta(seconds=timing.lease_seconds),
         stage=None,
         frame=None,
+        frame_since=None,
         progress=0.0,
         remaining_seconds=None,
     )
-    return _to_grant(job, live, frames)
+    return to_message(job, live, frames)
 
 
-def _to_grant(job: Job, granted: Lease, frames: list[int]) -> LeaseGrant:
-    mixes = job.sound_lease_id == granted.id
-    return LeaseGrant(
-        lease_id=granted.id,
-        job=JobSpec(
-            job_id=job.id,
-            name=job.name,
-            pack_id=job.pack_id,
-            render=msgspec.json.decode(job.render, type=RenderSpec),
-            output=msgspec.json.decode(job.output, type=OutputSpec),
-        ),
-        frames=frames,
-        mix_sound=mixes,
-        sound_range=(job.frame_range.first, job.frame_range.last) if mixes else None,
-    )
+def _span(chunk: Chunk) -> Span:
+    return Span(chunk.first, chunk.last, chunk.frame_count)
 
 
 def _add_warnings(tx: Transaction, job: Job, warnings: list[str]) -> Job:

@@ -42,4 +42,4 @@ def record_sound(tx: Transaction, agent_id: int, lease_id: str, result: SoundRes
                 {"missing": [result.file.sha256]},
             )
         job = move_sound(tx, job, SoundState.READY, "The sound is mixed.", sound_sha256=result.file.sha256)
-    finish_if_done(tx, end_lease_if_empty(tx, job, lease))
+    finish_if_done(tx, end_lease_if_empty(tx, job, lease.id))

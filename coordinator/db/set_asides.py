@@ -1,0 +1,33 @@
+"""Queries on agents that get no more work of a job."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, delete, insert, select
+
+from coordinator.db.schema import set_asides
+from coordinator.db.statement import records
+from coordinator.domain.model import SetAside
+
+_OF_AGENT = records(
+    select(set_asides).where(set_asides.c.agent_id == bindparam("agent_id")).order_by(set_asides.c.job_id), SetAside
+)
+
+
+def insert_set_aside(conn: Connection, *, agent_id: int, job_id: int, reason: str, at: datetime) -> None:
+    """Give an agent no more work of a job."""
+    conn.execute(insert(set_asides).values(agent_id=agent_id, job_id=job_id, reason=reason, at=at))
+
+
+def of_agent(conn: Connection, agent_id: int) -> list[SetAside]:
+    """Return the jobs that an agent gets no more work of."""
+    return _OF_AGENT.all(conn, agent_id=agent_id)
+
+
+def forget_agent(conn: Connection, agent_id: int) -> int:
+    """Let an agent work on every job again and return how many it had been kept from."""
+    return conn.execute(delete(set_asides).where(set_asides.c.agent_id == agent_id)).rowcount
+
+
+def forget_job(conn: Connection, job_id: int) -> int:
+    """Let every agent work on a job again, and return how many had been kept from it."""
+    return conn.execute(delete(set_asides).where(set_asides.c.job_id == job_id)).rowcount

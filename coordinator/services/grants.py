@@ -1,0 +1,92 @@
+"""Granting a lease: what all grants have in common, whichever frames they are for."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from coordinator.db import leases
+from coordinator.db.engine import Notice, Transaction
+from coordinator.domain.board import SlotOffer
+from coordinator.domain.carving import Span
+from coordinator.domain.costs import CostProfile
+from coordinator.domain.model import Agent, Job, JobState, Lease, SoundState
+from coordinator.domain.timing import Timing
+from coordinator.protocol import JobSpec, LeaseGrant, LeaseRequest, OutputSpec, RenderSpec
+from coordinator.services.changes import move_job, tell, update_job
+from coordinator.services.shares import granted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """A slot that asks for work."""
+
+    agent: Agent
+    request: LeaseRequest
+    held: Sequence[Lease]
+    """The live leases it has."""
+    offer: SlotOffer
+    timing: Timing
+
+    def load_seconds(self, job: Job, costs: CostProfile) -> float:
+        """Return how long opening the job's scene takes this slot; 0 when it has it open, or will have then."""
+        warm = self.request.open_pack == job.pack_id if not self.held else self.held[-1].job_id == job.id
+        return 0.0 if warm else costs.load
+
+    def start_seconds(self, job: Job, costs: CostProfile) -> float:
+        """Return how long it takes until the slot could begin a frame of the job."""
+        return self.request.busy_seconds + self.load_seconds(job, costs)
+
+
+def grant(
+    tx: Transaction, asking: Asking, job: Job, spans: Sequence[Span], charge: float, **values: Any
+) -> tuple[Job, Lease]:
+    """Make a lease, with ``values`` for columns of the job; whose the frames are is the caller's business."""
+    agent, slot = asking.agent, asking.request.slot
+    columns = values | granted(tx, job, agent, slot, charge)
+    made = leases.insert_lease(
+        tx.conn,
+        lease_id=secrets.token_hex(8),
+        job_id=job.id,
+        agent_id=agent.id,
+        slot=slot,
+        granted_at=tx.now,
+        expires_at=tx.now + timedelta(seconds=asking.timing.lease_seconds),
+        speed=agent.speed,
+        load_seconds=asking.load_seconds(job, CostProfile.decode(job.costs)),
+        charged=charge,
+    )
+    if job.sound_state == SoundState.WANTED and job.sound_lease_id is None:
+        columns["sound_lease_id"] = made.id
+    if job.state == JobState.QUEUED:
+        columns["started_at"] = job.started_at or tx.now
+        job = move_job(tx, job, JobState.RUNNING, "Frames are being rendered.", **columns)
+    else:
+        job = update_job(tx, job, **columns)
+    first, last = spans[0].first, spans[-1].last
+    which = f"frame {first}" if first == last else f"frames {first} to {last}"
+    data = {"lease": made.id, "agent": agent.name, "slot": slot, "first": first, "last": last}
+    tell(tx, job, "lease_granted", f"{agent.name}, slot {slot}, renders {which}.", data)
+    tx.notify(Notice(kind="agent", id=agent.id))
+    return job, made
+
+
+def to_message(job: Job, lease: Lease, frames: list[int]) -> LeaseGrant:
+    """Return what the agent needs to know of a lease."""
+    mixes = job.sound_lease_id == lease.id
+    return LeaseGrant(
+        lease_id=lease.id,
+        job=JobSpec(
+            job_id=job.id,
+            name=job.name,
+            pack_id=job.pack_id,
+            render=msgspec.json.decode(job.render, type=RenderSpec),
+            output=msgspec.json.decode(job.output, type=OutputSpec),
+        ),
+        frames=frames,
+        mix_sound=mixes,
+        sound_range=(job.frame_range.first, job.frame_range.last) if mixes else None,
+    )

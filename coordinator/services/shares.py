@@ -1,0 +1,46 @@
+"""What users and their jobs are given of the farm, in slot-seconds: fair shares are counted in these.
+
+A lease is charged what it is expected to take when it is granted, and what it took when it ends.
+"""
+
+from coordinator.db import leases, users
+from coordinator.db.engine import Transaction
+from coordinator.domain.model import Agent, Job, Lease, User
+from coordinator.services.changes import update_user
+
+
+def granted(tx: Transaction, job: Job, agent: Agent, slot: int, charge: float) -> dict[str, object]:
+    """Charge a job's owner for a lease that is about to be granted, and return the job's columns with it."""
+    first = not leases.slot_works(tx.conn, agent.id, slot, job.id)
+    tx.charge(job.created_by, charge)
+    return {
+        "slots": job.slots + first,
+        "speed": job.speed + agent.speed if first else job.speed,
+        "vtime": job.vtime + charge,
+        "granted_at": tx.now,
+    }
+
+
+def settled(tx: Transaction, job: Job, lease: Lease) -> dict[str, object]:
+    """Charge what a lease that has ended took, and return the job's columns without it."""
+    difference = lease.used - lease.charged
+    tx.charge(job.created_by, difference)
+    freed = not leases.slot_works(tx.conn, lease.agent_id, lease.slot, job.id)
+    slots = job.slots - freed
+    return {
+        "slots": slots,
+        # Sums of floats drift: with the last slot the rest of them goes.
+        "speed": (max(0.0, job.speed - lease.speed) if freed else job.speed) if slots else 0.0,
+        "vtime": max(0.0, job.vtime + difference),
+    }
+
+
+def join(tx: Transaction, name: str) -> User:
+    """Return the user, at least at the place of the one who was given least of those with work: idleness is no credit."""
+    floor = tx.board.user_floor(name)
+    known = users.lock(tx.conn, name)
+    if known is None:
+        return update_user(tx, users.insert_user(tx.conn, name, floor or 0.0))
+    if floor is not None and known.vtime < floor:
+        return update_user(tx, users.change(tx.conn, name, vtime=floor))
+    return known

@@ -1,0 +1,130 @@
+"""What an idle slot is given of jobs of which nothing is pending: the tail of a running lease, or a late frame."""
+
+from datetime import timedelta
+
+from coordinator.db import chunks, jobs, leases
+from coordinator.db.engine import Notice, Transaction
+from coordinator.domain import carving, takeover
+from coordinator.domain.carving import Span
+from coordinator.domain.costs import CostProfile
+from coordinator.domain.model import Chunk, ChunkState, Job, JobState, Lease, LeaseEnd
+from coordinator.domain.transitions import NEW
+from coordinator.protocol import LeaseGrant, Stage
+from coordinator.services.changes import check_chunk, chunk_written, tell
+from coordinator.services.endings import end_lease
+from coordinator.services.grants import Asking, grant, to_message
+
+#: Leases looked at: those with the most frames, then those granted first.
+_LOOKED_AT = 64
+#: A job at which nothing was to be gained is looked at again after so many seconds.
+_REST_SECONDS = 1.0
+
+
+def take_over(tx: Transaction, asking: Asking) -> LeaseGrant | None:
+    """Give a slot what another one holds and would be late with; None when nothing is to be gained."""
+    for job_id in tx.board.running(asking.offer, tx.now):
+        job = jobs.lock(tx.conn, job_id)
+        tx.changed_jobs[job_id] = job
+        if job is None or job.state != JobState.RUNNING or job.pending:
+            continue
+        taken = _take_over(tx, asking, job)
+        if taken is not None:
+            return taken
+        tx.board.rest(job.id, tx.now + timedelta(seconds=_REST_SECONDS))
+    return None
+
+
+def _take_over(tx: Transaction, asking: Asking, job: Job) -> LeaseGrant | None:
+    costs = CostProfile.decode(job.costs)
+    holdings = _holdings(tx, job)
+    running = [_running(tx, asking, job, costs, lease, held) for lease, held in holdings.values()]
+    agent_id, slot = asking.agent.id, asking.request.slot
+    start = asking.start_seconds(job, costs)
+    if job.chunk_frames is None:
+        tail = takeover.choose_tail(
+            running, agent_id=agent_id, slot=slot, start_seconds=start, report_seconds=asking.timing.report_seconds
+        )
+        if tail is not None:
+            return _grant_tail(tx, asking, job, costs, *holdings[tail.lease_id], tail.frames)
+    if job.hedge:
+        late = takeover.choose_hedge(running, agent_id=agent_id, slot=slot, start_seconds=start)
+        if late is not None:
+            lease, held = holdings[late]
+            return _grant_hedge(tx, asking, job, costs, lease, held[0])
+    return None
+
+
+def _holdings(tx: Transaction, job: Job) -> dict[str, tuple[Lease, list[Chunk]]]:
+    """Return the leases with the most frames and their chunks in order, those granted first coming first."""
+    found = sorted(leases.largest(tx.conn, job.id, _LOOKED_AT), key=lambda lease: (lease.granted_at, lease.id))
+    return {lease.id: (lease, chunks.of_lease(tx.conn, lease.id)) for lease in found}
+
+
+def _running(
+    tx: Transaction, asking: Asking, job: Job, costs: CostProfile, lease: Lease, held: list[Chunk]
+) -> takeover.Running:
+    rendering = lease.stage == Stage.RENDERING and lease.frame is not None
+    left = sum(chunk.frame_count for chunk in held)
+    untouched = left
+    if rendering and lease.frame is not None:
+        untouched = sum(job.frame_range.count(max(chunk.first, lease.frame + 1), chunk.last) for chunk in held)
+    works = [costs.total(job.frame_range.rank(chunk.first), chunk.frame_count) for chunk in held]
+    work = sum(it for it in works if it is not None) / left if left and None not in works else None
+    begun = (tx.now - lease.granted_at).total_seconds()
+    return takeover.Running(
+        lease_id=lease.id,
+        agent_id=lease.agent_id,
+        slot=lease.slot,
+        frames_left=left,
+        untouched=untouched,
+        rendering=rendering,
+        seconds_per_frame=None if work is None else work / lease.speed,
+        own_seconds_per_frame=None if work is None else work / asking.agent.speed,
+        elapsed=(tx.now - lease.frame_since).total_seconds() if rendering and lease.frame_since else 0.0,
+        progress=lease.progress,
+        remaining_seconds=lease.remaining_seconds,
+        load_left=0.0 if rendering else max(0.0, lease.load_seconds - begun),
+        hedged=any(chunk.hedge_lease_id is not None for chunk in held),
+    )
+
+
+def _grant_tail(
+    tx: Transaction, asking: Asking, job: Job, costs: CostProfile, owner: Lease, held: list[Chunk], count: int
+) -> LeaseGrant:
+    """Give the last ``count`` frames of a lease to another slot; a lease that has none left ends."""
+    spans = [Span(chunk.first, chunk.last, chunk.frame_count) for chunk in held]
+    kept, taken = carving.split_tail(job.frame_range, spans, count)
+    work = sum(costs.total(job.frame_range.rank(span.first), span.count) or 0.0 for span in taken)
+    charge = asking.load_seconds(job, costs) + work / asking.agent.speed
+    job, granted = grant(tx, asking, job, taken, charge)
+    for span in taken:
+        chunk = next(chunk for chunk in held if chunk.first <= span.first <= chunk.last)
+        if chunk.first == span.first:
+            chunk_written(
+                job,
+                chunks.set_state(tx.conn, chunk, ChunkState.LEASED, granted.id, avoid_agent_id=chunk.avoid_agent_id),
+            )
+        else:
+            chunk_written(job, chunks.shrink(tx.conn, chunk, kept[-1]))
+            check_chunk(tx, job, NEW, ChunkState.LEASED)
+            chunks.insert_chunk(tx.conn, job, span, ChunkState.LEASED, granted.id, avoid_agent_id=chunk.avoid_agent_id)
+    message = f"{asking.agent.name} was idle and took over the last {count} of the frames of another slot."
+    tell(tx, job, "tail_taken_over", message, {"lease": granted.id, "from": owner.id, "frames": count})
+    tx.notify(Notice(kind="agent", id=owner.agent_id))
+    if not kept:
+        job = end_lease(tx, job, owner, LeaseEnd.TAKEN_OVER, "Idle slots took over all of its frames.")
+    frames = [frame for span in taken for frame in job.frame_range.between(span.first, span.last)]
+    return to_message(job, granted, frames)
+
+
+def _grant_hedge(
+    tx: Transaction, asking: Asking, job: Job, costs: CostProfile, owner: Lease, chunk: Chunk
+) -> LeaseGrant:
+    """Have a second slot render the one frame that a lease has left."""
+    seconds = costs.seconds(job.frame_range.rank(chunk.first)) or 0.0
+    charge = asking.load_seconds(job, costs) + seconds / asking.agent.speed
+    job, granted = grant(tx, asking, job, [Span(chunk.first, chunk.last, 1)], charge)
+    chunk_written(job, chunks.hedge(tx.conn, chunk, granted.id))
+    message = f"Frame {chunk.first} takes long: {asking.agent.name} renders it as well, and the first result counts."
+    tell(tx, job, "frame_hedged", message, {"lease": granted.id, "from": owner.id, "frame": chunk.first})
+    return to_message(job, granted, [chunk.first])
