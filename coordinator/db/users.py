@@ -9,6 +9,10 @@ from coordinator.db.schema import jobs, leases, users
 from coordinator.db.statement import records
 from coordinator.domain.model import User
 
+_GET = records(select(users).where(users.c.name == bindparam("name")), User)
+# NO KEY: jobs that refer to the user may be added meanwhile.
+_LOCK = records(select(users).where(users.c.name == bindparam("name")).with_for_update(key_share=True), User)
+_EVERYONE = records(select(users).order_by(users.c.name), User)
 _charged = users.c.vtime + bindparam("seconds", type_=Float)
 _CHARGE = records(
     update(users)
@@ -26,12 +30,14 @@ def insert_user(conn: Connection, name: str, vtime: float) -> User:
     return User(**conn.execute(query).mappings().one())
 
 
+def get(conn: Connection, name: str) -> User | None:
+    """Return a user."""
+    return _GET.one_or_none(conn, name=name)
+
+
 def lock(conn: Connection, name: str) -> User | None:
     """Return a user and keep other writers off; lock it after any job."""
-    # NO KEY: jobs that refer to the user may be added meanwhile.
-    query = select(users).where(users.c.name == name).with_for_update(key_share=True)
-    row = conn.execute(query).mappings().one_or_none()
-    return User(**row) if row else None
+    return _LOCK.one_or_none(conn, name=name)
 
 
 def change(conn: Connection, name: str, **values: Any) -> User:
@@ -47,7 +53,7 @@ def charge(conn: Connection, name: str, seconds: float) -> User:
 
 def everyone(conn: Connection) -> list[User]:
     """Return all users by name."""
-    return [User(**row) for row in conn.execute(select(users).order_by(users.c.name)).mappings()]
+    return _EVERYONE.all(conn)
 
 
 def slots(conn: Connection) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Jobs: submit, list, look at, cancel."""
+"""Jobs: submit, list, look at, and all that one can do to them."""
 
 from typing import Annotated
 
@@ -11,10 +11,20 @@ from coordinator.http.endpoint import Answer
 from coordinator.http.paging import Cursor, PageQuery
 from coordinator.keys import DATABASE
 from coordinator.protocol import ErrorCode
-from coordinator.services import control, submit, views
+from coordinator.services import adjust, control, submit, views
+from coordinator.services import requeue as requeueing
 from coordinator.services.accounts import Principal
 from coordinator.services.errors import Refused
-from coordinator.services.schemas import EventView, JobDetail, JobRequest, JobView, Page
+from coordinator.services.schemas import (
+    EventView,
+    JobChange,
+    JobDetail,
+    JobRequest,
+    JobView,
+    Page,
+    RequeueRequest,
+    RerenderRequest,
+)
 
 
 class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,8 +38,7 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 async def create(request: web.Request, caller: Principal, body: JobRequest) -> Answer[JobView]:
     """Submit a job whose pack has been uploaded."""
-    job = await request.app[DATABASE].write(submit.submit, body, caller.name)
-    return Answer(job, status=201, headers={"Location": f"/api/v1/jobs/{job.id}"})
+    return _created(await request.app[DATABASE].write(submit.submit, body, caller.name))
 
 
 async def index(request: web.Request, query: JobQuery) -> Page[JobView]:
@@ -42,14 +51,43 @@ async def show(request: web.Request, job_id: int) -> JobDetail:
     return await request.app[DATABASE].read(views.job_detail, job_id)
 
 
-async def cancel(request: web.Request, job_id: int) -> JobView:
+async def change(request: web.Request, caller: Principal, job_id: int, body: JobChange) -> JobView:
+    """Change what is named: the name, the priority, the limits, the needs, the frames."""
+    return await request.app[DATABASE].write(adjust.adjust, job_id, body, caller.name)
+
+
+async def pause(request: web.Request, caller: Principal, job_id: int) -> JobView:
+    """Finish the frames being rendered, and begin no other one."""
+    return await request.app[DATABASE].write(control.pause, job_id, caller.name)
+
+
+async def resume(request: web.Request, caller: Principal, job_id: int) -> JobView:
+    """Go on with a paused job."""
+    return await request.app[DATABASE].write(control.resume, job_id, caller.name)
+
+
+async def cancel(request: web.Request, caller: Principal, job_id: int) -> JobView:
     """Cancel a job; what is finished stays."""
-    return await request.app[DATABASE].write(control.cancel, job_id)
+    return await request.app[DATABASE].write(control.cancel, job_id, caller.name)
+
+
+async def requeue(request: web.Request, caller: Principal, job_id: int, body: RequeueRequest) -> JobView:
+    """Render frames again: those that are named, or all that failed."""
+    return await request.app[DATABASE].write(requeueing.requeue, job_id, body, caller.name)
+
+
+async def rerender(request: web.Request, caller: Principal, job_id: int, body: RerenderRequest) -> Answer[JobView]:
+    """Submit a job of the same pack, with what is named done differently."""
+    return _created(await request.app[DATABASE].write(submit.rerender, job_id, body, caller.name))
 
 
 async def history(request: web.Request, job_id: int, query: PageQuery) -> Page[EventView]:
     """List a job's history, oldest first."""
     return await request.app[DATABASE].read(views.list_events, job_id, query.limit, query.cursor)
+
+
+def _created(job: JobView) -> Answer[JobView]:
+    return Answer(job, status=201, headers={"Location": f"/api/v1/jobs/{job.id}"})
 
 
 def _states(text: str | None) -> list[JobState]:

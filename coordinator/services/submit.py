@@ -1,17 +1,30 @@
 """Submitting a job: everything is checked before anything is kept."""
 
 import msgspec
+from msgspec import UNSET
 
-from coordinator.db import agents, chunks, jobs, packs
+from coordinator.db import agents, chunks, dependencies, jobs, packs
 from coordinator.db.engine import WORK, Notice, Transaction
 from coordinator.domain.carving import Span
+from coordinator.domain.costs import CostProfile
 from coordinator.domain.frame_range import FrameRange, FrameRangeError, parse
-from coordinator.domain.model import ChunkState, JobState, SoundState, blender_number, blender_version
+from coordinator.domain.matching import capability_of, decode_needs, explain
+from coordinator.domain.model import (
+    AgentState,
+    ChunkState,
+    Job,
+    JobState,
+    SoundState,
+    blender_number,
+    blender_version,
+)
 from coordinator.domain.transitions import NEW, check
-from coordinator.protocol import ErrorCode, ImageFormat, OutputSpec
+from coordinator.protocol import ErrorCode, ImageFormat, OutputSpec, RenderSpec
 from coordinator.services.changes import check_chunk, tell
+from coordinator.services.dependencies import lock_all
 from coordinator.services.errors import Refused, not_found
-from coordinator.services.schemas import JobRequest, JobView
+from coordinator.services.schemas import JobRequest, JobView, NeedsRequest, RerenderRequest
+from coordinator.services.shares import join
 from coordinator.services.views import job_view
 
 #: Missing blobs named in a refusal; the manifest, sent again, tells all of them.
@@ -19,7 +32,7 @@ _NAMED = 1000
 
 
 def submit(tx: Transaction, request: JobRequest, by: str) -> JobView:
-    """Create a job as one pending chunk and return it; ``by`` is who submits it.
+    """Create a job as one chunk and return it; ``by`` is who submits it.
 
     A submission that has made its job is answered with that job.
 
@@ -31,39 +44,40 @@ def submit(tx: Transaction, request: JobRequest, by: str) -> JobView:
         if made is not None:
             return job_view(tx, made)
     frames = _check_fields(tx, request)
-    if not packs.exists(tx.conn, request.pack):
-        raise not_found(f"pack {request.pack}; send its manifest first")
-    missing = packs.missing(tx.conn, request.pack)
-    if missing:
-        raise Refused(
-            ErrorCode.MISSING_BLOBS,
-            f"{len(missing)} blobs of the pack have not been uploaded; upload them and submit again",
-            {"missing": [sha256 for sha256, _ in missing[:_NAMED]]},
-        )
+    _check_pack(tx, request.pack)
+    blocked = any(job.state != JobState.COMPLETED for job in lock_all(tx, request.after))
     warnings = list(dict.fromkeys(request.warnings))
-    sound = request.sound
-    if sound and not request.video:
-        sound = False
-        warnings.append("There is no sound without a video, so none is mixed.")
-    elif sound and not frames.consecutive:
-        sound = False
-        warnings.append("The video is silent: sound needs consecutive frames, and this range has gaps.")
-    if agents.newest_blender(tx.conn) is None:
-        warnings.append("No agent has joined the farm yet; the job waits until one does.")
-    check("job", request.name, NEW, JobState.QUEUED, list)
+    sound = _sound(request, frames, warnings)
+    needs = msgspec.json.encode(request.needs).decode()
+    if (problem := _cannot_run(tx, needs, blender_number(*request.blender))) is not None:
+        warnings.append(problem)
+    output = _output(request)
+    state = JobState.BLOCKED if blocked else JobState.QUEUED
+    check("job", request.name, NEW, state, list)
+    join(tx, by)
     job = jobs.insert_job(
         tx.conn,
         name=request.name.strip(),
         pack_id=request.pack,
         frames=str(frames),
         frame_count=len(frames),
-        state=JobState.QUEUED,
+        state=state,
         priority=request.priority,
         min_blender=blender_number(*request.blender),
+        needs=needs,
+        ram_needed=0,
+        vram_needed=0,
+        max_slots=request.max_slots,
+        chunk_frames=request.chunk_frames,
+        target_seconds=request.target_seconds,
+        hedge=request.hedge,
+        first_look=request.first_look,
+        looks=0,
+        stop_after=request.stop_after,
         max_retries=request.max_retries,
         video=request.video,
         render=msgspec.json.encode(request.render).decode(),
-        output=msgspec.json.encode(_output(request)).decode(),
+        output=msgspec.json.encode(output).decode(),
         warnings=tuple(warnings),
         submission=request.submission,
         created_by=by,
@@ -71,19 +85,64 @@ def submit(tx: Transaction, request: JobRequest, by: str) -> JobView:
         finished=0,
         failed=0,
         whole_failures=0,
-        recent_seconds=(),
+        costs=_expected_costs(tx, request, output, len(frames), by).encode(),
+        pending=0 if blocked else len(frames),
+        slots=0,
+        speed=0.0,
+        vtime=tx.board.job_floor(by),
         sound_state=SoundState.WANTED if sound else SoundState.NONE,
         sound_failures=0,
         stitch_claims=0,
     )
-    check_chunk(tx, job, NEW, ChunkState.PENDING)
-    chunks.insert_chunk(tx.conn, job, Span(frames.first, frames.last, len(frames)), ChunkState.PENDING)
-    tell(tx, job, "submitted", f"Submitted by {by}: {len(frames)} frames ({frames}).", {"by": by})
+    tx.changed_jobs[job.id] = job
+    if request.after:
+        dependencies.insert_dependencies(tx.conn, job.id, sorted(set(request.after)))
+    chunk_state = ChunkState.HELD if blocked else ChunkState.PENDING
+    check_chunk(tx, job, NEW, chunk_state)
+    chunks.insert_chunk(tx.conn, job, Span(frames.first, frames.last, len(frames)), chunk_state)
+    tell(tx, job, "submitted", f"Submitted by {by}: {len(frames)} frames ({frames}).", {"by": by, "state": state})
     for warning in warnings:
         tell(tx, job, "warning", warning)
     tx.notify(Notice(kind="job", id=job.id))
-    tx.notify(WORK)
+    if not blocked:
+        tx.notify(WORK)
     return job_view(tx, job.id)
+
+
+def rerender(tx: Transaction, job_id: int, request: RerenderRequest, by: str) -> JobView:
+    """Create a job of a former one's pack, with what the request names done differently, and return it.
+
+    Raises:
+        Refused: as :func:`submit`.
+    """
+    job = jobs.get(tx.conn, job_id)
+    if job is None:
+        raise not_found(f"job {job_id}")
+    was = _request_of(job)
+    changes = {
+        name: value for name in RerenderRequest.__struct_fields__ if (value := getattr(request, name)) is not UNSET
+    }
+    asked = msgspec.structs.replace(was, **changes)
+    if request.output is UNSET and _size_of(asked.render) != _size_of(was.render):
+        # How large the frames will be only the scene can tell.
+        asked = msgspec.structs.replace(asked, output=msgspec.structs.replace(was.output, width=None, height=None))
+    if request.sound is UNSET and not asked.video:
+        asked = msgspec.structs.replace(asked, sound=False)
+    return submit(tx, asked, by)
+
+
+def check_needs(needs: NeedsRequest, min_blender: int) -> None:
+    """Refuse what no agent could ever meet.
+
+    Raises:
+        Refused: INVALID.
+    """
+    if needs.max_blender is not None and blender_number(*needs.max_blender) < min_blender:
+        problem = (
+            f"the newest Blender that may render it is {_dotted(needs.max_blender)},"
+            f" and the file was saved by {_dotted(blender_version(min_blender))}, which older ones cannot open"
+        )
+        raise Refused(ErrorCode.INVALID, problem, {"needs.max_blender": problem})
 
 
 def _check_fields(tx: Transaction, request: JobRequest) -> FrameRange:
@@ -100,15 +159,64 @@ def _check_fields(tx: Transaction, request: JobRequest) -> FrameRange:
         wrong["output"] = "give both width and height of the finished file, or neither"
     newest = agents.newest_blender(tx.conn)
     if newest is not None and newest < blender_number(*request.blender):
-        have = ".".join(str(part) for part in blender_version(newest))
-        saved = ".".join(str(part) for part in request.blender)
+        have, saved = _dotted(blender_version(newest)), _dotted(request.blender)
         wrong["blender"] = (
             f"the file was saved by Blender {saved}, and the newest one on the farm is {have};"
             f" install Blender {saved} or newer on an agent, or save the file with Blender {have}"
         )
     if wrong or frames is None:
         raise Refused(ErrorCode.INVALID, "; ".join(str(problem) for problem in wrong.values()), wrong)
+    check_needs(request.needs, blender_number(*request.blender))
     return frames
+
+
+def _check_pack(tx: Transaction, pack_id: str) -> None:
+    if not packs.exists(tx.conn, pack_id):
+        raise not_found(f"pack {pack_id}; send its manifest first")
+    missing = packs.missing(tx.conn, pack_id)
+    if missing:
+        raise Refused(
+            ErrorCode.MISSING_BLOBS,
+            f"{len(missing)} blobs of the pack have not been uploaded; upload them and submit again",
+            {"missing": [sha256 for sha256, _ in missing[:_NAMED]]},
+        )
+
+
+def _sound(request: JobRequest, frames: FrameRange, warnings: list[str]) -> bool:
+    """Tell whether sound is mixed; where it was asked for in vain, a warning says why there is none."""
+    if not request.sound:
+        return False
+    if not request.video:
+        warnings.append("There is no sound without a video, so none is mixed.")
+        return False
+    if not frames.consecutive:
+        warnings.append("The video is silent: sound needs consecutive frames, and this range has gaps.")
+        return False
+    return True
+
+
+def _cannot_run(tx: Transaction, needs: str, min_blender: int) -> str | None:
+    """Return why no agent known to the farm, online or not, can render such a job: others may join."""
+    known = [agent for agent in agents.everyone(tx.conn) if agent.state != AgentState.LEFT]
+    if not known:
+        return "No agent has joined the farm yet; the job waits until one does."
+    problem = explain(decode_needs(needs, min_blender), map(capability_of, known))
+    return None if problem is None else f"{problem} The job waits until an agent joins that can render it."
+
+
+def _expected_costs(tx: Transaction, request: JobRequest, output: OutputSpec, frame_count: int, by: str) -> CostProfile:
+    """Return what the frames are expected to cost, by those of a job before."""
+    nothing_known = CostProfile.empty(frame_count)
+    before = jobs.rendered_before(tx.conn, request.pack, by)
+    if before is None:
+        return nothing_known
+    scale = 1.0
+    if before.width and before.height and output.width and output.height:
+        scale *= (output.width * output.height) / (before.width * before.height)
+    samples = msgspec.json.decode(before.render, type=RenderSpec).samples
+    if samples and request.render.samples:
+        scale *= request.render.samples / samples
+    return nothing_known.with_prior(CostProfile.decode(before.costs), scale)
 
 
 def _output(request: JobRequest) -> OutputSpec:
@@ -116,3 +224,34 @@ def _output(request: JobRequest) -> OutputSpec:
     if request.video and request.output.format == ImageFormat.OPEN_EXR:
         return msgspec.structs.replace(request.output, display=True)
     return request.output
+
+
+def _request_of(job: Job) -> JobRequest:
+    """Return the request that would make such a job; it waits for no other one and warns of nothing."""
+    return JobRequest(
+        name=job.name,
+        pack=job.pack_id,
+        frames=job.frames,
+        blender=blender_version(job.min_blender),
+        render=msgspec.json.decode(job.render, type=RenderSpec),
+        output=msgspec.json.decode(job.output, type=OutputSpec),
+        priority=job.priority,
+        needs=msgspec.json.decode(job.needs, type=NeedsRequest),
+        max_slots=job.max_slots,
+        chunk_frames=job.chunk_frames,
+        target_seconds=job.target_seconds,
+        hedge=job.hedge,
+        first_look=job.first_look,
+        stop_after=job.stop_after,
+        video=job.video,
+        sound=job.sound_state != SoundState.NONE,
+        max_retries=job.max_retries,
+    )
+
+
+def _size_of(render: RenderSpec) -> tuple[object, object]:
+    return render.resolution, render.percentage
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))
