@@ -38,19 +38,6 @@ class SlotOffer:
     """The jobs that its agent was set aside for."""
 
 
-class _Runs(dict[int, bool]):
-    """Whether a kind of slot can render jobs of some needs, by the number of the needs; found out when first asked."""
-
-    def __init__(self, capability: Capability, needs: list[Needs]) -> None:
-        super().__init__()
-        self._capability = capability
-        self._needs = needs
-
-    def __missing__(self, number: int) -> bool:
-        answer = self[number] = can_run(self._needs[number], self._capability)
-        return answer
-
-
 class Board:
     """Jobs, users and agents as far as the question goes who is next."""
 
@@ -134,7 +121,7 @@ class Board:
                 return True
             further = [card for card in self._held(offer) if card.at_limit and card.pending]
             further += self._held_running(offer)
-            return any(asker.runs[card.needs] and card.id not in offer.barred for card in further)
+            return any(card.needs in asker.able and card.id not in offer.barred for card in further)
 
     def rest(self, job_id: int, until: datetime) -> None:
         """Leave a job out of :meth:`running` for a while: there is nothing in it to help with."""
@@ -196,8 +183,8 @@ class Board:
             reason = self._agents.explain(needs, barred)
             if reason is not None:
                 return reason
-            shared = [self._runs_of(capability) for capability in self._agents.able(needs)]
-            if self._pending.outranks(card, now.timestamp(), lambda other: any(runs[other] for runs in shared)):
+            rivals = set[int]().union(*(self._able(capability) for capability in self._agents.able(needs)))
+            if self._pending.outranks(card, now.timestamp(), rivals):
                 return "Higher priorities come first."
             return "It waits for a slot to be free."
 
@@ -212,7 +199,8 @@ class Board:
         # A set of needs is known by its place in this list: numbers are compared and looked up far faster.
         self._needs: list[Needs] = []
         self._numbers: dict[Needs, int] = {}
-        self._runs: dict[Capability, _Runs] = {}
+        self._met: dict[Capability, tuple[set[int], int]] = {}
+        """The numbers of the needs that each kind of slot meets, and how many needs were looked at for that."""
 
     def _find_floors(self) -> None:
         """Find out where new users and jobs begin: at the least of those being served, or else behind all others."""
@@ -316,7 +304,7 @@ class Board:
 
     def _asker(self, offer: SlotOffer, now: datetime) -> Asker:
         return Asker(
-            runs=self._runs_of(offer.capability),
+            able=self._able(offer.capability),
             open_pack=offer.open_pack,
             cached_packs=offer.cached_packs,
             barred=offer.barred,
@@ -324,13 +312,16 @@ class Board:
             now=now.timestamp(),
         )
 
-    def _runs_of(self, capability: Capability) -> _Runs:
-        runs = self._runs.get(capability)
-        if runs is None:
-            if len(self._runs) >= REMEMBERED_SLOTS:
-                self._runs.clear()
-            runs = self._runs[capability] = _Runs(capability, self._needs)
-        return runs
+    def _able(self, capability: Capability) -> set[int]:
+        """Return the numbers of the needs that a kind of slot meets."""
+        met, looked_at = self._met.get(capability, (set(), 0))
+        if looked_at < len(self._needs):
+            if len(self._met) >= REMEMBERED_SLOTS:
+                self._met.clear()
+            new = range(looked_at, len(self._needs))
+            met.update(number for number in new if can_run(self._needs[number], capability))
+            self._met[capability] = (met, len(self._needs))
+        return met
 
     def _held(self, offer: SlotOffer) -> Iterator[JobCard]:
         """Yield the jobs that the slot works on."""

@@ -1,29 +1,31 @@
 """Jobs in the order in which a slot shall take them.
 
-The order is that of effective priority, then of the owner's vtime, then of the job's, then of age.  Jobs are kept in
-groups, one for each owner and priority; in a group, in lanes, one for each set of needs, sorted by vtime.  So asking
-who is next looks at every group, and only at the first jobs of the lanes that come into question.
+The order is that of effective priority, then of the owners' vtime, then of the jobs', then of age.  What a slot has of
+a job at hand counts as slot-seconds that the job is further behind: among its owner's jobs, and for its owner among
+others.  It is as much for a job that waits long as for one that just came, so no one is passed over for ever.
+
+Jobs are kept in groups, one for each owner and priority; in a group, in lanes, one for each set of needs, sorted by
+vtime.  So asking who is next looks at every group, and only at the first jobs of the lanes that come into question.
 """
 
 import heapq
 import math
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from coordinator.domain.fair_share import CACHED_SECONDS, WARM_SECONDS, effective_priority
 
 Place = tuple[float, int]
-"""A job in a lane: its vtime and its id."""
+"""A job in a lane: its vtime and its id, the one furthest behind first and of equals the oldest."""
 T = TypeVar("T", Place, tuple[Place, int])
-Runs = Mapping[int, bool]
-"""Whether a slot can render jobs with the needs of this number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A job that a slot could take; the vtimes are less what its files on the slot are worth."""
+    """A job that a slot could take; the vtimes are less what the slot has of it is worth."""
 
     job_id: int
     owner_vtime: float
@@ -78,7 +80,8 @@ class JobCard:
 class Asker:
     """The slot that asks, and when."""
 
-    runs: Runs
+    able: AbstractSet[int]
+    """The numbers of the needs that it meets."""
     open_pack: str | None
     cached_packs: frozenset[str]
     barred: frozenset[int]
@@ -100,14 +103,12 @@ class _Group:
         """The first job of each lane, and the lane's needs: sorted, so that few lanes need to be looked at."""
         self._oldest: list[tuple[float, int]] = []
 
-    def add(self, card: JobCard) -> list[Place]:
-        """Put a job into its lane and return the lane."""
+    def add(self, card: JobCard) -> None:
         lane = self.lanes.setdefault(card.needs, [])
         first = lane[0] if lane else None
         insort(lane, (card.vtime, card.id))
         self._head_changed(card.needs, first, lane[0])
         insort(self._oldest, (card.created, card.id))
-        return lane
 
     def remove(self, card: JobCard) -> None:
         lane = self.lanes[card.needs]
@@ -118,22 +119,22 @@ class _Group:
             del self.lanes[card.needs]
         _take_off(self._oldest, (card.created, card.id))
 
-    def suits(self, asker: Asker) -> bool:
-        """Tell whether the slot can render one of the jobs and the owner's limit leaves it."""
-        runs = asker.runs
-        return (not self.owner.at_limit or self.owner in asker.works_for) and (
-            runs[self._heads[0][1]] or any(runs[needs] for needs in self.lanes)
-        )
+    def open_to(self, asker: Asker) -> bool:
+        """Tell whether the owner's limit leaves room for the slot."""
+        return not self.owner.at_limit or self.owner in asker.works_for
 
-    def waited(self, now: float) -> float:
-        """Return for how many seconds no job of the group was given a slot, though one waited."""
-        return now - max(self.owner.granted.get(self.priority, 0.0), self._oldest[0][0])
+    def effective(self, now: float, top: int) -> int:
+        """Return the effective priority: the group has waited since its last lease, or since its oldest job came."""
+        if self.priority >= top:
+            return self.priority
+        since = max(self.owner.granted.get(self.priority, 0.0), self._oldest[0][0])
+        return effective_priority(self.priority, now - since, top)
 
-    def in_order(self, runs: Runs) -> Iterator[Place]:
-        """Yield the jobs that can be rendered, the one furthest behind first."""
+    def in_order(self, able: AbstractSet[int]) -> Iterator[Place]:
+        """Yield the jobs with these needs, the one furthest behind first."""
         merged: list[tuple[Place, int, int]] = []
         for head, needs in self._heads:
-            if not runs[needs]:
+            if needs not in able:
                 continue
             while merged and merged[0][0] < head:
                 yield self._next(merged)
@@ -196,88 +197,106 @@ class Ranking:
 
     def suits(self, asker: Asker) -> bool:
         """Tell, faster than :meth:`in_order`, whether there is a job for the slot."""
-        return any(
-            group.suits(asker)
-            and (
-                not asker.barred
-                or any(asker.runs[needs] and _beside(lane, asker.barred) for needs, lane in group.lanes.items())
-            )
-            for group in self._groups.values()
-        )
+        groups = self._eligible(asker)
+        if not asker.barred:
+            return next(groups, None) is not None
+        return any(job_id not in asker.barred for group in groups for _, job_id in group.in_order(asker.able))
 
-    def outranks(self, card: JobCard, now: float, runs: Callable[[int], bool]) -> bool:
-        """Tell whether a group that comes before the job's has work for the slots that could take the job."""
-        if not self._groups:
-            return False
-        top = max(group.priority for group in self._groups.values())
+    def outranks(self, card: JobCard, now: float, rivals: AbstractSet[int]) -> bool:
+        """Tell whether jobs with one of these needs come before a job's group."""
+        top = max((group.priority for group in self._groups.values()), default=0)
         own = self._groups.get((card.owner.name, card.priority))
-        priority = card.priority if own is None else effective_priority(card.priority, own.waited(now), top)
+        priority = card.priority if own is None else own.effective(now, top)
         return any(
-            effective_priority(group.priority, group.waited(now), top) > priority
+            group.effective(now, top) > priority
             and not group.owner.at_limit
-            and any(runs(needs) for needs in group.lanes)
+            and not group.lanes.keys().isdisjoint(rivals)
             for group in self._groups.values()
         )
 
     def in_order(self, asker: Asker, further: Iterable[JobCard] = ()) -> Iterator[Candidate]:
         """Yield the jobs for a slot, the first one first; ``further`` are some that only this slot may take."""
-        groups = [group for group in self._groups.values() if group.suits(asker)]
-        further = [card for card in further if asker.runs[card.needs]]
+        able = asker.able
+        groups = list(self._eligible(asker))
+        further = [card for card in further if card.needs in able]
         if not groups and not further:
-            return
+            return iter(())
         top = max([group.priority for group in groups] + [card.priority for card in further])
-        now = asker.now
-        priorities = {group: effective_priority(group.priority, group.waited(now), top) for group in groups}
-        streams: list[tuple[int, float, Iterator[Place]]] = [
-            (priority, group.owner.vtime, group.in_order(asker.runs)) for group, priority in priorities.items()
-        ]
-        streams += self._at_hand(asker, priorities)
+        priorities = {group: group.effective(asker.now, top) for group in groups}
+        queues: dict[tuple[int, Owner], _Queue] = {}
+        for group, priority in priorities.items():
+            _queue(queues, priority, group.owner).append((0.0, group.in_order(able)))
+        for worth, (group, needs), lane in self._at_hand(asker):
+            if group in priorities and needs in able:
+                _queue(queues, priorities[group], group.owner).append((worth, lane))
         for card in further:
             # It is being worked on, and so has not waited.
-            worth = _worth(card.pack_id, asker)
-            streams.append((card.priority, card.owner.vtime - worth, iter([(card.vtime - worth, card.id)])))
-        yield from _merge(streams, asker.barred)
+            place = (card.vtime, card.id)
+            _queue(queues, card.priority, card.owner).append((_worth(card.pack_id, asker), [place]))
+        return _merge(queues, asker.barred)
 
-    def _at_hand(self, asker: Asker, priorities: Mapping[_Group, int]) -> Iterator[tuple[int, float, Iterator[Place]]]:
-        """Yield the streams of the jobs whose packs the slot has: these may come before their turn."""
-        for pack_id in asker.cached_packs | ({asker.open_pack} if asker.open_pack else frozenset()):
+    def _eligible(self, asker: Asker) -> Iterator[_Group]:
+        """Yield the groups with jobs for the slot."""
+        able = asker.able
+        return (
+            group for group in self._groups.values() if group.open_to(asker) and not group.lanes.keys().isdisjoint(able)
+        )
+
+    def _at_hand(self, asker: Asker) -> Iterator[tuple[float, tuple[_Group, int], list[Place]]]:
+        """Yield the lanes of the packs that the slot has, and what that is worth."""
+        for pack_id in self._packs.keys() & (asker.cached_packs | {asker.open_pack}):
             worth = _worth(pack_id, asker)
-            for (group, needs), lane in self._packs.get(pack_id, {}).items():
-                if group in priorities and asker.runs[needs]:
-                    yield priorities[group], group.owner.vtime - worth, _earlier(lane, worth)
+            for key, lane in self._packs[pack_id].items():
+                yield worth, key, lane
+
+
+_Queue = list[tuple[float, Iterable[Place]]]
+"""An owner's jobs of one effective priority: in parts, each with what the slot's files are worth to it."""
+
+
+def _queue(queues: dict[tuple[int, Owner], _Queue], priority: int, owner: Owner) -> _Queue:
+    return queues.setdefault((priority, owner), [])
 
 
 def _worth(pack_id: str, asker: Asker) -> float:
-    """Return how many slot-seconds a job comes before its turn, for what the slot has of it."""
+    """Return how many slot-seconds further behind a job is taken to be for what the slot has of it."""
     if pack_id == asker.open_pack:
         return WARM_SECONDS
     return CACHED_SECONDS if pack_id in asker.cached_packs else 0.0
 
 
-def _earlier(lane: list[Place], worth: float) -> Iterator[Place]:
-    return ((vtime - worth, job_id) for vtime, job_id in lane)
-
-
-def _merge(streams: list[tuple[int, float, Iterator[Place]]], barred: frozenset[int]) -> Iterator[Candidate]:
-    """Merge streams of one priority and owner's vtime each; a job that is in two of them comes once, the first time."""
-    # Looking into a stream costs: it is not done before its priority and its owner's turn have come.
-    heap = [(-priority, owner_vtime, -math.inf, 0, number) for number, (priority, owner_vtime, _) in enumerate(streams)]
+def _merge(queues: Mapping[tuple[int, Owner], _Queue], barred: frozenset[int]) -> Iterator[Candidate]:
+    """Yield the jobs of all queues: of the owners' next ones always the one whose owner is furthest behind."""
+    # Looking into a queue costs: none is looked into before its priority and its owner's turn have come.
+    heap = [
+        (-priority, owner.vtime - max(worth for worth, _ in parts), -math.inf, 0, number)
+        for number, ((priority, owner), parts) in enumerate(queues.items())
+    ]
     heapq.heapify(heap)
+    opened = [(owner.vtime, _by_vtime(parts)) for (_, owner), parts in queues.items()]
+    # A job with a pack at hand is in two parts, and comes where it counts more: that is earlier.
     seen = set(barred)
     while heap:
         rank, owner_vtime, vtime, job_id, number = heap[0]
-        if job_id and job_id not in seen:
-            seen.add(job_id)
+        if job_id:
             yield Candidate(job_id=job_id, owner_vtime=owner_vtime, vtime=vtime)
-        place = next(streams[number][2], None)
-        if place is None:
+        full, places = opened[number]
+        following = next((place for place in places if place[1] not in seen), None)
+        if following is None:
             heapq.heappop(heap)
-        else:
-            heapq.heapreplace(heap, (rank, owner_vtime, *place, number))
+            continue
+        vtime, job_id, worth = following
+        seen.add(job_id)
+        heapq.heapreplace(heap, (rank, full - worth, vtime, job_id, number))
 
 
-def _beside(lane: list[Place], barred: frozenset[int]) -> bool:
-    return any(job_id not in barred for _, job_id in lane)
+def _by_vtime(parts: _Queue) -> Iterator[tuple[float, int, float]]:
+    """Yield vtime less worth, id and worth of an owner's jobs; nothing is looked at before the first is asked for."""
+    yield from heapq.merge(*(_lessened(places, worth) for worth, places in parts))
+
+
+def _lessened(places: Iterable[Place], worth: float) -> Iterator[tuple[float, int, float]]:
+    return ((vtime - worth, job_id, worth) for vtime, job_id in places)
 
 
 def _take_off(items: list[T], item: T) -> None:
