@@ -11,6 +11,7 @@ from coordinator.db.statement import Change, record_maker, records
 from coordinator.domain.model import Agent, AgentState
 
 _GET = records(select(agents).where(agents.c.id == bindparam("id")), Agent)
+_EVERYONE = records(select(agents).order_by(agents.c.name), Agent)
 _LOCK = records(select(agents).where(agents.c.id == bindparam("id")).with_for_update(key_share=True), Agent)
 _CHANGE = Change(
     update(agents)
@@ -60,7 +61,7 @@ def lock_silent(conn: Connection, since: datetime) -> list[Agent]:
 
 def everyone(conn: Connection) -> list[Agent]:
     """Return all agents by name."""
-    return [Agent(**row) for row in conn.execute(select(agents).order_by(agents.c.name)).mappings()]
+    return _EVERYONE.all(conn)
 
 
 def names(conn: Connection, ids: Sequence[int]) -> dict[int, str]:

@@ -8,7 +8,7 @@ import abc
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Concatenate, Literal, ParamSpec, TypeVar
@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from coordinator.db import users
 from coordinator.db.statement import Command
+from coordinator.domain.board import Board
 from coordinator.domain.model import Agent, Job, User
 
 P = ParamSpec("P")
@@ -32,8 +33,8 @@ log = logging.getLogger(__name__)
 class Notice:
     """Something changed; published after the commit, within this process only."""
 
-    kind: Literal["work", "job", "frame", "agent"]
-    """``work``: chunks became pending, waiting lease requests should look again."""
+    kind: Literal["work", "job", "frame", "agent", "token"]
+    """``work``: chunks became pending, waiting lease requests should look again; ``token``: some were revoked."""
     id: int | None = None
     """The job of a ``job`` or ``frame`` notice, the agent of an ``agent`` notice."""
     frame: int | None = None
@@ -42,6 +43,7 @@ class Notice:
 
 
 WORK = Notice(kind="work")
+REVOKED = Notice(kind="token")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Transaction:
     conn: Connection
     now: datetime
     """One time for everything that happens in it."""
+    board: Board
+    """A hint of who is next; it shows the changes of a transaction only when that is over."""
     notices: list[Notice] = field(default_factory=list)
     changed_jobs: dict[int, Job | None] = field(default_factory=dict)
     """Jobs as this transaction leaves them, by id; None for one that it removes."""
@@ -85,6 +89,18 @@ class Transaction:
             self.changed_users[user] = users.charge(self.conn, user, seconds)
         self._charges.clear()
 
+    def show(self) -> None:
+        """Show on the board what this transaction has changed."""
+        for user in self.changed_users.values():
+            self.board.put_user(user)
+        for agent in self.changed_agents.values():
+            self.board.put_agent(agent)
+        for job_id, job in self.changed_jobs.items():
+            if job is None:
+                self.board.remove_job(job_id)
+            else:
+                self.board.put_job(job)
+
 
 class DatabaseClosed(RuntimeError):
     """The database was used after :meth:`Database.close`."""
@@ -106,6 +122,7 @@ class Database(abc.ABC):
     kind: ClassVar[Literal["sqlite", "postgresql"]]
 
     def __init__(self, clock: Clock) -> None:
+        self.board = Board()
         self._clock = clock
         self._subscribers: list[tuple[asyncio.AbstractEventLoop, Callable[[Notice], None]]] = []
 
@@ -147,15 +164,25 @@ class Database(abc.ABC):
 
         return unsubscribe
 
-    def _publish(self, notices: list[Notice]) -> None:
+    def _publish(self, notices: Sequence[Notice]) -> None:
         """Hand notices to the subscribers' event loops; callable from any thread."""
-        for loop, callback in list(self._subscribers):
-            for notice in notices:
-                try:
-                    loop.call_soon_threadsafe(callback, notice)
-                except RuntimeError:
-                    # Its loop was closed without unsubscribing, as at the end of a process: no one is left to tell.
-                    log.debug("a subscriber's event loop is closed")
+        if notices:
+            for loop, callback in list(self._subscribers):
+                call_soon(loop, _tell, callback, notices)
+
+
+def call_soon(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *args: object) -> None:
+    """Have an event loop call a function, from any thread."""
+    try:
+        loop.call_soon_threadsafe(function, *args)
+    except RuntimeError:
+        # The loop was closed without unsubscribing, as at the end of a process: no one is left to tell.
+        log.debug("an event loop that waited for the database is closed")
+
+
+def _tell(callback: Callable[[Notice], None], notices: Sequence[Notice]) -> None:
+    for notice in notices:
+        callback(notice)
 
 
 def open_database(url: str, clock: Clock) -> Database:

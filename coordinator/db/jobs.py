@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from coordinator.db.schema import jobs
 from coordinator.db.statement import Change, record_maker, records
@@ -13,6 +13,10 @@ from coordinator.domain.model import Job, JobState
 _GET = records(select(jobs).where(jobs.c.id == bindparam("id")), Job)
 # NO KEY: rows that refer to the job may be added meanwhile.
 _LOCK = records(select(jobs).where(jobs.c.id == bindparam("id")).with_for_update(key_share=True), Job)
+# One by one: a list would be bound anew each time.
+_WORKABLE = records(
+    select(jobs).where(or_(jobs.c.state == JobState.QUEUED, jobs.c.state == JobState.RUNNING)).order_by(jobs.c.id), Job
+)
 _CHANGE = Change(
     update(jobs).where(jobs.c.id == bindparam("of_id"), jobs.c.state == bindparam("of_state")).returning(*jobs.c),
     record_maker(Job, jobs.c.keys()),
@@ -42,6 +46,11 @@ def lock(conn: Connection, job_id: int) -> Job | None:
 def change(conn: Connection, job: Job, **values: Any) -> Job | None:
     """Set columns of a job that is still in the state it was read in; None if it is not."""
     return _CHANGE.one_or_none(conn, values, of_id=job.id, of_state=job.state)
+
+
+def workable(conn: Connection) -> list[Job]:
+    """Return the jobs that slots work on or could work on, in order."""
+    return _WORKABLE.all(conn)
 
 
 def page(conn: Connection, states: Sequence[JobState], before: int | None, limit: int) -> list[Job]:

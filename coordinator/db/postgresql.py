@@ -63,7 +63,7 @@ class PostgresDatabase(Database):
 
         def once() -> R:
             with self._engine.begin() as conn:
-                tx = Transaction(conn, self._clock())
+                tx = Transaction(conn, self._clock(), self.board)
                 result = function(tx, *args, **kwargs)
                 tx.flush()
             self._publish(tx.notices)
@@ -83,7 +83,7 @@ class PostgresDatabase(Database):
 
         def run() -> R:
             with self._snapshots.begin() as conn:
-                return function(Transaction(conn, self._clock()), *args, **kwargs)
+                return function(Transaction(conn, self._clock(), self.board), *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, run)
 

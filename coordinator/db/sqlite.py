@@ -6,26 +6,25 @@ savepoints: one that fails takes back its own changes only.
 """
 
 import asyncio
-import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from coordinator.db.engine import Clock, Database, DatabaseClosed, DatabaseFull, Notice, Transaction
+from coordinator.db import board
+from coordinator.db.engine import Clock, Database, DatabaseClosed, DatabaseFull, Notice, Transaction, call_soon
 from coordinator.db.migrate import upgrade
 from coordinator.db.statement import driver_error
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-log = logging.getLogger(__name__)
 
 #: Units of work committed together at most; bounds how long the first of them waits.
 GROUP = 64
@@ -34,12 +33,25 @@ READERS = 4
 BUSY_SECONDS = 15.0
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class _Unit:
-    """A function to run in a transaction, and who waits for its result."""
+    """A function to run in a transaction, who waits for its result, and what came of it."""
 
     run: Callable[[Transaction], Any]
-    future: Future[Any]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
+
+    def settle(self) -> None:
+        """Tell who waits, on their event loop."""
+        if self.future.done():
+            # They wait no more.
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
 
 
 class SqliteDatabase(Database):
@@ -71,13 +83,14 @@ class SqliteDatabase(Database):
         self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Run ``function(tx, …)`` in the writer thread; see :meth:`Database.write`."""
-        future: Future[R] = Future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
         # The lock puts every unit before the end mark, so that none is left waiting for ever.
         with self._lock:
             if self._closed:
                 raise DatabaseClosed
-            self._queue.put(_Unit(lambda tx: function(tx, *args, **kwargs), future))
-        return await asyncio.wrap_future(future)
+            self._queue.put(_Unit(lambda tx: function(tx, *args, **kwargs), loop, future))
+        return await future
 
     async def read(self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run ``function(tx, …)`` over a snapshot; see :meth:`Database.read`."""
@@ -86,7 +99,7 @@ class SqliteDatabase(Database):
 
         def run() -> R:
             with self._reading.begin() as conn:
-                return function(Transaction(conn, self._clock()), *args, **kwargs)
+                return function(Transaction(conn, self._clock(), self.board), *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, run)
 
@@ -136,39 +149,50 @@ class SqliteDatabase(Database):
 
     def _write_group(self, units: list[_Unit]) -> None:
         """Commit units together; what one raises goes to its own caller, what the commit raises to all of them."""
-        units = [unit for unit in units if unit.future.set_running_or_notify_cancel()]
+        # Of those that no one waits for any more, none is begun.
+        units = [unit for unit in units if not unit.future.cancelled()]
         if not units:
             return
-        done: list[tuple[Future[Any], Any]] = []
-        failed: list[tuple[Future[Any], BaseException]] = []
-        notices: list[Notice] = []
+        notices: dict[Notice, None] = {}
         try:
             with self._writing.begin() as conn:
+                if not self.board.loaded:
+                    board.load(conn, self.board)
                 for unit in units:
-                    tx = Transaction(conn, self._clock())
-                    savepoint = conn.begin_nested()
-                    try:
-                        result = unit.run(tx)
-                        tx.flush()
-                    except Exception as error:
-                        if _is_full(error):
-                            # SQLite may have taken back the whole group, savepoints and all.
-                            raise
-                        savepoint.rollback()
-                        failed.append((unit.future, error))
-                    else:
-                        savepoint.commit()
-                        done.append((unit.future, result))
-                        notices += tx.notices
+                    self._write_unit(conn, unit, notices)
         except Exception as error:  # noqa: BLE001 - the disk is full, say: no unit of the group is in the file
+            self.board.invalidate()
             for unit in units:
-                unit.future.set_exception(DatabaseFull() if _is_full(error) else error)
-            return
-        self._publish(list(dict.fromkeys(notices)))
-        for future, result in done:
-            future.set_result(result)
-        for future, problem in failed:
-            future.set_exception(problem)
+                unit.error = DatabaseFull() if _is_full(error) else error
+        else:
+            self._publish(list(notices))
+        for loop, settled in groupby(units, key=lambda unit: unit.loop):
+            call_soon(loop, _settle, list(settled))
+
+    def _write_unit(self, conn: Connection, unit: _Unit, notices: dict[Notice, None]) -> None:
+        """Run one unit of a group, between savepoints of its own."""
+        tx = Transaction(conn, self._clock(), self.board)
+        savepoint = conn.connection.cursor()
+        savepoint.execute("SAVEPOINT unit")
+        try:
+            unit.result = unit.run(tx)
+            tx.flush()
+        except Exception as error:
+            if _is_full(error):
+                # SQLite may have taken back the whole group, savepoints and all.
+                raise
+            savepoint.execute("ROLLBACK TO unit")
+            savepoint.execute("RELEASE unit")
+            unit.error = error
+        else:
+            savepoint.execute("RELEASE unit")
+            tx.show()
+            notices.update(dict.fromkeys(tx.notices))
+
+
+def _settle(units: Sequence[_Unit]) -> None:
+    for unit in units:
+        unit.settle()
 
 
 def _is_full(error: Exception) -> bool:
@@ -181,7 +205,7 @@ def _engine(url: str, *, writes: bool, references: bool = True) -> Engine:
     engine = create_engine(
         make_url(url).set(drivername="sqlite+pysqlite"),
         poolclass=QueuePool,
-        connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
+        connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS, "cached_statements": 512},
         pool_size=1 if writes else READERS,
         max_overflow=0,
     )
