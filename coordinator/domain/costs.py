@@ -126,9 +126,9 @@ class CostProfile:
     @cached_property
     def typical(self) -> float | None:
         """The median over what was measured, or else expected; None when nothing is known."""
-        levels = self.levels
-        measured = [level for level, count in zip(levels, self.counts, strict=True) if count] if levels else ()
-        return median(measured or levels) if levels else None
+        if not self.levels:
+            return None
+        return median([level for level, count in zip(self.levels, self.counts, strict=True) if count] or self.levels)
 
     @property
     def load(self) -> float:
@@ -169,16 +169,14 @@ class CostProfile:
     @cached_property
     def levels(self) -> tuple[float, ...]:
         """The duration expected in each bucket; empty while nothing is known."""
-        measured = [bucket for bucket, count in enumerate(self.counts) if count]
-        if not measured:
+        if not any(self.counts):
             return self.prior
         if not self.prior:
-            known = {bucket: self._trusted(self.means, bucket) for bucket in measured}
-            return tuple(_interpolated(known, len(self.means)))
+            return tuple(_interpolated(self._trusted(list(self.means)), len(self.means)))
         # Of the prior only its course is kept once frames were measured: what is interpolated is how far it is off.
         ratios = [mean / expected for mean, expected in zip(self.means, self.prior, strict=True)]
         weight = self.samples / (self.samples + PRIOR_FRAMES)
-        known = {bucket: 1.0 + (self._trusted(ratios, bucket) - 1.0) * weight for bucket in measured}
+        known = {bucket: 1.0 + (ratio - 1.0) * weight for bucket, ratio in self._trusted(ratios).items()}
         off = _interpolated(known, len(ratios))
         return tuple(ratio * expected for ratio, expected in zip(off, self.prior, strict=True))
 
@@ -200,14 +198,22 @@ class CostProfile:
         """
         return _decode(text)
 
-    def _trusted(self, ratios: Sequence[float], bucket: int) -> float:
-        """Return a bucket's ratio, cut off where few frames stand out of those next to them."""
-        if self.counts[bucket] > FEW:
-            return ratios[bucket]
-        near = range(max(0, bucket - NEAR), min(len(ratios), bucket + NEAR + 1))
-        # The larger neighbour decides: a course that rises steeply is none of outliers.
-        around = max((ratios[other] for other in near if other != bucket), default=0.0)
-        return min(ratios[bucket], OUTLIER * around) if around else ratios[bucket]
+    def _trusted(self, ratios: list[float]) -> dict[int, float]:
+        """Return the measured buckets' ratios without those of few frames that stand out of the buckets next to them.
+
+        The larger neighbour decides: a course that rises steeply is none of outliers.
+        """
+        trusted = {}
+        for bucket, count in enumerate(self.counts):
+            if count == 0:
+                continue
+            ratio = ratios[bucket]
+            if count <= FEW:
+                around = max(ratios[max(0, bucket - NEAR) : bucket] + ratios[bucket + 1 : bucket + 1 + NEAR], default=0)
+                if 0 < around * OUTLIER < ratio:
+                    continue
+            trusted[bucket] = ratio
+        return trusted
 
     @cached_property
     def _sums(self) -> tuple[float, ...]:

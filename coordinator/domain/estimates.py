@@ -22,7 +22,7 @@ def eta_seconds(*, open_frames: int, open_seconds: float | None, shares: Sequenc
     """
     if open_seconds is None or not shares or open_frames <= 0:
         return None
-    left = max(open_frames - sum(shares), 0.0) * open_seconds / open_frames
-    # Slots beyond the number of frames have nothing to do.
-    busy = min(len(shares), open_frames) / len(shares)
-    return left / (speed * busy)
+    # Slots beyond the number of frames have nothing to do, or render a frame that another one is ahead with.
+    ahead = sorted(shares)[-open_frames:]
+    left = (open_frames - sum(ahead)) * open_seconds / open_frames
+    return left / (speed * len(ahead) / len(shares))

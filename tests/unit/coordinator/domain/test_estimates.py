@@ -1,11 +1,10 @@
-"""Progress, time left, retries, names."""
+"""Progress, time left, names."""
 
 import pytest
 
 from coordinator.domain.estimates import eta_seconds, progress
 from coordinator.domain.filenames import frame_filename
 from coordinator.domain.model import blender_number, blender_version
-from coordinator.domain.retry import may_retry
 
 
 def test_frames_being_rendered_count_by_their_share() -> None:
@@ -15,17 +14,16 @@ def test_frames_being_rendered_count_by_their_share() -> None:
 
 
 def test_time_left_follows_the_slots_at_work() -> None:
-    assert eta_seconds(open_frames=10, shares=[0.5, 0.5], seconds_per_frame=4.0) == pytest.approx(18.0)
+    assert eta_seconds(open_frames=10, open_seconds=40.0, shares=[0.5, 0.5], speed=2.0) == pytest.approx(18.0)
+    # One of them is eight times as fast.
+    assert eta_seconds(open_frames=10, open_seconds=40.0, shares=[0.5, 0.5], speed=9.0) == pytest.approx(4.0)
     # Eight slots cannot share one frame.
-    assert eta_seconds(open_frames=1, shares=[0.5] + [0.0] * 7, seconds_per_frame=4.0) == pytest.approx(2.0)
-    assert eta_seconds(open_frames=1, shares=[], seconds_per_frame=4.0) is None
-    assert eta_seconds(open_frames=1, shares=[0.1], seconds_per_frame=None) is None
-    assert eta_seconds(open_frames=0, shares=[0.1], seconds_per_frame=4.0) is None
-
-
-def test_three_retries_are_four_attempts() -> None:
-    assert [may_retry(attempts, 3) for attempts in (1, 2, 3, 4)] == [True, True, True, False]
-    assert not may_retry(1, 0)
+    assert eta_seconds(open_frames=1, open_seconds=4.0, shares=[0.5] + [0.0] * 7, speed=8.0) == pytest.approx(2.0)
+    # Two slots render the same frame; one of them is nearly done.
+    assert eta_seconds(open_frames=1, open_seconds=4.0, shares=[0.9, 0.2], speed=2.0) == pytest.approx(0.4)
+    assert eta_seconds(open_frames=1, open_seconds=4.0, shares=[], speed=0.0) is None
+    assert eta_seconds(open_frames=1, open_seconds=None, shares=[0.1], speed=1.0) is None
+    assert eta_seconds(open_frames=0, open_seconds=0.0, shares=[0.1], speed=1.0) is None
 
 
 @pytest.mark.parametrize(
