@@ -49,7 +49,8 @@ def reframe(tx: Transaction, job: Job, text: str, by: str) -> Job:
     message = f"{by} changed the frames from {old} to {new}."
     tell(tx, job, "reframed", message, {"by": by, "from": str(old), "to": str(new), **lost(job, counters)})
     costs = CostProfile.empty(len(new)).with_prior(CostProfile.decode(job.costs), 1.0)
-    columns = {"frames": str(new), "frame_count": len(new), "costs": costs.encode(), **counters}
+    looks = min(job.looks, len(new))
+    columns = {"frames": str(new), "frame_count": len(new), "looks": looks, "costs": costs.encode(), **counters}
     open_frames = len(new) - counters["finished"] - counters["failed"]
     if job.state.ended and (plan.added or not open_frames):
         job = reopen(tx, job, f"{open_frames} frames wait to be rendered.", **columns)

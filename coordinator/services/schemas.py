@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from coordinator.domain.model import AgentState, FrameState, JobState, SoundState, TokenKind
-from coordinator.protocol import BlenderBuild, BlobRef, Device, Hardware, OutputSpec, Platform, RenderSpec
+from coordinator.protocol import BlenderBuild, BlobRef, Hardware, OutputSpec, Platform, RenderSpec
 from coordinator.protocol.packs import Sha256
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class NeedsRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The newest Blender that may render it."""
     engine: Label | None = None
     """The engine that the scene is rendered with, if it needs more than Blender itself brings."""
-    device: Device | Literal["GPU"] | None = None
+    device: Literal["GPU", "CPU", "CUDA", "OPTIX", "HIP", "ONEAPI", "METAL"] | None = None
     """``GPU`` is every device but the processor."""
     platform: Platform | None = None
     ram_bytes: Memory = 0
