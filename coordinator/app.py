@@ -20,17 +20,20 @@ from coordinator.background.stitcher import Stitcher
 from coordinator.background.sweeper import Sweeper
 from coordinator.db.engine import Database, Notice, open_database
 from coordinator.db.migrate import SchemaTooNew
+from coordinator.domain.board import SlotOffer
 from coordinator.domain.timing import Timing
 from coordinator.http.envelope import render_errors
+from coordinator.http.known_callers import KnownCallers
 from coordinator.http.live import LiveStream
 from coordinator.http.openapi import openapi_document
 from coordinator.http.routes import ROUTES, add_routes
 from coordinator.http.security import add_headers
 from coordinator.http.throttle import FailedSignIns
-from coordinator.http.work import WorkSignal
+from coordinator.http.work import WaitingSlots
 from coordinator.keys import (
     DATABASE,
     FAILED_SIGN_INS,
+    KNOWN_CALLERS,
     LIVE,
     NEW_TOKENS,
     OPENAPI,
@@ -83,9 +86,10 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         stitch_seconds=settings.lease_seconds,
     )
     app[FAILED_SIGN_INS] = FailedSignIns(time.monotonic)
+    app[KNOWN_CALLERS] = KnownCallers(time.monotonic)
     app[WEB_ROOT] = _WEB_ROOT
     app[OPENAPI] = openapi_document(ROUTES, app[VERSION])
-    app.cleanup_ctx.extend([_files, _folder_lock, partial(_database, clock), _streams, _duties])
+    app.cleanup_ctx.extend([_files, _folder_lock, partial(_database, clock), partial(_streams, clock), _duties])
     app.on_shutdown.append(_release_waiting)
     app.on_response_prepare.append(add_headers)
     add_routes(app.router)
@@ -162,9 +166,10 @@ async def open_migrated(settings: Settings, clock: Callable[[], datetime]) -> Da
     return database
 
 
-async def _streams(app: web.Application) -> AsyncIterator[None]:
+async def _streams(clock: Callable[[], datetime], app: web.Application) -> AsyncIterator[None]:
     """Connect what waits for changes to the database's notices."""
-    database = app[DATABASE]
+    database, callers = app[DATABASE], app[KNOWN_CALLERS]
+    board = database.board
 
     async def read_jobs(ids: Sequence[int]) -> Sequence[JobView]:
         return await database.read(lambda tx: [views.job_view(tx, job_id) for job_id in ids])
@@ -172,20 +177,31 @@ async def _streams(app: web.Application) -> AsyncIterator[None]:
     async def read_agents(ids: Sequence[int]) -> Sequence[AgentView]:
         return await database.read(lambda tx: [views.agent_view(tx, agent_id) for agent_id in ids])
 
-    app[WORK] = work = WorkSignal()
+    def has_work(offer: SlotOffer) -> bool:
+        # Who looks in the database has the board loaded.
+        return not board.loaded or board.has_work(offer, clock())
+
+    app[WORK] = work = WaitingSlots(has_work)
     app[LIVE] = live = LiveStream(read_jobs, read_agents)
 
     def on_notice(notice: Notice) -> None:
-        if notice.kind == "work":
-            work.wake()
-        else:
-            live.on_notice(notice)
+        match notice.kind:
+            case "work":
+                work.wake()
+            case "token":
+                callers.forget_all()
+            case _:
+                live.on_notice(notice)
 
     unsubscribe = database.subscribe(on_notice)
-    task = asyncio.create_task(live.run(), name="live events")
+    tasks = [
+        asyncio.create_task(live.run(), name="live events"),
+        asyncio.create_task(work.run(), name="waiting slots"),
+    ]
     yield
     unsubscribe()
-    await _cancel(task)
+    for task in tasks:
+        await _cancel(task)
 
 
 async def _duties(app: web.Application) -> AsyncIterator[None]:

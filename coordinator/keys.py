@@ -8,9 +8,10 @@ from aiohttp import web
 
 from coordinator.db.engine import Database
 from coordinator.domain.timing import Timing
+from coordinator.http.known_callers import KnownCallers
 from coordinator.http.live import LiveStream
 from coordinator.http.throttle import FailedSignIns
-from coordinator.http.work import WorkSignal
+from coordinator.http.work import WaitingSlots
 from coordinator.media.verify import FrameVerifier
 from coordinator.services.schemas import TokenCreated
 from coordinator.settings import Settings
@@ -23,8 +24,9 @@ DATABASE: web.AppKey[Database] = web.AppKey("database", Database)
 STORE: web.AppKey[BlobStore] = web.AppKey("store")
 TIMING = web.AppKey("timing", Timing)
 VERIFIER = web.AppKey("verifier", FrameVerifier)
-WORK = web.AppKey("work", WorkSignal)
+WORK = web.AppKey("work", WaitingSlots)
 LIVE = web.AppKey("live", LiveStream)
+KNOWN_CALLERS = web.AppKey("known_callers", KnownCallers)
 FAILED_SIGN_INS = web.AppKey("failed_sign_ins", FailedSignIns)
 WEB_ROOT = web.AppKey("web_root", Path)
 NEW_TOKENS: web.AppKey[list[TokenCreated]] = web.AppKey("new_tokens")

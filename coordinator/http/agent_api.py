@@ -1,14 +1,16 @@
 """The agent protocol: join, ask for work, report, deliver, leave."""
 
-import asyncio
 from pathlib import Path
 
 from aiohttp import web
 
+from coordinator.domain.board import SlotOffer
+from coordinator.http.endpoint import Answer
 from coordinator.keys import DATABASE, STORE, TIMING, VERIFIER, WORK
 from coordinator.media.pictures import BadPicture
 from coordinator.protocol import (
     ErrorCode,
+    FrameAnswer,
     FrameResult,
     LeaseGrant,
     LeaseRequest,
@@ -24,10 +26,6 @@ from coordinator.services.accounts import Principal
 from coordinator.services.errors import Refused
 from coordinator.store import BlobMissing
 
-#: Where other coordinators share the database, waiting requests look again this often, in seconds: a notice stays
-#: within its own process.
-_RECHECK_SECONDS = 2.0
-
 
 async def register(request: web.Request, caller: Principal, body: RegisterRequest) -> RegisterResponse:
     """Admit an agent."""
@@ -41,20 +39,15 @@ async def leave(request: web.Request, caller: Principal) -> None:
 
 async def lease(request: web.Request, caller: Principal, body: LeaseRequest) -> LeaseGrant | None:
     """Give a slot work; wait for some when there is none."""
-    work, timing, database = request.app[WORK], request.app[TIMING], request.app[DATABASE]
-    recheck = _RECHECK_SECONDS if database.kind == "postgresql" else timing.poll_seconds
-    loop = asyncio.get_running_loop()
-    end = loop.time() + min(body.wait_seconds, timing.poll_seconds)
-    while True:
-        changed = work.current()
-        if request.transport is None or request.transport.is_closing():
-            # It hung up: work must not be given to no one.
-            return None
-        grant = await database.write(leases.lease, agent_of(caller), body, timing)
-        left = end - loop.time()
-        if grant is not None or left <= 0 or work.closed:
-            return grant
-        await work.wait(changed, min(left, recheck))
+    database, timing, agent_id = request.app[DATABASE], request.app[TIMING], agent_of(caller)
+
+    async def look() -> LeaseGrant | SlotOffer | None:
+        return await database.write(leases.lease_or_offer, agent_id, body, timing)
+
+    def is_gone() -> bool:
+        return request.transport is None or request.transport.is_closing()
+
+    return await request.app[WORK].find(look, is_gone, min(body.wait_seconds, timing.poll_seconds))
 
 
 async def report(request: web.Request, caller: Principal, lease_id: str, body: ReportRequest) -> ReportResponse:
@@ -62,12 +55,14 @@ async def report(request: web.Request, caller: Principal, lease_id: str, body: R
     return await request.app[DATABASE].write(leases.report, agent_of(caller), lease_id, body, request.app[TIMING])
 
 
-async def frame(request: web.Request, caller: Principal, lease_id: str, frame: int, body: FrameResult) -> web.Response:
-    """Record a frame: 201, or 200 when it was recorded before with these very files."""
+async def frame(
+    request: web.Request, caller: Principal, lease_id: str, frame: int, body: FrameResult
+) -> Answer[FrameAnswer]:
+    """Record a frame, and tell how far the slot shall go on: 201, or 200 when these very files were recorded before."""
     database, timing, agent_id = request.app[DATABASE], request.app[TIMING], agent_of(caller)
     expected = await database.read(frames.expect_frame, agent_id, lease_id, frame, body)
     if expected.recorded:
-        return web.Response(status=200)
+        return Answer(FrameAnswer(last_frame=expected.last_frame))
     size = (expected.width, expected.height) if expected.width and expected.height else None
     try:
         picture = await request.app[VERIFIER].check(
@@ -85,7 +80,7 @@ async def frame(request: web.Request, caller: Principal, lease_id: str, frame: i
     )
     if outcome.status == "bad":
         raise Refused(ErrorCode.BAD_FRAME, outcome.reason or "")
-    return web.Response(status=201 if outcome.status == "recorded" else 200)
+    return Answer(FrameAnswer(last_frame=outcome.last_frame), status=201 if outcome.status == "recorded" else 200)
 
 
 async def sound_file(request: web.Request, caller: Principal, lease_id: str, body: SoundResult) -> web.Response:

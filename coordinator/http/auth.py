@@ -1,11 +1,12 @@
 """Who is calling, and may they?"""
 
+import hashlib
 from collections.abc import Collection
 
 from aiohttp import web
 
 from coordinator.domain.model import TokenKind
-from coordinator.keys import DATABASE, FAILED_SIGN_INS
+from coordinator.keys import DATABASE, FAILED_SIGN_INS, KNOWN_CALLERS
 from coordinator.protocol import ErrorCode
 from coordinator.services import accounts
 from coordinator.services.accounts import Principal
@@ -55,21 +56,28 @@ async def check_token(request: web.Request, token: str) -> Principal:
     Raises:
         Refused: it is no one's, or too many wrong ones came from the same address.
     """
-    attempts = request.app[FAILED_SIGN_INS]
+    known, attempts = request.app[KNOWN_CALLERS], request.app[FAILED_SIGN_INS]
+    # Plain tokens are not kept, not even in memory.
+    digest = hashlib.sha256(token.encode(errors="surrogateescape")).digest()
+    caller = known.find(digest)
+    if caller is not None:
+        return caller
     address = request.remote or ""
-    seconds = attempts.retry_after(address, token)
+    seconds = attempts.retry_after(address, digest)
     if seconds is not None:
         raise Refused(
             ErrorCode.TOO_MANY_REQUESTS,
             f"Too many wrong tokens came from this address; try again in {seconds} s.",
             {"retry_after": seconds},
         )
+    revocations = known.revocations
     try:
         caller = await request.app[DATABASE].read(accounts.authenticate, token)
     except Refused:
         attempts.failed(address)
         raise
-    attempts.succeeded(token)
+    attempts.succeeded(digest)
+    known.remember(digest, caller, revocations)
     return caller
 
 

@@ -26,6 +26,7 @@ STATUS: Mapping[ErrorCode, int] = {
     ErrorCode.NOT_FOUND: 404,
     ErrorCode.METHOD_NOT_ALLOWED: 405,
     ErrorCode.LEASE_LOST: 409,
+    ErrorCode.FRAME_LOST: 409,
     ErrorCode.CONFLICT: 409,
     ErrorCode.MISSING_BLOBS: 409,
     ErrorCode.AGENT_GONE: 410,

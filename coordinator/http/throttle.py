@@ -1,6 +1,5 @@
 """Slow down whoever tries one wrong token after the other."""
 
-import hashlib
 import math
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -10,7 +9,7 @@ _MAX_TOKENS = 10_000
 
 
 class FailedSignIns:
-    """Counts wrong tokens by address.
+    """Counts wrong tokens by address; tokens are known by their digests.
 
     An address with too many of them is refused unread, until they are old enough.  Tokens that were good before stay
     good from there: an agent must not stop because another machine behind the same router has a wrong token.
@@ -24,9 +23,9 @@ class FailedSignIns:
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
         self._good: OrderedDict[bytes, None] = OrderedDict()
 
-    def retry_after(self, address: str, token: str) -> int | None:
-        """Return how many seconds ``address`` must wait before trying ``token``, or None when it may."""
-        if _digest(token) in self._good:
+    def retry_after(self, address: str, digest: bytes) -> int | None:
+        """Return how many seconds ``address`` must wait before trying a token, or None when it may."""
+        if digest in self._good:
             return None
         times = self._recent(address)
         if len(times) < self._limit:
@@ -42,9 +41,8 @@ class FailedSignIns:
         while len(self._failures) > _MAX_ADDRESSES:
             self._failures.popitem(last=False)
 
-    def succeeded(self, token: str) -> None:
+    def succeeded(self, digest: bytes) -> None:
         """Remember a good token."""
-        digest = _digest(token)
         self._good[digest] = None
         self._good.move_to_end(digest)
         while len(self._good) > _MAX_TOKENS:
@@ -55,8 +53,3 @@ class FailedSignIns:
         while times and times[0] <= self._monotonic() - self._window:
             times.popleft()
         return times
-
-
-def _digest(token: str) -> bytes:
-    # Plain tokens are not kept, not even in memory.
-    return hashlib.sha256(token.encode()).digest()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from coordinator.db import tokens
-from coordinator.db.engine import Transaction
+from coordinator.db.engine import REVOKED, Transaction
 from coordinator.domain.model import Token, TokenKind
 from coordinator.protocol import ErrorCode
 from coordinator.services.errors import Refused, not_found
@@ -95,6 +95,13 @@ def revoke_token(tx: Transaction, token_id: int) -> None:
         )
     if not tokens.revoke(tx.conn, token_id, tx.now):
         raise not_found(f"token {token_id}")
+    tx.notify(REVOKED)
+
+
+def revoke_agent(tx: Transaction, agent_id: int) -> None:
+    """Make an agent's own tokens void."""
+    tokens.revoke_of_agent(tx.conn, agent_id, tx.now)
+    tx.notify(REVOKED)
 
 
 def open_session(tx: Transaction, principal: Principal) -> TokenCreated:
@@ -114,6 +121,7 @@ def open_session(tx: Transaction, principal: Principal) -> TokenCreated:
 def close_session(tx: Transaction, token_id: int) -> None:
     """Sign a browser out; doing it twice is fine."""
     tokens.revoke(tx.conn, token_id, tx.now)
+    tx.notify(REVOKED)
 
 
 def forget_expired(tx: Transaction) -> None:
@@ -169,4 +177,5 @@ def _view(token: Token) -> TokenView:
 
 
 def _digest(plain: str) -> str:
-    return hashlib.sha256(plain.encode()).hexdigest()
+    # A header may bring bytes that are no text; such a token is wrong like any other.
+    return hashlib.sha256(plain.encode(errors="surrogateescape")).hexdigest()

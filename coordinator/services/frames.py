@@ -34,6 +34,8 @@ class Expected:
     """A display file must come along."""
     recorded: bool
     """These very files were recorded before under this lease: nothing is left to do."""
+    last_frame: int | None
+    """If so: the last frame that the lease has left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ def expect_frame(tx: Transaction, agent_id: int, lease_id: str, frame: int, resu
         height=job.height or output.height,
         display=output.display,
         recorded=recorded,
+        last_frame=last_frame(tx, lease_id) if recorded else None,
     )
 
 
@@ -188,7 +191,7 @@ def _learn(tx: Transaction, job: Job, agent: Agent, frame: int, result: FrameRes
     """Return the job's costs with one more frame; what the frame tells of the agent's speed is written down."""
     costs, rank = CostProfile.decode(job.costs), job.frame_range.rank(frame)
     speed = agent.speed
-    expected = costs.seconds(rank) if costs.samples else None
+    expected = costs.yardstick(rank) if costs.samples else None
     if expected is not None:
         speed, count = learn_speed(agent.speed, agent.speed_count, expected, result.seconds)
         if agent.speed_count == 0 or abs(speed / agent.speed - 1.0) >= _SPEED_STEP:

@@ -82,6 +82,13 @@ def offer_of(tx: Transaction, agent_id: int, request: LeaseRequest) -> SlotOffer
     return None if len(held) >= LEASES_PER_SLOT else _offer(tx, agent, request, held)
 
 
+def lease_or_offer(
+    tx: Transaction, agent_id: int, request: LeaseRequest, timing: Timing
+) -> LeaseGrant | SlotOffer | None:
+    """Give a slot work as :func:`lease` does, or else return what it offers as :func:`offer_of` does."""
+    return lease(tx, agent_id, request, timing) or offer_of(tx, agent_id, request)
+
+
 def report(tx: Transaction, agent_id: int, lease_id: str, request: ReportRequest, timing: Timing) -> ReportResponse:
     """Take note of where a slot is, of what failed and what it gives back; tell how far it shall go on.
 

@@ -10,7 +10,16 @@ from coordinator.http.auth import PUBLIC
 from coordinator.http.routes import ROUTES, Route
 from tests.integration.coordinator import ADMIN, JOIN, RunningCoordinator
 
-PARTS = {"sha256": "0" * 64, "lease_id": "0" * 16, "job_id": "1", "frame": "1", "token_id": "1", "path": ""}
+PARTS = {
+    "sha256": "0" * 64,
+    "lease_id": "0" * 16,
+    "job_id": "1",
+    "agent_id": "1",
+    "name": "ana",
+    "frame": "1",
+    "token_id": "1",
+    "path": "",
+}
 
 PROTECTED = [route for route in ROUTES if route.access != PUBLIC]
 
