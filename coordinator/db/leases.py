@@ -39,7 +39,10 @@ _REPORT = records(
     .values(bound(("expires_at", "stage", "frame", "progress", "remaining_seconds", "memory_bytes")))
     .values(
         frame_since=case(
-            (leases.c.frame.is_distinct_from(bindparam("new_frame", type_=leases.c.frame.type)), bindparam("now")),
+            (
+                leases.c.frame.is_distinct_from(bindparam("new_frame", type_=leases.c.frame.type)),
+                bindparam("now", type_=leases.c.frame_since.type),
+            ),
             else_=leases.c.frame_since,
         )
     )
