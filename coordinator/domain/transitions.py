@@ -43,9 +43,10 @@ TRANSITIONS: dict[tuple[Subject, str, str], str] = {
     ("job", JobState.STITCHING, JobState.COMPLETED): "the video is checked and stored",
     ("job", JobState.STITCHING, JobState.FAILED): "no video could be made",
     ("job", JobState.STITCHING, JobState.CANCELLED): "a person cancelled it",
-    ("job", JobState.COMPLETED, JobState.QUEUED): "a person requeued frames of it, or added some",
-    ("job", JobState.FAILED, JobState.QUEUED): "a person requeued frames of it, or added some",
-    ("job", JobState.CANCELLED, JobState.QUEUED): "a person requeued frames of it, or added some",
+    ("job", JobState.COMPLETED, JobState.QUEUED): "a person requeued frames of it, or changed its range",
+    ("job", JobState.FAILED, JobState.QUEUED): "a person requeued frames of it, or changed its range",
+    ("job", JobState.CANCELLED, JobState.QUEUED): "a person requeued frames of it, or changed its range",
+    ("job", JobState.CANCELLED, JobState.BLOCKED): "a person had it go on, and a job that it waits for is not completed",
     # the sound of a job
     ("sound", SoundState.WANTED, SoundState.READY): "a lease delivered it",
     ("sound", SoundState.WANTED, SoundState.FAILED): "it could not be mixed, time and again",
