@@ -11,11 +11,11 @@ from datetime import datetime
 from itertools import islice
 from threading import Lock
 
-from coordinator.domain.fair_share import floor_of
+from coordinator.domain.fair_share import CREDIT_SECONDS, joining_vtime
 from coordinator.domain.fleet import Agents, Fleet
 from coordinator.domain.matching import Capability, Needs, can_run, needs_of
 from coordinator.domain.model import Agent, Job, JobState, User
-from coordinator.domain.ranking import Asker, Candidate, JobCard, Owner, Ranking
+from coordinator.domain.ranking import Asker, JobCard, Owner, Ranking
 
 #: So many kinds of slots are remembered with what they can render; more come only from agents that come and go.
 REMEMBERED_SLOTS = 4096
@@ -45,8 +45,6 @@ class Board:
         """Begin with an empty board that is to be loaded."""
         self._lock = Lock()
         self._loaded = False
-        self._virtual = 0.0
-        """The farm's virtual time: the vtime of the users that come first, and never less than it was."""
         self._clear()
 
     @property
@@ -68,7 +66,6 @@ class Board:
                 self._agents.put(agent)
             for job in jobs:
                 self._put_job(job)
-            self._find_floors()
             self._loaded = True
 
     def put_job(self, job: Job) -> None:
@@ -102,7 +99,9 @@ class Board:
             held = [card for card in self._held(offer) if card.at_limit and card.pending]
             chosen = list(islice(self._pending.in_order(asker, held), limit))
             if chosen:
-                self._advance(chosen[0])
+                # Those who could not be served are far behind all others: what they are owed has a bound.
+                owner = self._jobs[chosen[0].job_id].owner
+                owner.least_vtime = chosen[0].furthest - CREDIT_SECONDS
             return [candidate.job_id for candidate in chosen]
 
     def running(self, offer: SlotOffer, now: datetime, limit: int = 8) -> list[int]:
@@ -135,16 +134,27 @@ class Board:
             self._hang_up(card)
 
     def user_floor(self, name: str) -> float:
-        """Return the least vtime a user is to have who now comes with work, or is given some."""
+        """Return the least vtime for a user who comes with work now, or is about to be given some."""
         with self._lock:
             owner = self._owners.get(name)
-            return floor_of(self._virtual, owner is not None and self._pending.waits(owner))
+            if owner is not None and owner.waiting:
+                return owner.least_vtime
+            owners = self._owners.values()
+            return joining_vtime(
+                served=[owner.vtime for owner in owners if owner.slots and owner.waiting],
+                present=[owner.vtime for owner in owners if owner.cards],
+                known=[owner.vtime for owner in owners],
+            )
 
     def job_floor(self, owner: str) -> float:
-        """Return the least vtime a job of a user is to have that comes with frames now."""
+        """Return the least vtime for a job of a user that comes with frames now."""
         with self._lock:
             known = self._owners.get(owner)
-            return 0.0 if known is None else known.job_floor
+            cards = known.cards.values() if known is not None else ()
+            return joining_vtime(
+                served=[card.vtime for card in cards if card.slots and card.waits],
+                present=[card.vtime for card in cards],
+            )
 
     def fleet(self, needs: Needs) -> Fleet:
         """Return what the agents that can render a job have together; those set aside do not count."""
@@ -202,24 +212,6 @@ class Board:
         self._met: dict[Capability, tuple[set[int], int]] = {}
         """The numbers of the needs that each kind of slot meets, and how many needs were looked at for that."""
 
-    def _find_floors(self) -> None:
-        """Find out where new users and jobs begin: at the least of those being served, or else behind all others."""
-        at_work = [owner.vtime for owner in self._owners.values() if owner.slots]
-        known = [owner.vtime for owner in self._owners.values()]
-        self._virtual = max(self._virtual, min(at_work) if at_work else max(known, default=0.0))
-        served: dict[Owner, float] = {}
-        for card in self._jobs.values():
-            if card.slots:
-                served[card.owner] = min(card.vtime, served.get(card.owner, card.vtime))
-        for owner, vtime in served.items():
-            owner.job_floor = vtime
-
-    def _advance(self, first: Candidate) -> None:
-        """Move the floors up to what is served next."""
-        self._virtual = max(self._virtual, first.owner_vtime)
-        owner = self._jobs[first.job_id].owner
-        owner.job_floor = max(owner.job_floor, first.vtime)
-
     def _put_user(self, user: User) -> None:
         owner = self._owner(user.name)
         owner.vtime = user.vtime
@@ -252,19 +244,24 @@ class Board:
             slots=job.slots,
             max_slots=job.max_slots,
         )
-        self._jobs[job.id] = card
-        owner.slots += card.slots
         if before is not None:
-            before.owner.slots -= before.slots
-            self._take_down(before)
+            self._take_off(before)
+        self._jobs[job.id] = owner.cards[job.id] = card
+        owner.slots += card.slots
+        owner.waiting += card.waits
         self._hang_up(card)
 
     def _remove_job(self, job_id: int) -> None:
-        card = self._jobs.pop(job_id, None)
+        card = self._jobs.get(job_id)
         if card is not None:
-            card.owner.slots -= card.slots
-            self._take_down(card)
+            self._take_off(card)
             self._resting.pop(job_id, None)
+
+    def _take_off(self, card: JobCard) -> None:
+        self._take_down(card)
+        card.owner.slots -= card.slots
+        card.owner.waiting -= card.waits
+        del self._jobs[card.id], card.owner.cards[card.id]
 
     def _number(self, needs: Needs) -> int:
         number = self._numbers.get(needs)
@@ -275,11 +272,10 @@ class Board:
 
     def _ranking(self, card: JobCard) -> Ranking | None:
         """Return where a job stands."""
-        if card.at_limit:
-            return None
-        if card.pending:
+        if card.waits:
             return self._pending
-        return self._running if card.slots and card.open_frames and card.id not in self._resting else None
+        helped = card.slots and card.open_frames and not card.pending and not card.at_limit
+        return self._running if helped and card.id not in self._resting else None
 
     def _hang_up(self, card: JobCard) -> None:
         ranking = self._ranking(card)

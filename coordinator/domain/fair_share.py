@@ -1,10 +1,12 @@
 """How the farm is shared: priorities, what waiting is worth, and who is behind whom.
 
 Shares are counted as in start-time fair queueing (Goyal, Vin and Cheng, 1996): a user's ``vtime`` is the slot-seconds
-the user was given; whoever is furthest behind comes first.  The farm's own virtual time, the *floor*, follows the
-vtime of those who are being served: who comes with work after a pause begins there, neither owed for the pause nor
-behind those who stayed.
+the user was given, and whoever is furthest behind comes first.  Two rules keep the differences fair.  Who comes with
+work after a pause begins beside those who are being served: a pause earns nothing.  And whoever was kept from being
+served, by limits, priorities or missing agents, is owed no more than a bounded time by those they compete with.
 """
+
+from collections.abc import Sequence
 
 #: Waiting this long is worth one step of priority (seconds).
 AGING_SECONDS = 600.0
@@ -12,7 +14,7 @@ AGING_SECONDS = 600.0
 WARM_SECONDS = 120.0
 #: The same, for a slot that has its files but would have to open the scene.
 CACHED_SECONDS = 20.0
-#: No one who could not be served (limits, priorities, missing agents) is owed more than this (slot-seconds).
+#: No user is owed more than this (slot-seconds); more than any lease takes, so that plain turns are never cut short.
 CREDIT_SECONDS = 4 * 3600.0
 
 
@@ -25,11 +27,15 @@ def effective_priority(priority: int, waited: float, top: int) -> int:
     return max(priority, min(priority + int(waited / AGING_SECONDS), top))
 
 
-def floor_of(virtual: float, waits: bool) -> float:
-    """Return the least vtime a user may have now.
+def joining_vtime(served: Sequence[float], present: Sequence[float], known: Sequence[float] = ()) -> float:
+    """Return the least vtime for one who joins.
 
     Args:
-        virtual: the farm's virtual time.
-        waits: the user has had work that waits, and so is behind for a reason.
+        served: vtimes of those who are being given slots and wait for more: one joins beside the least of them.
+        present: of all who have work; they count when none is served.
+        known: of everyone; with no one there, one joins behind the one who was given most, who may come back.
     """
-    return max(0.0, virtual - CREDIT_SECONDS) if waits else virtual
+    for those in (served, present):
+        if those:
+            return min(those)
+    return max(known, default=0.0)

@@ -25,11 +25,11 @@ T = TypeVar("T", Place, tuple[Place, int])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A job that a slot could take; the vtimes are less what the slot has of it is worth."""
+    """A job that a slot could take."""
 
     job_id: int
-    owner_vtime: float
-    vtime: float
+    furthest: float
+    """The vtime of the owner furthest ahead among those with jobs of the same effective priority for the slot."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -43,8 +43,12 @@ class Owner:
     """How many work on the user's jobs; one that works on two of them counts twice."""
     granted: dict[int, float] = field(default_factory=dict)
     """When a lease was granted last, by priority (seconds since 1970)."""
-    job_floor: float = 0.0
-    """Where a new job begins among the user's jobs."""
+    cards: dict[int, "JobCard"] = field(default_factory=dict)
+    """The user's jobs, by id."""
+    waiting: int = 0
+    """How many of them another slot could take frames of."""
+    least_vtime: float = 0.0
+    """The user is not owed more than what lies behind this."""
 
     @property
     def at_limit(self) -> bool:
@@ -74,6 +78,11 @@ class JobCard:
     def at_limit(self) -> bool:
         """Whether no further slot may work on it."""
         return self.max_slots is not None and self.slots >= self.max_slots
+
+    @property
+    def waits(self) -> bool:
+        """Whether another slot could take frames of it."""
+        return self.pending > 0 and not self.at_limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,10 +200,6 @@ class Ranking:
         if not lanes:
             del self._packs[card.pack_id]
 
-    def waits(self, owner: Owner) -> bool:
-        """Tell whether a job of the owner is among them."""
-        return any(group.owner is owner for group in self._groups.values())
-
     def suits(self, asker: Asker) -> bool:
         """Tell, faster than :meth:`in_order`, whether there is a job for the slot."""
         groups = self._eligible(asker)
@@ -274,12 +279,15 @@ def _merge(queues: Mapping[tuple[int, Owner], _Queue], barred: frozenset[int]) -
     ]
     heapq.heapify(heap)
     opened = [(owner.vtime, _by_vtime(parts)) for (_, owner), parts in queues.items()]
+    furthest: dict[int, float] = {}
+    for priority, owner in queues:
+        furthest[-priority] = max(owner.vtime, furthest.get(-priority, 0.0))
     # A job with a pack at hand is in two parts, and comes where it counts more: that is earlier.
     seen = set(barred)
     while heap:
-        rank, owner_vtime, vtime, job_id, number = heap[0]
+        rank, _, _, job_id, number = heap[0]
         if job_id:
-            yield Candidate(job_id=job_id, owner_vtime=owner_vtime, vtime=vtime)
+            yield Candidate(job_id=job_id, furthest=furthest[rank])
         full, places = opened[number]
         following = next((place for place in places if place[1] not in seen), None)
         if following is None:
