@@ -44,6 +44,10 @@ class BlobCache:
         """Return where a blob is, once it has been fetched."""
         return self._blobs / sha256[:2] / sha256
 
+    def digests(self) -> set[str]:
+        """Return the digests of all blobs that are here; reads the folder."""
+        return {path.name for path in self._blobs.glob("??/*")}
+
     async def fetch(self, blobs: Iterable[BlobRef], extra_bytes: int = 0) -> None:
         """Make blobs present, each verified by its digest just now.
 

@@ -14,6 +14,7 @@ from coordinator.protocol import (
     ErrorBody,
     ErrorCode,
     ErrorEnvelope,
+    FrameAnswer,
     FrameResult,
     LeaseGrant,
     LeaseRequest,
@@ -65,7 +66,7 @@ class StopAgentError(CallError):
 
 
 class RefusedError(CallError):
-    """The content was refused, and would be again."""
+    """What was sent was refused, and would be again; the lease goes on."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -93,9 +94,13 @@ class CoordinatorClient:
         """Report on a lease."""
         return await self._call("POST", f"leases/{lease_id}/report", ReportResponse, request)
 
-    async def put_frame(self, lease_id: str, frame: int, result: FrameResult) -> None:
-        """Hand in a frame whose files have been uploaded."""
-        await self._send("PUT", f"leases/{lease_id}/frames/{frame}", result, CHECK_TIMEOUT)
+    async def put_frame(self, lease_id: str, frame: int, result: FrameResult) -> FrameAnswer:
+        """Hand in a frame whose files have been uploaded.
+
+        Raises:
+            RefusedError: among others with FRAME_LOST, when the frame is not the lease's own any more.
+        """
+        return await self._call("PUT", f"leases/{lease_id}/frames/{frame}", FrameAnswer, result, limit=CHECK_TIMEOUT)
 
     async def put_sound(self, lease_id: str, result: SoundResult) -> None:
         """Hand in the sound, or say why there is none."""
@@ -247,7 +252,7 @@ async def _check(response: aiohttp.ClientResponse) -> None:
             raise StopAgentError(error.message)
         case 410:
             raise RegisterAgainError(error.message)
-        case 409 if error.code != ErrorCode.MISSING_BLOBS:
+        case 409 if error.code not in (ErrorCode.MISSING_BLOBS, ErrorCode.FRAME_LOST):
             raise DropLeaseError(error.message)
         case 429:
             raise RetryError(error.message)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from coordinator.protocol import LeaseGrant, ReportRequest
+from coordinator.protocol import FrameAnswer, LeaseGrant, ReportRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class WorkDone:
     """The instruction being worked on is carried out."""
 
     warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+    """What it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Delivered:
 
     lease_id: str
     frame: int | None
+    answer: FrameAnswer | None = None
+    """What it answered to a frame that it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ class Rested:
 
 
 LeaseEvent = Fetched | FetchFailed | Delivered | FrameSpoilt | Reported | LeaseLost
-SlotEvent = Granted | NoWork | WorkDone | WorkFailed | StopRequested | Rested
-Event = LeaseEvent | SlotEvent | Progressed
+SlotEvent = Granted | NoWork | WorkDone | WorkFailed | Progressed | StopRequested | Rested
+Event = LeaseEvent | SlotEvent
 
 LEASE_EVENTS = (Fetched, FetchFailed, Delivered, FrameSpoilt, Reported, LeaseLost)

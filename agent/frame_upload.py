@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -16,7 +17,9 @@ from agent.client import DropLeaseError, RefusedError
 from agent.events import Delivered, FrameSpoilt, LeaseLost
 from agent.link import Link
 from agent.pictures import SpoiltFrameError, check_frame, shrink_preview
-from coordinator.protocol import ErrorCode, FrameResult, ImageFormat, SoundResult, StoredFile
+from coordinator.protocol import ErrorCode, FrameAnswer, FrameResult, ImageFormat, SoundResult, StoredFile
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +54,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     format: ImageFormat | None = None
     size: tuple[int, int] | None = None
     seconds: float = 0.0
+    load_seconds: float = 0.0
     memory_bytes: int | None = None
     blender: tuple[int, int, int] = (0, 0, 0)
 
@@ -123,12 +127,12 @@ class Outbox:
                 await self._forget(item.folder)
 
     async def _deliver(self, item: _Item) -> None:
-        note = item.note
+        note, answer = item.note, None
         try:
             if note.frame is None:
                 await self._deliver_sound(item)
             else:
-                await self._deliver_frame(item, note.frame)
+                answer = await self._deliver_frame(item, note.frame)
         except DropLeaseError:
             await self.discard(note.lease_id)
             item.tell(LeaseLost(note.lease_id))
@@ -137,13 +141,16 @@ class Outbox:
             await self._give_up(item, str(error))
             return
         except RefusedError as error:
-            if error.code != ErrorCode.BAD_FRAME:
+            if error.code == ErrorCode.FRAME_LOST:
+                log.info("Frame %s is dropped: %s", note.frame, error)
+            elif error.code == ErrorCode.BAD_FRAME:
+                # The coordinator has counted it as failed; it comes again as new work if it is to be tried again.
+                log.warning("The coordinator refused frame %s: %s", note.frame, error)
+            else:
                 await self._give_up(item, f"The coordinator refused it: {error}")
                 return
-            # The coordinator has counted it as failed; it comes again as new work if it is to be tried again.
-            log.warning("The coordinator refused frame %s: %s", note.frame, error)
         await self._remove(item.folder)
-        item.tell(Delivered(note.lease_id, note.frame))
+        item.tell(Delivered(note.lease_id, note.frame, answer))
 
     async def _give_up(self, item: _Item, reason: str) -> None:
         if item.folder not in self._waiting:
@@ -155,7 +162,7 @@ class Outbox:
         else:
             item.tell(FrameSpoilt(item.note.lease_id, item.note.frame, reason))
 
-    async def _deliver_frame(self, item: _Item, frame: int) -> None:
+    async def _deliver_frame(self, item: _Item, frame: int) -> FrameAnswer:
         note, folder = item.note, item.folder
         if note.output is None or note.preview is None or note.format is None:
             raise SpoiltFrameError("The note of this frame is incomplete.")
@@ -169,19 +176,20 @@ class Outbox:
             preview=files[preview],
             display=files[display] if display else None,
             seconds=note.seconds,
+            load_seconds=note.load_seconds,
             peak_memory_bytes=note.memory_bytes,
             blender=note.blender,
         )
-        for attempt in range(1, UPLOAD_ATTEMPTS + 1):
+        attempt = 1
+        while True:
             for path, file in files.items():
                 await self._upload(note.lease_id, path, file)
             try:
-                await self._hand_in(lambda: self._link.client.put_frame(note.lease_id, frame, result))
+                return await self._hand_in(lambda: self._link.client.put_frame(note.lease_id, frame, result))
             except RefusedError as error:
                 if error.code != ErrorCode.MISSING_BLOBS or attempt == UPLOAD_ATTEMPTS:
                     raise
-            else:
-                return
+            attempt += 1
 
     async def _deliver_sound(self, item: _Item) -> None:
         note = item.note
@@ -200,11 +208,11 @@ class Outbox:
     async def _upload(self, lease_id: str, path: Path, file: StoredFile) -> None:
         await self._link.call(lambda: self._link.client.put_blob(lease_id, path, file))
 
-    async def _hand_in(self, call: Callable[[], Awaitable[None]]) -> None:
+    async def _hand_in(self, call: Callable[[], Awaitable[T]]) -> T:
         """Make the call that records the work, and let it come to its end even when the agent is told to stop."""
         task = asyncio.ensure_future(self._link.call(call))
         try:
-            await asyncio.shield(task)
+            return await asyncio.shield(task)
         except asyncio.CancelledError:
             await asyncio.wait([task], timeout=LAST_WORDS_SECONDS)
             task.cancel()

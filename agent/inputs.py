@@ -48,6 +48,8 @@ class Inputs:
         self._link = link
         self._packs_in_use = packs_in_use
         self._packs: dict[str, Pack] = {}
+        self._cached: dict[str, frozenset[str]] = {}
+        """Packs whose files are all on disk, and the blobs they are made of; the one used last is the last."""
         # One at a time: a pack's fetch must not drop the blobs that another is made of.
         self._lock = asyncio.Lock()
 
@@ -59,6 +61,13 @@ class Inputs:
         """Return a pack that was prepared."""
         return self._packs[pack_id]
 
+    def cached(self) -> list[str]:
+        """Return the packs whose files are all on disk, laid out or not, the one used last first.
+
+        Packs of an earlier run are not among them before they are used again.
+        """
+        return list(reversed(self._cached))
+
     async def prepare(self, pack_id: str) -> None:
         """Make a pack present, and remove those that nobody uses any more.
 
@@ -66,11 +75,18 @@ class Inputs:
             InputsError: it cannot be had.
         """
         async with self._lock:
-            for unused in self._packs.keys() - self._packs_in_use() - {pack_id}:
-                del self._packs[unused]
-                await asyncio.to_thread(_remove, self._folder / unused)
-            if pack_id not in self._packs:
-                self._packs[pack_id] = await self._assemble(pack_id)
+            present = pack_id in self._packs
+            unused = self._packs.keys() - self._packs_in_use() - {pack_id}
+            try:
+                for other in unused:
+                    del self._packs[other]
+                    await asyncio.to_thread(_remove, self._folder / other)
+                if not present:
+                    self._packs[pack_id] = await self._assemble(pack_id)
+                self._cached[pack_id] = self._cached.pop(pack_id)
+            finally:
+                if unused or not present:
+                    await self._forget_incomplete()
 
     async def _assemble(self, pack_id: str) -> Pack:
         try:
@@ -78,9 +94,11 @@ class Inputs:
             validate_manifest(manifest)
             if manifest_digest(manifest) != pack_id:
                 raise InputsError("no_inputs", "The coordinator's list of the job's files is not the one submitted.")
+            blobs = {blob.sha256: blob for file in manifest.files for blob in file.blobs}
             # Files of several blobs are copies; those of one share its bytes.
             copies = sum(file.size for file in manifest.files if len(file.blobs) != 1)
-            await self._cache.fetch((blob for file in manifest.files for blob in file.blobs), copies)
+            await self._cache.fetch(blobs.values(), copies)
+            self._cached[pack_id] = frozenset(blobs)
             return await asyncio.to_thread(self._lay_out, pack_id, manifest)
         except RefusedError as error:
             raise InputsError("no_inputs", f"The coordinator cannot give the job's files: {error}") from error
@@ -92,6 +110,13 @@ class Inputs:
             raise InputsError("no_room", str(error)) from error
         except OSError as error:
             raise InputsError("no_room", f"The job's files cannot be written to {self._folder}: {error}") from error
+
+    async def _forget_incomplete(self) -> None:
+        """Strike the packs that would have to be fetched again: room for another pack may have cost them blobs."""
+        present = await asyncio.to_thread(self._cache.digests)
+        self._cached = {
+            pack_id: blobs for pack_id, blobs in self._cached.items() if pack_id in self._packs or blobs <= present
+        }
 
     def _lay_out(self, pack_id: str, manifest: Manifest) -> Pack:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,8 @@ class Ask:
 
     holds: tuple[str, ...]
     open_pack: str | None
+    busy_seconds: float
+    """How long the slot expects to be busy with what it holds; 0: it has nothing to render."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,9 @@ REPORT_MARGIN = 0.8
 #: Requests for work are at least this far apart (seconds), whatever the coordinator answers.
 ASK_INTERVAL = 1.0
 
+#: Packs on disk that a request for work names: the protocol's limit.
+MAX_CACHED_NAMED = 64
+
 #: Missing files named one by one; the rest are counted.
 MAX_MISSING_NAMED = 30
 
@@ -91,6 +94,8 @@ class SlotRunner:
         self._opened: tuple[str, tuple[str, ...]] | None = None
         """The pack the session has open, and the warnings that opening it gave."""
         self._configured: Configured | None = None
+        self._load_seconds = 0.0
+        """What preparing the session took, until a frame has told of it."""
         self._asking: asyncio.Task[None] | None = None
         self._working: asyncio.Task[None] | None = None
         self._work_unwanted = False
@@ -158,6 +163,8 @@ class SlotRunner:
             slot=self.number,
             blender=self._tools.blender.version,
             open_pack=ask.open_pack,
+            cached_packs=self._tools.inputs.cached()[:MAX_CACHED_NAMED],
+            busy_seconds=ask.busy_seconds,
             holds=list(ask.holds),
             wait_seconds=timing.poll_seconds,
         )
@@ -205,8 +212,10 @@ class SlotRunner:
 
     async def _work(self, work: Work) -> None:
         event: Event
+        began = monotonic()
         try:
-            event = WorkDone(await self._carry_out(work))
+            warnings = await self._carry_out(work)
+            event = WorkDone(warnings, monotonic() - began)
         except SessionError as error:
             log.warning("%s", error.message)
             await self._drop_session()
@@ -233,6 +242,7 @@ class SlotRunner:
 
     async def _prepare(self, job: JobSpec) -> tuple[str, ...]:
         """Have a session open the job's pack and set its scene up; return warnings for the job's owner."""
+        began = monotonic()
         session, warnings = await self._open(job.pack_id)
         configured = await session.configure(job.render, job.output.format, self._device, self._tools.threads)
         here, wanted = (configured.width, configured.height), (job.output.width, job.output.height)
@@ -242,6 +252,7 @@ class SlotRunner:
                 f"The scene renders at {here[0]}×{here[1]} pixels, but the job says {wanted[0]}×{wanted[1]}.",
             )
         self._configured = configured
+        self._load_seconds = monotonic() - began
         return (*warnings, *configured.warnings)
 
     async def _open(self, pack_id: str) -> tuple[Session, tuple[str, ...]]:
@@ -269,6 +280,7 @@ class SlotRunner:
         rendered = await session.render(
             work.frame, folder / output, folder / "preview.jpg", folder / display if display else None, self._progress
         )
+        load_seconds, self._load_seconds = self._load_seconds, 0.0
         note = Note(
             lease_id=work.lease_id,
             frame=work.frame,
@@ -278,6 +290,7 @@ class SlotRunner:
             format=work.job.output.format,
             size=_size(configured, work.job),
             seconds=rendered.seconds,
+            load_seconds=load_seconds,
             memory_bytes=rendered.memory_bytes,
             blender=session.version,
         )

@@ -1,11 +1,10 @@
 """What a slot does next: events in, instructions out, no I/O.
 
-One :class:`Slot` holds up to two leases: the one it renders and the next one, asked for when the last frame of the
-first begins, so that it never runs dry.  The daemon carries the instructions out and tells what came of each.
+One :class:`Slot` holds up to two leases: the one it renders and the next one, asked for shortly before the first is
+done, so that it never runs dry.  The daemon carries the instructions out and tells what came of each.
 """
 
 from collections import deque
-from dataclasses import dataclass, field
 
 from agent.events import (
     LEASE_EVENTS,
@@ -26,6 +25,7 @@ from agent.events import (
     WorkDone,
     WorkFailed,
 )
+from agent.held_lease import HeldLease
 from agent.instructions import (
     Ask,
     CloseSession,
@@ -42,10 +42,18 @@ from agent.instructions import (
     StopWork,
     Work,
 )
+from agent.pace import Pace
 from coordinator.protocol import FrameFailure, JobSpec, LeaseGrant, ReportRequest, Stage
 
 #: The coordinator lends a slot this many chunks at a time.
 MAX_LEASES = 2
+
+#: The next lease is asked for when less than this (seconds) is left to do, so that its pack is here in time.
+ASK_AHEAD = 5.0
+
+#: A slot that cannot tell yet how long it will be busy says so many seconds.  Too much costs nothing: the slot asks
+#: again when it runs dry.
+UNKNOWN_BUSY = 60.0
 
 #: A session is closed, and its memory freed, after this many fruitless requests for work (each waits ~25 s).
 IDLE_ASKS = 12
@@ -60,36 +68,6 @@ JOB_FAILURES = frozenset({"cannot_open", "no_scene", "no_camera", "no_engine", "
 AGENT_FAULTS = frozenset({"not_started", "no_device", "no_room"})
 
 
-@dataclass(slots=True)
-class HeldLease:
-    """A lease and what is left of it."""
-
-    grant: LeaseGrant
-    todo: deque[int]
-    """Frames not begun, in order."""
-    sound: bool
-    """The sound is still to be mixed."""
-    fetched: bool = False
-    undelivered: set[int | None] = field(default_factory=set)
-    """Frames (``None``: the sound) that are rendered and on their way to the coordinator."""
-    failures: list[FrameFailure] = field(default_factory=list)
-    """Not yet reported."""
-    warnings: list[str] = field(default_factory=list)
-    giving_back: bool = False
-    """No more of it is begun here; it is released once all that is rendered has been delivered."""
-
-    @property
-    def has_work(self) -> bool:
-        """Whether anything of it is still to be begun here."""
-        return not self.giving_back and (self.sound or bool(self.todo))
-
-    def give_back(self) -> None:
-        """Begin nothing more of it."""
-        self.giving_back = True
-        self.sound = False
-        self.todo.clear()
-
-
 Setup = tuple[str, int]
 """A pack and the job that its scene is set up for."""
 
@@ -102,7 +80,8 @@ class Slot:
         self.work: Work | None = None
         self.stopping = False
         self.finished = False
-        self._asking = False
+        self._asked: Ask | None = None
+        """The request for work that waits for its answer."""
         self._resting = False
         self._work_unwanted = False
         """It is being killed: its failure says nothing."""
@@ -110,6 +89,7 @@ class Slot:
         """What the session has open and is set up for; None when there is no session."""
         self._fruitless_asks = 0
         self._progress = Progressed(0.0, None, None)
+        self._pace = Pace()
 
     # ── What others may ask ──
 
@@ -149,9 +129,6 @@ class Slot:
 
     def handle(self, event: Event) -> list[Instruction]:
         """Take an event in and return what must be done now, in order."""
-        if isinstance(event, Progressed):
-            self._progress = event
-            return []
         if isinstance(event, LEASE_EVENTS):
             lease = self.leases.get(event.lease_id)
             # What comes of a lease that has ended meanwhile changes nothing.
@@ -169,9 +146,9 @@ class Slot:
                 return []
             case FetchFailed(_, code, message):
                 return self._fail(lease, None, code, message)
-            case Delivered(_, frame):
+            case Delivered(_, frame, answer):
                 lease.undelivered.discard(frame)
-                return []
+                return [] if answer is None else self._shrink(lease, answer.last_frame)
             case FrameSpoilt(_, frame, message):
                 lease.undelivered.discard(frame)
                 return self._fail(lease, frame, "bad_frame", message)
@@ -186,10 +163,13 @@ class Slot:
                 return self._on_granted(grant)
             case NoWork():
                 return self._on_no_work()
-            case WorkDone(warnings):
-                return self._on_work_done(warnings)
+            case WorkDone(warnings, seconds):
+                return self._on_work_done(warnings, seconds)
             case WorkFailed(code, message):
                 return self._on_work_failed(code, message)
+            case Progressed():
+                self._progress = event
+                return []
             case StopRequested():
                 return self._on_stop()
             case Rested():
@@ -197,7 +177,7 @@ class Slot:
                 return []
 
     def _on_granted(self, grant: LeaseGrant) -> list[Instruction]:
-        self._asking = False
+        self._asked = None
         self._fruitless_asks = 0
         if grant.lease_id in self.leases:
             return []  # asked for before an answer got lost
@@ -209,17 +189,19 @@ class Slot:
         return [Fetch(grant.lease_id, grant.job.pack_id), Report()]
 
     def _on_no_work(self) -> list[Instruction]:
-        self._asking = False
-        self._fruitless_asks += 1
-        if self._fruitless_asks < IDLE_ASKS or self.work is not None or self._setup is None:
+        self._asked = None
+        self._fruitless_asks = 0 if self.work is not None else self._fruitless_asks + 1
+        if self._fruitless_asks < IDLE_ASKS or self._setup is None:
             return []
         self._setup = None
         return [CloseSession()]
 
-    def _on_work_done(self, warnings: tuple[str, ...]) -> list[Instruction]:
+    def _on_work_done(self, warnings: tuple[str, ...], seconds: float) -> list[Instruction]:
         work, self.work = self.work, None
         if isinstance(work, Prepare):
             self._setup = _setup(work.job)
+        elif isinstance(work, Render):
+            self._pace.note(work.job.job_id, seconds)
         lease = self.leases.get(work.lease_id) if work else None
         if lease is None:
             return []
@@ -264,8 +246,7 @@ class Slot:
         self.stopping = True
         for lease in self.leases.values():
             lease.give_back()
-        instructions: list[Instruction] = [StopAsking()] if self._asking else []
-        self._asking = False
+        instructions = self._stop_asking()
         # A frame is finished; a scene being opened would only be closed again.
         return instructions + self._stop_work() if isinstance(self.work, Prepare) else instructions
 
@@ -293,8 +274,14 @@ class Slot:
         return instructions
 
     def _stop_work(self) -> list[Instruction]:
+        if self._work_unwanted:
+            return []  # it is being stopped
         self._work_unwanted = True
         return [StopWork()]
+
+    def _stop_asking(self) -> list[Instruction]:
+        asked, self._asked = self._asked, None
+        return [] if asked is None else [StopAsking()]
 
     # ── What next ──
 
@@ -311,9 +298,14 @@ class Slot:
         releasable = any(self.report(lease_id).release for lease_id in self.leases)
         if releasable:
             instructions.append(Report())
+        if self._is_dry() and self._asked is not None and self._asked.busy_seconds > 0:
+            # What it said is not true any more, and only a slot without work is given what others have begun.
+            instructions += self._stop_asking()
         if self._wants_more():
-            self._asking = True
-            instructions.append(Ask(tuple(self.leases), self._setup[0] if self._setup else None))
+            # A session whose work is being stopped does not outlive it.
+            open_pack = self._setup[0] if self._setup and not self._work_unwanted else None
+            self._asked = Ask(tuple(self.leases), open_pack, self._busy_seconds())
+            instructions.append(self._asked)
         if self.stopping and not self.finished and not self.leases and self.work is None:
             self.finished = True
             instructions.append(Finish())
@@ -335,9 +327,38 @@ class Slot:
         return Render(grant.lease_id, grant.job, lease.todo.popleft())
 
     def _wants_more(self) -> bool:
-        if self._asking or self._resting or self.stopping or len(self.leases) >= MAX_LEASES:
+        if self._asked is not None or self._resting or self.stopping or len(self.leases) >= MAX_LEASES:
             return False
-        return not any(lease.has_work for lease in self.leases.values())
+        if not any(lease.has_work for lease in self.leases.values()):
+            return True  # the last frame has begun, if there is one
+        expected = self._expected_seconds()
+        return expected is not None and expected < ASK_AHEAD
+
+    def _is_dry(self) -> bool:
+        """Whether nothing is left to render; a frame being stopped is none."""
+        idle = self.work is None or self._work_unwanted
+        return idle and not any(lease.has_work for lease in self.leases.values())
+
+    def _busy_seconds(self) -> float:
+        expected = 0.0 if self._is_dry() else self._expected_seconds()
+        return UNKNOWN_BUSY if expected is None else expected
+
+    def _expected_seconds(self) -> float | None:
+        """Return how long all that is held will take, or None while that cannot be told."""
+        if self._work_unwanted or isinstance(self.work, Prepare | MixSound):
+            return None
+        total = 0.0
+        for lease_id, lease in self.leases.items():
+            frames = float(len(lease.todo))
+            if self._works_on(lease_id):
+                frames += 1.0 - self._progress.progress
+            elif not lease.has_work:
+                continue
+            pace = self._pace.seconds_per_frame(lease.grant.job.job_id)
+            if pace is None or lease.sound or self._setup != _setup(lease.grant.job):
+                return None
+            total += frames * pace
+        return total
 
     def _works_on(self, lease_id: str) -> bool:
         return self.work is not None and self.work.lease_id == lease_id

@@ -8,8 +8,19 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from agent.client import CoordinatorClient, RefusedError, RetryError
-from coordinator.protocol import ReportRequest, Stage
+from agent.client import CoordinatorClient, DropLeaseError, RefusedError, RetryError
+from coordinator.protocol import (
+    CONTENT_TYPE,
+    ErrorBody,
+    ErrorCode,
+    ErrorEnvelope,
+    FrameAnswer,
+    FrameResult,
+    ReportRequest,
+    Stage,
+    StoredFile,
+    encode,
+)
 
 
 @pytest.fixture
@@ -56,3 +67,33 @@ async def test_connection_that_ends_within_an_answer_is_told_in_words() -> None:
 async def test_length_that_a_proxy_refuses_is_not_tried_again(stranger: TestServer) -> None:
     with pytest.raises(RefusedError, match="proxy"):
         await report_to(stranger, 413)
+
+
+async def hand_in(status: int, body: bytes) -> FrameAnswer:
+    """Hand a frame in to a coordinator that answers so."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=status, body=body, content_type=CONTENT_TYPE)
+
+    app = web.Application()
+    app.router.add_put("/agent/v1/leases/one/frames/7", answer)
+    file = StoredFile(sha256="0" * 64, size=1)
+    result = FrameResult(output=file, preview=file, seconds=1.0, blender=(4, 5, 0))
+    async with TestServer(app) as server, aiohttp.ClientSession() as http:
+        return await CoordinatorClient(http, str(server.make_url("/"))).put_frame("one", 7, result)
+
+
+@pytest.mark.parametrize("status", [200, 201])
+async def test_frame_that_is_taken_tells_how_far_to_go_on(status: int) -> None:
+    assert await hand_in(status, encode(FrameAnswer(last_frame=9))) == FrameAnswer(last_frame=9)
+
+
+async def test_lost_frame_is_not_a_lost_lease() -> None:
+    def body(code: ErrorCode) -> bytes:
+        return encode(ErrorEnvelope(error=ErrorBody(code=code, message="Another slot has it.")))
+
+    with pytest.raises(RefusedError, match="Another slot") as raised:
+        await hand_in(409, body(ErrorCode.FRAME_LOST))
+    assert raised.value.code == ErrorCode.FRAME_LOST
+    with pytest.raises(DropLeaseError):
+        await hand_in(409, body(ErrorCode.LEASE_LOST))

@@ -12,9 +12,10 @@ from agent import frame_upload
 from agent.client import DropLeaseError, RefusedError
 from agent.events import Delivered, FrameSpoilt, LeaseLost
 from agent.frame_upload import Note, Outbox
-from coordinator.protocol import FrameResult, ImageFormat, SoundResult, StoredFile
+from coordinator.protocol import FrameAnswer, FrameResult, ImageFormat, SoundResult, StoredFile
 
 T = TypeVar("T")
+ANSWER = FrameAnswer(last_frame=9)
 Told = Delivered | FrameSpoilt | LeaseLost
 
 
@@ -40,12 +41,13 @@ class FakeLink:
             raise self.refused_uploads.pop(0)
         self.uploads.append(path.name)
 
-    async def put_frame(self, _lease_id: str, frame: int, _result: FrameResult) -> None:
+    async def put_frame(self, _lease_id: str, frame: int, _result: FrameResult) -> FrameAnswer:
         self.asked.release()
         await self.answering.wait()
         if self.refusals:
             raise self.refusals.pop(0)
         self.frames.append(frame)
+        return ANSWER
 
     async def put_sound(self, _lease_id: str, result: SoundResult) -> None:
         self.sounds.append(result)
@@ -106,7 +108,7 @@ async def sender(tmp_path: Path, link: FakeLink) -> AsyncIterator[Sender]:
 
 async def test_delivered_frame_is_removed(sender: Sender, link: FakeLink) -> None:
     await sender.add(1)
-    assert await sender.told.get() == Delivered("one", 1)
+    assert await sender.told.get() == Delivered("one", 1, ANSWER)
     assert link.uploads == ["frame.png", "preview.jpg"]
     assert await sender.left() == []
 
@@ -122,16 +124,20 @@ async def test_file_cut_short_is_not_delivered(sender: Sender, link: FakeLink) -
 async def test_files_the_coordinator_lacks_are_uploaded_again(sender: Sender, link: FakeLink) -> None:
     link.refusals = [RefusedError("missing_blobs", "Where are they?")]
     await sender.add(1)
-    assert await sender.told.get() == Delivered("one", 1)
+    assert await sender.told.get() == Delivered("one", 1, ANSWER)
     assert link.uploads == ["frame.png", "preview.jpg"] * 2
     assert link.frames == [1]
 
 
-async def test_refused_frame_is_done_with(sender: Sender, link: FakeLink) -> None:
-    link.refusals = [RefusedError("bad_frame", "It is black.")]
+@pytest.mark.parametrize("code", ["bad_frame", "frame_lost"])
+async def test_refused_frame_is_done_with(sender: Sender, link: FakeLink, code: str) -> None:
+    link.refusals = [RefusedError(code, "It is black, or another slot's.")]
     await sender.add(1)
     assert await sender.told.get() == Delivered("one", 1)
-    assert await sender.left() == []
+    # The lease goes on.
+    await sender.add(2)
+    assert await sender.told.get() == Delivered("one", 2, ANSWER)
+    assert (link.frames, await sender.left()) == ([2], [])
 
 
 async def test_file_that_is_not_taken_counts_against_its_frame(sender: Sender, link: FakeLink) -> None:

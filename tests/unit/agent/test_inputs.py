@@ -135,6 +135,30 @@ async def test_pack_that_nobody_uses_makes_room_for_the_next(tmp_path: Path, lin
     assert await asyncio.to_thread(lambda: {path.name for path in (tmp_path / "packs").iterdir()}) == {first, third}
 
 
+async def test_packs_are_cached_while_their_files_are_on_disk(tmp_path: Path, link: FakeLink, in_use: set[str]) -> None:
+    first, second, third = (link.add_pack(texture=link.add(name * 100)) for name in (b"1", b"2", b"3"))
+    inputs = inputs_of(tmp_path, link, in_use, limit=250)
+    await inputs.prepare(first)
+    await inputs.prepare(second)
+    assert inputs.cached() == [second, first]
+    await inputs.prepare(first)
+    assert inputs.cached() == [first, second]
+    # Both lose a blob to the third, but the first is laid out for a slot that uses it.
+    in_use.add(first)
+    inputs._cache._limit_bytes = 110
+    await inputs.prepare(third)
+    assert inputs.cached() == [third, first]
+    in_use.clear()
+    await inputs.prepare(third)
+    assert inputs.cached() == [third]
+    # A pack that cannot be had costs others their place all the same.
+    lost = link.add_pack(texture=link.add(b"4" * 100))
+    del link.blobs[hashlib.sha256(b"4" * 100).hexdigest()]
+    with pytest.raises(InputsError):
+        await inputs.prepare(lost)
+    assert inputs.cached() == []
+
+
 async def test_least_recently_used_blobs_go_first(tmp_path: Path, link: FakeLink) -> None:
     sizes = {name: link.add(name * 100) for name in (b"a", b"b", b"c")}
     cache = BlobCache(tmp_path, link, 250)  # type: ignore[arg-type] # it has what the cache calls

@@ -1,5 +1,7 @@
 """What a slot does next, for the orders of events that a farm brings about."""
 
+from collections import deque
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,9 +36,20 @@ from agent.instructions import (
     StopAsking,
     StopWork,
 )
-from agent.state import FAULT_PAUSE, IDLE_ASKS, MAX_LEASES, Slot
-from coordinator.protocol import Stage
+from agent.state import ASK_AHEAD, FAULT_PAUSE, IDLE_ASKS, MAX_LEASES, UNKNOWN_BUSY, Slot
+from coordinator.protocol import FrameAnswer, Stage
 from tests.unit.agent.jobs import OTHER_PACK, PACK, grant, job
+
+#: A frame takes a minute: far more than the next lease is asked for ahead.
+DONE = WorkDone(seconds=60.0)
+
+#: Frames begun and not finished, of which nothing is known yet.
+BUSY = 60.0
+
+
+def ask(*holds: str, pack: str | None = PACK, busy: float = 0.0) -> Ask:
+    """Return a request for work."""
+    return Ask(holds, pack, busy)
 
 
 def tell(slot: Slot, *events: Event) -> list[Instruction]:
@@ -50,7 +63,7 @@ def tell(slot: Slot, *events: Event) -> list[Instruction]:
 def rendering(*frames: int) -> Slot:
     """Return a slot that renders the first of these frames of lease "one"."""
     slot = Slot()
-    tell(slot, Rested(), Granted(grant("one", *frames)), Fetched("one"), WorkDone())
+    tell(slot, Rested(), Granted(grant("one", *frames)), Fetched("one"), DONE)
     assert slot.work == Render("one", job(), frames[0])
     return slot
 
@@ -62,17 +75,18 @@ def report(slot: Slot, lease_id: str = "one", last_frame: int | None = 100) -> l
 
 def test_lease_from_first_to_last_frame() -> None:
     slot = Slot()
-    assert tell(slot, Rested()) == [Ask((), None)]
-    assert tell(slot, NoWork()) == [Ask((), None)]
+    assert tell(slot, Rested()) == [ask(pack=None)]
+    assert tell(slot, NoWork()) == [ask(pack=None)]
     assert tell(slot, Granted(grant("one", 1, 2))) == [Fetch("one", PACK)]
     assert slot.report("one").stage == Stage.FETCHING
     assert tell(slot, Fetched("one")) == [Prepare("one", job())]
     assert slot.report("one").stage == Stage.OPENING
-    assert tell(slot, WorkDone()) == [Render("one", job(), 1)]
+    assert tell(slot, DONE) == [Render("one", job(), 1)]
     # The last frame begins: the next lease is asked for, so that the slot never runs dry.
-    assert tell(slot, WorkDone()) == [Render("one", job(), 2), Ask(("one",), PACK)]
+    assert tell(slot, DONE) == [Render("one", job(), 2), ask("one", busy=BUSY)]
     assert tell(slot, Delivered("one", 1)) == []
-    assert tell(slot, WorkDone()) == []
+    # It ran dry while the request waits: said anew, now without work.
+    assert tell(slot, DONE) == [StopAsking(), ask("one")]
     assert slot.report("one").stage == Stage.UPLOADING
     assert tell(slot, Delivered("one", 2)) == []
     assert slot.leases == {}
@@ -89,7 +103,7 @@ def test_report_tells_where_the_frame_is() -> None:
         12.0,
         1000,
     )
-    tell(slot, WorkDone())
+    tell(slot, DONE)
     assert (slot.report("one").frame, slot.report("one").progress) == (8, 0.0)
 
 
@@ -97,28 +111,95 @@ def test_session_stays_open_for_a_job_and_is_set_up_anew_for_the_next() -> None:
     slot = rendering(1)
     assert tell(slot, Granted(grant("two", 2))) == [Fetch("two", PACK)]
     tell(slot, Fetched("two"))
-    assert tell(slot, WorkDone()) == [Render("two", job(), 2)]
+    assert tell(slot, DONE) == [Render("two", job(), 2)]
     tell(slot, Delivered("one", 1))
     other = job(job_id=2)
     tell(slot, Granted(grant("three", 3, of=other)), Fetched("three"))
-    assert tell(slot, WorkDone()) == [Prepare("three", other)]
+    assert tell(slot, DONE) == [Prepare("three", other)]
 
 
 def test_at_most_two_leases() -> None:
     slot = rendering(1)
     tell(slot, Granted(grant("two", 2)), Fetched("two"))
-    assert tell(slot, WorkDone()) == [Render("two", job(), 2)]  # and no Ask: "one" is not delivered
-    assert tell(slot, Delivered("one", 1)) == [Ask(("two",), PACK)]
+    assert tell(slot, DONE) == [Render("two", job(), 2)]  # and no Ask: "one" is not delivered
+    assert tell(slot, Delivered("one", 1)) == [ask("two", busy=BUSY)]
+
+
+def test_next_lease_is_asked_for_when_little_is_left() -> None:
+    slot = rendering(*range(1, 12))
+    # With two frames and a half left nothing is asked, with less it is.
+    assert tell(slot, WorkDone(seconds=ASK_AHEAD * 0.4)) == [Render("one", job(), 2)]
+    tell(slot, *[WorkDone(seconds=ASK_AHEAD * 0.4)] * 6)
+    assert slot.work == Render("one", job(), 8)
+    assert tell(slot, WorkDone(seconds=ASK_AHEAD * 0.4)) == [Render("one", job(), 9)]
+    assert tell(slot, Progressed(0.5, None, None)) == []
+    assert tell(slot, Progressed(0.75, None, None)) == [ask("one", busy=ASK_AHEAD * 0.9)]
+    # Once is enough, and two leases are.
+    assert tell(slot, Progressed(0.875, None, None)) == []
+    assert tell(slot, Granted(grant("two", 20, 21))) == [Fetch("two", PACK)]
+    assert tell(slot, WorkDone(seconds=ASK_AHEAD * 0.4)) == [Render("one", job(), 10)]
+
+
+def test_what_is_held_counts_as_a_whole() -> None:
+    slot = rendering(1, 2, 3)
+    tell(slot, WorkDone(seconds=1.0), Granted(grant("two", 4)), Fetched("two"))
+    tell(slot, WorkDone(seconds=3.0), WorkDone(seconds=2.0))
+    assert slot.work == Render("two", job(), 4)
+    assert tell(slot, Delivered("one", 1), Delivered("one", 2), Delivered("one", 3)) == [ask("two", busy=2.0)]
+    # A job that nothing is known of may take any time.
+    tell(slot, Granted(grant("three", 7, 8, of=job(job_id=2))), Fetched("three"))
+    assert tell(slot, WorkDone(seconds=2.0), Delivered("two", 4)) == []
+    tell(slot, DONE)
+    assert tell(slot, WorkDone(seconds=1.0)) == [
+        Render("three", job(job_id=2), 8),
+        ask("three", busy=1.0),
+    ]
+
+
+def test_slot_that_cannot_tell_how_long_it_takes_says_that_it_is_busy() -> None:
+    slot = Slot()
+    tell(slot, Rested(), Granted(grant("one", 1)), Fetched("one"))
+    assert tell(slot, DONE) == [Render("one", job(), 1), ask("one", busy=UNKNOWN_BUSY)]
+
+
+def test_dry_slot_asks_anew_only_if_it_said_that_it_was_busy() -> None:
+    slot = rendering(1)
+    assert tell(slot, DONE) == [StopAsking(), ask("one")]
+    assert tell(slot, Delivered("one", 1)) == []
+    assert tell(slot, NoWork()) == [ask()]
+
+
+def test_frame_that_was_taken_tells_how_far_to_go_on() -> None:
+    slot = rendering(1, 2, 3, 4)
+    tell(slot, DONE)
+    assert tell(slot, Delivered("one", 1, FrameAnswer(last_frame=3))) == []
+    assert list(slot.leases["one"].todo) == [3]
+    # The tail was taken over together with the frame that is being rendered here.
+    tell(slot, DONE)
+    assert tell(slot, Delivered("one", 2, FrameAnswer(last_frame=2))) == [
+        StopWork(),
+        StopAsking(),
+        ask("one", pack=None),
+    ]
+    tell(slot, WorkFailed("stopped", "Killed."))
+    assert slot.leases == {}
+
+
+def test_frame_that_went_to_another_slot_costs_nothing_else() -> None:
+    slot = rendering(1, 2)
+    tell(slot, DONE)
+    assert tell(slot, Delivered("one", 1)) == []
+    assert slot.work == Render("one", job(), 2)
 
 
 def test_sound_comes_first_and_its_failure_costs_only_the_session() -> None:
     slot = Slot()
     tell(slot, Rested(), Granted(grant("one", 1, 2, sound=True)), Fetched("one"))
-    assert tell(slot, WorkDone()) == [MixSound("one", 1, 10)]
+    assert tell(slot, DONE) == [MixSound("one", 1, 10)]
     assert slot.report("one").stage == Stage.MIXING
     assert tell(slot, WorkFailed("no_sound", "There is none.")) == [Prepare("one", job())]
     assert slot.report("one").failures == []
-    tell(slot, WorkDone(), WorkDone(), WorkDone())
+    tell(slot, DONE, DONE, DONE)
     tell(slot, Delivered("one", 1), Delivered("one", 2))
     assert "one" in slot.leases  # why there is no sound is still to be delivered
     tell(slot, Delivered("one", None))
@@ -132,14 +213,14 @@ def test_failed_frame_is_reported_once_and_the_next_begins_in_a_new_session() ->
     assert [(failure.frame, failure.code) for failure in sent.failures] == [(1, "crashed")]
     tell(slot, Reported("one", sent, 2))
     assert slot.report("one").failures == []
-    assert tell(slot, WorkDone()) == [Render("one", job(), 2), Ask(("one",), PACK)]
+    assert tell(slot, DONE) == [Render("one", job(), 2), ask("one", busy=BUSY)]
 
 
 def test_failure_noted_while_a_report_travels_is_in_the_next_one() -> None:
     slot = rendering(1, 2, 3)
     tell(slot, WorkFailed("crashed", "First."))
     travelling = slot.report("one")
-    tell(slot, WorkDone(), WorkFailed("crashed", "Second."))
+    tell(slot, DONE, WorkFailed("crashed", "Second."))
     tell(slot, Reported("one", travelling, 3))
     assert [failure.frame for failure in slot.report("one").failures] == [2]
 
@@ -170,7 +251,7 @@ def test_missing_camera_is_the_whole_jobs_failure() -> None:
     slot = rendering(1, 2)
     tell(slot, WorkFailed("no_camera", "No camera."))
     assert slot.report("one").failures[0].frame is None
-    assert slot.leases["one"].todo == type(slot.leases["one"].todo)()
+    assert slot.leases["one"].todo == deque()
 
 
 def test_files_that_cannot_be_had() -> None:
@@ -187,12 +268,12 @@ def test_fault_of_this_machine_is_no_failure_of_the_job() -> None:
     said = slot.report("one")
     assert (said.failures, said.warnings, said.release) == ([], ["Blender does not start."], True)
     assert report(slot, last_frame=None) == []  # no Ask before the pause is over
-    assert tell(slot, Rested()) == [Ask((), None)]
+    assert tell(slot, Rested()) == [ask(pack=None)]
 
 
 def test_rendered_frames_are_delivered_before_the_rest_is_given_back() -> None:
     slot = rendering(1, 2, 3)
-    tell(slot, WorkDone(), WorkFailed("no_camera", "No camera."))
+    tell(slot, DONE, WorkFailed("no_camera", "No camera."))
     assert not slot.report("one").release
     slot.handle(Delivered("one", 1))
     assert slot.report("one").release
@@ -200,7 +281,7 @@ def test_rendered_frames_are_delivered_before_the_rest_is_given_back() -> None:
 
 def test_lost_lease_is_dropped_at_once() -> None:
     slot = rendering(1, 2)
-    assert tell(slot, LeaseLost("one")) == [Discard("one"), StopWork(), Ask((), PACK)]
+    assert tell(slot, LeaseLost("one")) == [Discard("one"), StopWork(), ask(pack=None)]
     assert tell(slot, LeaseLost("one")) == []
     tell(slot, Granted(grant("two", 5)), Fetched("two"))
     # The killed session's failure is nobody's; the next lease gets a new one.
@@ -211,27 +292,29 @@ def test_lost_lease_is_dropped_at_once() -> None:
 def test_lease_shrinks() -> None:
     slot = rendering(1, 2, 3, 4)
     assert report(slot, last_frame=2) == []
-    assert tell(slot, WorkDone())[0] == Render("one", job(), 2)
-    assert tell(slot, WorkDone()) == []
+    assert tell(slot, DONE)[0] == Render("one", job(), 2)
+    assert slot.leases["one"].todo == deque()
 
 
 def test_lease_shrinks_below_the_frame_being_rendered() -> None:
     slot = rendering(1, 2, 3)
-    tell(slot, WorkDone())
-    assert report(slot, last_frame=1) == [StopWork(), Ask(("one",), PACK)]
+    tell(slot, DONE)
+    assert report(slot, last_frame=1) == [StopWork(), ask("one", pack=None)]
+    # Another answer says the same while the session is being killed.
+    assert report(slot, last_frame=1) == []
     tell(slot, WorkFailed("stopped", "Killed."))
     assert slot.report("one").failures == []
 
 
 def test_nothing_left_lets_the_frame_being_rendered_come_to_its_end() -> None:
     slot = rendering(1, 2)
-    assert report(slot, last_frame=None) == [Ask(("one",), PACK)]
+    assert report(slot, last_frame=None) == [ask("one", busy=BUSY)]
     assert slot.work == Render("one", job(), 1)
 
 
 def test_spoilt_file_fails_its_frame() -> None:
     slot = rendering(1, 2)
-    tell(slot, WorkDone(), FrameSpoilt("one", 1, "Cut short."))
+    tell(slot, DONE, FrameSpoilt("one", 1, "Cut short."))
     assert [(failure.frame, failure.code) for failure in slot.report("one").failures] == [(1, "bad_frame")]
 
 
@@ -240,7 +323,7 @@ def test_warnings_are_reported_before_a_frame_could_end_the_lease() -> None:
     tell(slot, Rested(), Granted(grant("one", 1)), Fetched("one"))
     assert slot.handle(WorkDone(("wood.png is missing",))) == [Report()]
     assert slot.report("one").warnings == ["wood.png is missing"]
-    assert report(slot) == [Render("one", job(), 1), Ask(("one",), PACK)]
+    assert report(slot) == [Render("one", job(), 1), ask("one", busy=BUSY)]
     assert slot.report("one").warnings == []
 
 
@@ -249,7 +332,7 @@ def test_stop_finishes_the_frame_and_hands_the_rest_back() -> None:
     tell(slot, Granted(grant("two", 4)))
     assert tell(slot, StopRequested()) == []
     assert not slot.report("one").release
-    tell(slot, WorkDone())
+    tell(slot, DONE)
     assert not slot.report("one").release  # first its frame is delivered
     assert slot.report("two").release
     report(slot, "two", None)
@@ -284,11 +367,11 @@ def test_same_lease_granted_again_changes_nothing() -> None:
 
 def test_idle_session_is_closed() -> None:
     slot = rendering(1)
-    tell(slot, WorkDone(), Delivered("one", 1))
+    tell(slot, DONE, Delivered("one", 1))
     assert slot.packs() == {PACK}
     for _ in range(IDLE_ASKS - 1):
-        assert tell(slot, NoWork()) == [Ask((), PACK)]
-    assert tell(slot, NoWork()) == [CloseSession(), Ask((), None)]
+        assert tell(slot, NoWork()) == [ask()]
+    assert tell(slot, NoWork()) == [CloseSession(), ask(pack=None)]
     assert slot.packs() == set()
 
 
@@ -310,14 +393,14 @@ class Farm:
         self.leases = 0
 
     def step(self, event: Event) -> None:
-        for instruction in self.slot.handle(event):
+        instructions = self.slot.handle(event)
+        for instruction in instructions:
             if isinstance(instruction, Render):
                 assert (instruction.lease_id, instruction.frame) not in self.rendered
                 assert instruction.lease_id in self.slot.leases
                 self.rendered.add((instruction.lease_id, instruction.frame))
             if isinstance(instruction, StopWork):
                 self.pending = [one for one in self.pending if not isinstance(one, Prepare | MixSound | Render)]
-                self.step(WorkFailed("stopped", "Killed."))
             elif isinstance(instruction, StopAsking):
                 self.pending = [one for one in self.pending if not isinstance(one, Ask)]
             elif not isinstance(instruction, Report | Discard | CloseSession | Finish):
@@ -326,6 +409,17 @@ class Farm:
         assert len(working) <= 1
         assert sum(isinstance(one, Ask) for one in self.pending) <= 1
         assert len(self.slot.leases) <= MAX_LEASES
+        self.check_that_it_asks()
+        if StopWork() in instructions:
+            self.step(WorkFailed("stopped", "Killed."))
+
+    def check_that_it_asks(self) -> None:
+        """A slot without work has said so, unless it rests, stops or still delivers two leases."""
+        slot = self.slot
+        idle = slot.work is None and not any(lease.has_work for lease in slot.leases.values())
+        resting = any(isinstance(one, Pause) for one in self.pending)
+        if idle and not resting and not slot.stopping and len(slot.leases) < MAX_LEASES:
+            assert [one.busy_seconds for one in self.pending if isinstance(one, Ask)] == [0.0]
 
     def answer(self) -> None:
         choices = [*range(len(self.pending))]
@@ -350,7 +444,8 @@ class Farm:
                 if isinstance(instruction, MixSound) or (isinstance(instruction, Render) and failure is None):
                     frame = instruction.frame if isinstance(instruction, Render) else None
                     self.undelivered.append((instruction.lease_id, frame))
-                self.step(WorkDone() if failure is None else WorkFailed(failure, "It failed."))
+                seconds = self.data.draw(st.sampled_from([0.5, 60.0]))
+                self.step(WorkDone(seconds=seconds) if failure is None else WorkFailed(failure, "It failed."))
             case Pause():
                 self.step(Rested())
 
@@ -359,7 +454,8 @@ class Farm:
         lease_id = self.data.draw(st.sampled_from([*self.slot.leases, "gone"]))
         kind = self.data.draw(st.sampled_from(["deliver", "report", "lose"]))
         if kind == "deliver" and self.undelivered:
-            self.step(Delivered(*self.undelivered.pop(0)))
+            last_frame = self.data.draw(st.sampled_from([2, 3]))
+            self.step(Delivered(*self.undelivered.pop(0), FrameAnswer(last_frame=last_frame)))
         elif kind == "report" and lease_id in self.slot.leases:
             self.step(Reported(lease_id, self.slot.report(lease_id), self.data.draw(st.sampled_from([2, 3, None]))))
         elif kind == "lose" and self.data.draw(st.integers(0, 4)) == 0:
