@@ -13,6 +13,7 @@ import msgspec
 
 from agent.blender.command import session_argv, session_environment
 from agent.blender.locate import Blender
+from agent.blender.memory import OUT_OF_MEMORY, kernel_kills, says_out_of_memory
 from agent.blender.output import (
     BadLineError,
     Configured,
@@ -25,10 +26,17 @@ from agent.blender.output import (
     Rendered,
     parse_event,
 )
-from agent.blender.process import BlenderProcess
+from agent.blender.process import TAIL_LINES, BlenderProcess
 from coordinator.protocol import ImageFormat, RenderSpec
 
 T = TypeVar("T", Ready, Opened, Configured, Rendered, Mixed)
+
+
+#: Failures of which only Blender's own words tell more.
+_BLENDERS_WORDS = frozenset({"cannot_open", "render_failed", "not_written"})
+
+#: Lines of the log that go with the failure of a Blender that died.
+_LINES_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,7 @@ class Limits:
 
 
 class SessionError(Exception):
-    """A command failed.  ``code`` is one of docs/PROTOCOL.md, or ``crashed`` or ``timeout``."""
+    """A command failed.  ``code`` is one of docs/PROTOCOL.md, or ``crashed``, ``timeout`` or ``out_of_memory``."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -62,6 +70,8 @@ class Session:
     def __init__(self, process: BlenderProcess, limits: Limits) -> None:
         self._process = process
         self._limits = limits
+        self._kills_before: int | None = None
+        """The kernel's count when the session began."""
         self.version: tuple[int, int, int] = (0, 0, 0)
 
     @classmethod
@@ -79,6 +89,7 @@ class Session:
         except OSError as error:
             raise SessionError("crashed", f"Blender at {blender.path} cannot be started: {error.strerror}.") from error
         session = cls(process, limits)
+        session._kills_before = await asyncio.to_thread(kernel_kills)
         try:
             ready = await session._finish(Ready, "starting", limits.start)
         except SessionError:
@@ -181,7 +192,8 @@ class Session:
                     if isinstance(event, answer):
                         return event
                     if isinstance(event, Failed):
-                        raise SessionError(event.code, event.message)
+                        no_memory = event.code in _BLENDERS_WORDS and says_out_of_memory(event.message)
+                        raise SessionError(OUT_OF_MEMORY if no_memory else event.code, event.message)
                     if isinstance(event, Progress) and on_progress is not None:
                         on_progress(event)
         except TimeoutError:
@@ -213,16 +225,26 @@ class Session:
     async def _crashed(self, doing: str) -> SessionError:
         """Return the error that tells how Blender ended."""
         status = await self._process.end(self._limits.close)
-        lines = await self._process.log.last_lines(3)
-        said = f' The last it said: "{" / ".join(lines)}"' if lines else ""
-        return SessionError("crashed", f"Blender {_ending(status)} while {doing}.{said}")
+        lines = await self._process.log.last_lines(TAIL_LINES)
+        said = f' The last it said: "{" / ".join(lines[-_LINES_TOLD:])}"' if lines else ""
+        no_memory = says_out_of_memory("\n".join(lines))
+        if not no_memory and _signal_of(status) == signal.SIGKILL:
+            kills = await asyncio.to_thread(kernel_kills)
+            no_memory = kills is None or kills != self._kills_before
+        because = ", because the memory did not suffice," if no_memory else ""
+        code = OUT_OF_MEMORY if no_memory else "crashed"
+        return SessionError(code, f"Blender {_ending(status)}{because} while {doing}.{said}")
+
+
+def _signal_of(status: int) -> int:
+    # What starts Blender (a script, a sandbox) ends as shells do when a signal ended it: with 128 and its number.
+    return -status if status < 0 else status - 128
 
 
 def _ending(status: int) -> str:
-    # What starts Blender (a script, a sandbox) ends as shells do when a signal ended it: with 128 and its number.
-    number = -status if status < 0 else status - 128
+    number = _signal_of(status)
     if number == signal.SIGKILL:
-        return "was killed (SIGKILL), most often because the machine ran out of memory,"
+        return "was killed (SIGKILL)"
     if number in set(signal.Signals):
         return f"crashed ({signal.Signals(number).name})"
     return f"ended by itself (exit status {status})"
