@@ -18,6 +18,8 @@ import click
 )
 @click.option("--threads", help="Processor threads for each slot (RENDERFARM_THREADS).")
 @click.option("--tags", help="Words that describe this agent, separated by commas (RENDERFARM_TAGS).")
+@click.option("--pools", help="Pools this agent belongs to, separated by commas (RENDERFARM_POOLS).")
+@click.option("--engines", help="Engines it can render with, if not all, such as CYCLES,EEVEE (RENDERFARM_ENGINES).")
 @click.option("--dir", help="Folder for the cache and for frames on their way (RENDERFARM_AGENT_DIR).")
 @click.option("--cache-gb", help="Most gigabytes of downloaded files to keep (RENDERFARM_CACHE_GB).")
 @click.option("--frame-timeout", help="Seconds after which a frame counts as hung (RENDERFARM_FRAME_TIMEOUT).")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import random
 import signal
 from importlib.metadata import PackageNotFoundError, version
@@ -16,14 +17,14 @@ from agent.blender.session import Limits
 from agent.blob_cache import BlobCache
 from agent.client import CallError, CoordinatorClient
 from agent.frame_upload import Outbox
-from agent.hardware import read_hardware
+from agent.hardware import read_hardware, slot_vram, this_platform
 from agent.identity import AgentFolder
 from agent.inputs import Inputs
 from agent.link import Link
 from agent.settings import AgentSettings, slot_device
 from agent.slot import SlotRunner, Tools
 from agent.tasks import Tasks
-from coordinator.protocol import PROTOCOL_VERSION, BlenderBuild, RegisterRequest, RegisterResponse
+from coordinator.protocol import PROTOCOL_VERSION, BlenderBuild, Device, RegisterRequest, RegisterResponse
 
 log = logging.getLogger(__name__)
 
@@ -152,14 +153,21 @@ class Agent:
         return set().union(*(slot.state.packs() for slot in self._slots))
 
     def _introduction(self) -> RegisterRequest:
+        hardware, settings = read_hardware(), self._settings
+        devices = [slot_device(settings.device, number, settings.slots) for number in range(settings.slots)]
         return RegisterRequest(
             protocol=PROTOCOL_VERSION,
-            name=self._settings.name,
+            name=settings.name,
             software_version=_software_version(),
-            slots=self._settings.slots,
-            hardware=read_hardware(),
+            slots=settings.slots,
+            hardware=hardware,
             blenders=[BlenderBuild(version=self._blender.version, kind=self._blender.kind)],
-            tags=list(self._settings.tags),
+            tags=list(settings.tags),
+            pools=list(settings.pools),
+            device=Device(settings.device.partition(":")[0]),
+            platform=this_platform(),
+            engines=list(settings.engines),
+            vram_bytes=slot_vram(devices, hardware.gpus, os.environ),
         )
 
 

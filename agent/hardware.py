@@ -4,11 +4,13 @@ import platform
 import shutil
 import socket
 import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
-from coordinator.protocol import Gpu, Hardware
+from coordinator.protocol import Gpu, Hardware, Platform
 
 #: nvidia-smi takes seconds when the driver has to wake the cards.
 QUERY_TIMEOUT = 20.0
@@ -37,6 +39,32 @@ def parse_gpus(listing: str) -> list[Gpu]:
             mebibytes = memory.strip()
             gpus.append(Gpu(name=name.strip(), memory_bytes=int(mebibytes) * MEBIBYTE if mebibytes.isdigit() else None))
     return gpus
+
+
+def slot_vram(devices: Sequence[str], gpus: Sequence[Gpu], environment: Mapping[str, str]) -> int | None:
+    """Return the memory (bytes) of the smallest card that slots use; ``None`` on processors, or where nobody tells.
+
+    Without an index a slot uses all cards, and a scene must fit on each.
+
+    Args:
+        devices: of each slot: ``CPU``, or a compute device type with an optional index.
+        gpus: the machine's NVIDIA cards in the order of their places on the bus, as sessions count them too.
+        environment: of this process.
+    """
+    renumbered = "CUDA_VISIBLE_DEVICES" in environment
+    used: list[Gpu] = []
+    for device in devices:
+        kind, _, index = device.partition(":")
+        if kind not in ("CUDA", "OPTIX"):
+            return None
+        told = index and not renumbered and int(index) < len(gpus)
+        used += [gpus[int(index)]] if told else gpus
+    return min((gpu.memory_bytes for gpu in used if gpu.memory_bytes is not None), default=None)
+
+
+def this_platform() -> Platform:
+    """Return the operating system this agent runs on."""
+    return Platform.MACOS if sys.platform == "darwin" else Platform.LINUX
 
 
 def _nvidia_gpus() -> list[Gpu]:

@@ -11,6 +11,11 @@ DEFAULT_COORDINATOR = "http://127.0.0.1:8420"
 DEVICE = re.compile(r"^(CPU|(CUDA|OPTIX|HIP|ONEAPI|METAL)(:\d{1,2})?)$")
 GIGABYTE = 1024**3
 
+#: The protocol's limits for tags and pools, for engines, and for the length of each.
+MAX_WORDS = 64
+MAX_ENGINES = 32
+MAX_WORD_LENGTH = 200
+
 
 class SettingsError(Exception):
     """A setting is no good; the text names it and says what it must be."""
@@ -33,6 +38,11 @@ class AgentSettings:
     threads: int | None
     """For each slot; None leaves the choice to the scene."""
     tags: tuple[str, ...]
+    """What is special about the machine."""
+    pools: tuple[str, ...]
+    """It renders their jobs, and those of no pool."""
+    engines: tuple[str, ...]
+    """What its Blender can render with; empty: everything."""
     cache_bytes: int
     """The most that downloaded files of packs may take; those of running jobs stay whatever their size."""
     frame_timeout: float | None
@@ -72,6 +82,16 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
             )
         return parsed
 
+    def words(option: str, variable: str, most: int) -> tuple[str, ...]:
+        value = text(option, variable)
+        found = tuple(dict.fromkeys(word for word in map(str.strip, value.split(",")) if word))
+        if len(found) > most or any(len(word) > MAX_WORD_LENGTH or not word.isprintable() for word in found):
+            raise SettingsError(
+                f"RENDERFARM_{variable} (--{option}) must be at most {most} names separated by commas, each of at most "
+                f"{MAX_WORD_LENGTH} printable characters, not {value!r}."
+            )
+        return found
+
     coordinator = text("coordinator", "COORDINATOR", DEFAULT_COORDINATOR).rstrip("/")
     address = urlsplit(coordinator)
     if address.scheme not in ("http", "https") or not address.hostname:
@@ -90,7 +110,6 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
             "RENDERFARM_DEVICE (--device) must be CPU, CUDA, OPTIX, HIP, ONEAPI or METAL, "
             f"with ':' and a number for one device of several, not {device!r}."
         )
-    tags = tuple(tag for tag in (part.strip() for part in text("tags", "TAGS").split(",")) if tag)
     folder = text("dir", "AGENT_DIR")
     threads = number("threads", "THREADS", "", 1, 1024, whole=True)
     return AgentSettings(
@@ -102,7 +121,9 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
         blender=text("blender", "BLENDER") or None,
         device=device,
         threads=None if threads is None else int(threads),
-        tags=tags,
+        tags=words("tags", "TAGS", MAX_WORDS),
+        pools=words("pools", "POOLS", MAX_WORDS),
+        engines=tuple(dict.fromkeys(map(_engine, words("engines", "ENGINES", MAX_ENGINES)))),
         cache_bytes=int((number("cache_gb", "CACHE_GB", "50", 0, 1e6) or 0) * GIGABYTE),
         frame_timeout=number("frame_timeout", "FRAME_TIMEOUT", "", 1, 1e7),
     )
@@ -111,3 +132,9 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
 def slot_device(device: str, slot: int, slots: int) -> str:
     """Return the device of one slot: with several slots each has a device of its own."""
     return device if device == "CPU" or ":" in device or slots == 1 else f"{device}:{slot}"
+
+
+def _engine(name: str) -> str:
+    """Return an engine's name as jobs give it; Blender's own identifiers are taken too."""
+    upper = name.upper()
+    return {"BLENDER_EEVEE": "EEVEE", "BLENDER_EEVEE_NEXT": "EEVEE", "BLENDER_WORKBENCH": "WORKBENCH"}.get(upper, upper)

@@ -29,7 +29,10 @@ def session_argv(blender: Blender, commands_fd: int, events_fd: int) -> list[str
 
 
 def session_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for Blender: the agent's, without its tokens and without a person's Blender settings."""
-    return {
-        name: value for name, value in environment.items() if not name.startswith(("RENDERFARM_", "BLENDER_", "PYTHON"))
-    }
+    """Return the environment for Blender: the agent's, without its tokens and without a person's Blender settings.
+
+    Cards are counted by their places on the bus, as ``nvidia-smi`` does, unless a person chose otherwise.
+    """
+    hidden = ("RENDERFARM_", "BLENDER_", "PYTHON")
+    kept = {name: value for name, value in environment.items() if not name.startswith(hidden)}
+    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **kept}

@@ -17,6 +17,7 @@ from coordinator.protocol import (
     BlobRef,
     ErrorBody,
     ErrorEnvelope,
+    FrameAnswer,
     FrameResult,
     ImageFormat,
     JobSpec,
@@ -48,6 +49,12 @@ class Lease:
     reports: list[ReportRequest] = field(default_factory=list)
     released: bool = False
     lost: bool = False
+    lost_frames: set[int] = field(default_factory=set)
+
+    @property
+    def last_frame(self) -> int | None:
+        """The last frame that is still its own."""
+        return max(set(self.frames) - self.lost_frames, default=None)
 
 
 class StandIn:
@@ -64,6 +71,7 @@ class StandIn:
         self.asked: list[LeaseRequest] = []
         self.registered: list[str] = []
         """The tokens that were registered with."""
+        self.introduced: list[RegisterRequest] = []
         self.requests: list[str] = []
         self.left = False
         self.faults: dict[str, list[tuple[int, str]]] = defaultdict(list)
@@ -116,10 +124,19 @@ class StandIn:
         """Answer 409 to all that comes for a lease."""
         self.leases[lease_id].lost = True
 
+    async def take_over(self, lease_id: str, *frames: int) -> None:
+        """Have these frames of a lease rendered by someone else."""
+        self.leases[lease_id].lost_frames |= set(frames)
+
     async def until(self, *frames: tuple[str, int]) -> None:
         """Wait until these frames are delivered."""
         async with self._changed:
             await self._changed.wait_for(lambda: self.frames.keys() >= set(frames))
+
+    async def until_leased(self, lease_id: str) -> None:
+        """Wait until a lease was granted."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: lease_id in self.leases)
 
     async def until_report(self, lease_id: str, *, rendering: bool = False, failed: bool = False) -> ReportRequest:
         """Wait for a report on a lease, of a frame being rendered or with failures, and return it."""
@@ -181,8 +198,9 @@ class StandIn:
                 return self._of_lease(self.leases[lease_id], lease_id, rest, body)
         return self._fail(404, "not_found")
 
-    def _register(self, token: str, _request: RegisterRequest) -> web.Response:
+    def _register(self, token: str, request: RegisterRequest) -> web.Response:
         self.registered.append(token)
+        self.introduced.append(request)
         if token not in (JOIN_TOKEN, AGENT_TOKEN):
             return self._fail(401, "token_wrong")
         given = AGENT_TOKEN if token == JOIN_TOKEN else ""
@@ -210,20 +228,22 @@ class StandIn:
                 report = decode(body, ReportRequest)
                 lease.reports.append(report)
                 lease.released = report.release
-                return _reply(encode(ReportResponse(last_frame=lease.frames[-1])))
+                return _reply(encode(ReportResponse(last_frame=lease.last_frame)))
             case ["blobs", sha256]:
                 assert hashlib.sha256(body).hexdigest() == sha256
                 self.uploads[sha256] = body
                 return web.Response(status=201)
             case ["frames", frame]:
+                if int(frame) in lease.lost_frames:
+                    return self._fail(409, "frame_lost")
                 result = decode(body, FrameResult)
                 assert result.output.sha256 in self.uploads
                 assert result.preview.sha256 in self.uploads
                 if (lease_id, int(frame)) in self.frames:
                     assert self.frames[lease_id, int(frame)] == result
-                    return web.Response(status=200)
+                    return _reply(encode(FrameAnswer(last_frame=lease.last_frame)))
                 self.frames[lease_id, int(frame)] = result
-                return web.Response(status=201)
+                return _reply(encode(FrameAnswer(last_frame=lease.last_frame)), 201)
             case ["sound"]:
                 self.sounds[lease_id] = decode(body, SoundResult)
                 return web.Response(status=200)

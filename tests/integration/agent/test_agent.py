@@ -17,7 +17,7 @@ from agent.blender.locate import find_blender
 from agent.client import StopAgentError
 from agent.daemon import Agent
 from agent.settings import AgentSettings
-from coordinator.protocol import Stage
+from coordinator.protocol import Device, Platform, Stage
 from tests.integration.agent.stand_in import AGENT_TOKEN, JOIN_TOKEN, StandIn, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("agent")]
@@ -66,7 +66,9 @@ def settings(farm: StandIn, tmp_path: Path) -> AgentSettings:
         blender="bpy",
         device="CPU",
         threads=1,
-        tags=(),
+        tags=("big",),
+        pools=("lighting",),
+        engines=("CYCLES",),
         cache_bytes=10**9,
         frame_timeout=None,
     )
@@ -111,10 +113,21 @@ async def test_leases_are_rendered_in_one_session(farm: StandIn, settings: Agent
     assert farm.left
     assert farm.registered == [JOIN_TOKEN]
     assert farm.requests.count(f"GET packs/{pack}") == 1
-    # The next lease was asked for before the last frame of this one was in.
-    assert (farm.asked[1].holds, farm.asked[1].open_pack) == (["one"], pack)
+    (request,) = farm.introduced
+    assert (request.tags, request.pools, request.engines) == (["big"], ["lighting"], ["CYCLES"])
+    assert (request.device, request.platform, request.vram_bytes) == (Device.CPU, Platform.LINUX, None)
+    # The next lease was asked for before the last frame of this one was in, and again when there was none.
+    first, ahead, dry = farm.asked[:3]
+    assert (first.open_pack, first.cached_packs, first.busy_seconds) == (None, [], 0.0)
+    assert (ahead.holds, ahead.open_pack, ahead.cached_packs) == (["one"], pack, [pack])
+    assert ahead.busy_seconds > 0
+    assert (dry.open_pack, dry.busy_seconds) == (pack, 0.0)
     second = [index for index, said in enumerate(farm.requests) if said == "POST leases"][1]
     assert second < farm.requests.index("PUT leases/one/frames/2")
+    # Opening the scene is told with the first frame.
+    opening, *later = (farm.frames[key].load_seconds for key in (("one", 1), ("one", 2), ("two", 3)))
+    assert opening > 0
+    assert later == [0.0, 0.0]
     result = farm.frames["one", 1]
     with Image.open(io.BytesIO(farm.uploads[result.output.sha256])) as output:
         assert (output.format, output.size) == ("PNG", (64, 48))
@@ -146,6 +159,31 @@ async def test_lost_lease_is_dropped_at_once(farm: StandIn, settings: AgentSetti
         await farm.until(("two", 3))
     assert not any(said.startswith("PUT leases/one") for said in farm.requests)
     assert farm.leases["two"].reports[-1].failures == []
+
+
+async def test_tail_that_was_taken_over_is_not_begun(farm: StandIn, settings: AgentSettings, scene: bytes) -> None:
+    pack = farm.add_pack(scene=scene)
+    await farm.offer("one", pack, *range(1, 100), samples=300)
+    async with agent_of(settings):
+        await farm.until_report("one", rendering=True)
+        await farm.take_over("one", *range(2, 100))
+        await farm.offer("two", pack, 1)
+        await farm.until(("one", 1), ("two", 1))
+    begun = {report.frame for report in farm.leases["one"].reports}
+    assert begun <= {None, 1, 2}  # the second, if the first was done before a report was answered
+
+
+async def test_frame_that_another_slot_has_delivered_is_dropped_alone(
+    farm: StandIn, settings: AgentSettings, scene: bytes
+) -> None:
+    await farm.offer("one", farm.add_pack(scene=scene), 1, 2, 3)
+    async with agent_of(settings):
+        await farm.until_leased("one")
+        await farm.take_over("one", 2)
+        await farm.until(("one", 1), ("one", 3))
+    assert "PUT leases/one/frames/2" in farm.requests
+    assert ("one", 2) not in farm.frames
+    assert [report.failures for report in farm.leases["one"].reports if report.failures] == []
 
 
 async def test_forgotten_agent_registers_again(farm: StandIn, settings: AgentSettings, scene: bytes) -> None:

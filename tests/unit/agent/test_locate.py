@@ -83,4 +83,5 @@ def test_command_lines() -> None:
 
 def test_blender_does_not_see_the_farms_tokens() -> None:
     environment = {"HOME": "/h", "RENDERFARM_JOIN_TOKEN": "t", "PYTHONPATH": "/x", "BLENDER_USER_SCRIPTS": "/y"}
-    assert session_environment(environment) == {"HOME": "/h"}
+    assert session_environment(environment) == {"HOME": "/h", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    assert session_environment({"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}) == {"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}

@@ -1,5 +1,6 @@
 """Settings, identity, hardware and backoff: what an agent knows of itself."""
 
+import re
 import shutil
 import stat
 from pathlib import Path
@@ -21,12 +22,15 @@ def test_options_win_over_variables_and_those_over_defaults(tmp_path: Path) -> N
         "RENDERFARM_COORDINATOR": "https://farm.example.com/",
         "RENDERFARM_SLOTS": "2",
         "RENDERFARM_TAGS": "gpu, big ,",
+        "RENDERFARM_POOLS": "lighting,lighting,fx",
+        "RENDERFARM_ENGINES": "cycles, BLENDER_EEVEE_NEXT,EEVEE",
         "RENDERFARM_THREADS": "",
         "RENDERFARM_DEVICE": "optix",
     }
     settings = read_settings(environment, {"slots": "3", "dir": str(tmp_path), "name": "box", "threads": None})
     assert settings.coordinator == "https://farm.example.com"
     assert (settings.slots, settings.tags, settings.threads, settings.device) == (3, ("gpu", "big"), None, "OPTIX")
+    assert (settings.pools, settings.engines) == (("lighting", "fx"), ("CYCLES", "EEVEE"))
     assert (settings.folder, settings.name, settings.blender) == (tmp_path, "box", None)
     assert (settings.frame_timeout, settings.cache_bytes) == (None, 50 * 1024**3)
 
@@ -46,10 +50,13 @@ def test_options_win_over_variables_and_those_over_defaults(tmp_path: Path) -> N
         ("THREADS", "-1"),
         ("FRAME_TIMEOUT", "nan"),
         ("CACHE_GB", "inf"),
+        ("TAGS", "a\tb"),
+        ("POOLS", "p" * 201),
+        ("ENGINES", ",".join(map(str, range(33)))),
     ],
 )
 def test_a_bad_setting_is_named(name: str, value: str) -> None:
-    with pytest.raises(SettingsError, match=f"RENDERFARM_{name}.*{value}") as raised:
+    with pytest.raises(SettingsError, match=f"RENDERFARM_{name}.*{re.escape(repr(value)[1:-1])}") as raised:
         read_settings({f"RENDERFARM_{name}": value}, {})
     assert "\n" not in str(raised.value)
 
