@@ -5,12 +5,15 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from coordinator.db.schema import set_asides
-from coordinator.db.statement import records
+from coordinator.db.statement import records, scalars
 from coordinator.domain.model import SetAside
 
 _OF_AGENT = records(
     select(set_asides).where(set_asides.c.agent_id == bindparam("agent_id")).order_by(set_asides.c.job_id), SetAside
 )
+
+
+_OF_JOB = scalars(select(set_asides.c.agent_id).where(set_asides.c.job_id == bindparam("job_id")), int)
 
 
 def insert_set_aside(conn: Connection, *, agent_id: int, job_id: int, reason: str, at: datetime) -> None:
@@ -21,6 +24,11 @@ def insert_set_aside(conn: Connection, *, agent_id: int, job_id: int, reason: st
 def of_agent(conn: Connection, agent_id: int) -> list[SetAside]:
     """Return the jobs that an agent gets no more work of."""
     return _OF_AGENT.all(conn, agent_id=agent_id)
+
+
+def of_job(conn: Connection, job_id: int) -> list[int]:
+    """Return the agents that get no more work of a job."""
+    return _OF_JOB.all(conn, job_id=job_id)
 
 
 def forget_agent(conn: Connection, agent_id: int) -> int:

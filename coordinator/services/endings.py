@@ -30,7 +30,7 @@ def end_lease(tx: Transaction, job: Job, lease: Lease, reason: LeaseEnd, message
     ended = end_lease_row(tx, lease, reason, message)
     pending = job.pending
     for chunk in chunks.of_lease(tx.conn, lease.id):
-        if leave_hedge(tx, job, chunk, lease):
+        if leave_hedge(tx, job, chunk, lease, avoid=reason == LeaseEnd.FAILED):
             continue
         state = idle_state(job)
         check_chunk(tx, job, ChunkState.LEASED, state)
@@ -47,12 +47,16 @@ def end_lease(tx: Transaction, job: Job, lease: Lease, reason: LeaseEnd, message
     return finish_if_done(tx, job)
 
 
-def leave_hedge(tx: Transaction, job: Job, chunk: Chunk, lease: Lease) -> bool:
-    """Leave a frame that two leases render to the other one; False if there is no other."""
+def leave_hedge(tx: Transaction, job: Job, chunk: Chunk, lease: Lease, *, avoid: bool = False) -> bool:
+    """Leave a frame that two leases render to the other one; False if there is no other.
+
+    With ``avoid``, the agent that leaves it should not try it again.
+    """
     if chunk.hedge_lease_id is None:
         return False
     other = chunk.lease_id if chunk.hedge_lease_id == lease.id else chunk.hedge_lease_id
-    chunk_written(job, chunks.set_state(tx.conn, chunk, ChunkState.LEASED, other, avoid_agent_id=chunk.avoid_agent_id))
+    avoided = lease.agent_id if avoid else chunk.avoid_agent_id
+    chunk_written(job, chunks.set_state(tx.conn, chunk, ChunkState.LEASED, other, avoid_agent_id=avoided))
     return True
 
 

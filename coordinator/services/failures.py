@@ -146,7 +146,7 @@ def _forgive(tx: Transaction, job: Job, lease: Lease, frame: int | None, code: s
 
 def _try_again(tx: Transaction, job: Job, lease: Lease, chunk: Chunk, frame: int) -> Job:
     """Have a frame rendered by another lease: the second one on it, or one that is still to be granted."""
-    if not leave_hedge(tx, job, chunk, lease):
+    if not leave_hedge(tx, job, chunk, lease, avoid=True):
         take_frame(tx, job, chunk, frame)
         state = idle_state(job)
         check_chunk(tx, job, NEW, state)

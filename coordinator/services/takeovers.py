@@ -84,7 +84,8 @@ def _running(
         progress=lease.progress,
         remaining_seconds=lease.remaining_seconds,
         load_left=0.0 if rendering else max(0.0, lease.load_seconds - begun),
-        hedged=any(chunk.hedge_lease_id is not None for chunk in held),
+        # Nor should an agent try again what it has failed.
+        hedged=any(chunk.hedge_lease_id is not None or chunk.avoid_agent_id == asking.agent.id for chunk in held),
     )
 
 

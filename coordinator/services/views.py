@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 
 from coordinator.db import agents as agent_rows
-from coordinator.db import blobs, chunks
+from coordinator.db import blobs, chunks, dependencies, set_asides
 from coordinator.db import events as event_rows
 from coordinator.db import frames as frame_rows
 from coordinator.db import jobs as job_rows
 from coordinator.db import leases as lease_rows
 from coordinator.db.engine import Transaction
 from coordinator.domain import estimates
-from coordinator.domain.carving import typical_seconds
+from coordinator.domain.costs import CostProfile
 from coordinator.domain.filenames import CONTENT_TYPES, frame_filename
 from coordinator.domain.model import (
     Agent,
@@ -29,6 +29,7 @@ from coordinator.domain.model import (
     blender_version,
 )
 from coordinator.protocol import BlenderBuild, ErrorCode, Hardware, OutputSpec, RenderSpec, Stage
+from coordinator.services import dependencies as waiting_jobs
 from coordinator.services.errors import Refused, not_found
 from coordinator.services.schemas import (
     AgentSlotView,
@@ -39,6 +40,7 @@ from coordinator.services.schemas import (
     JobDetail,
     JobSlotView,
     JobView,
+    NeedsRequest,
     Page,
 )
 
@@ -76,9 +78,8 @@ def list_jobs(tx: Transaction, states: Sequence[JobState], limit: int, cursor: s
     """
     jobs = job_rows.page(tx.conn, states, _number(cursor), limit + 1)
     shown = jobs[:limit]
-    working = _at_work(tx, [job.id for job in shown])
     return Page(
-        items=[JobView(**_job_fields(job, working[job.id])) for job in shown],
+        items=job_views(tx, shown),
         next=str(shown[-1].id) if len(jobs) > limit else None,
     )
 
@@ -89,8 +90,15 @@ def job_view(tx: Transaction, job_id: int) -> JobView:
     Raises:
         Refused: NOT_FOUND.
     """
-    job = _job(tx, job_id)
-    return JobView(**_job_fields(job, _at_work(tx, [job.id])[job.id]))
+    return job_views(tx, [_job(tx, job_id)])[0]
+
+
+def job_views(tx: Transaction, jobs: Sequence[Job]) -> list[JobView]:
+    """Return jobs as in the list."""
+    ids = [job.id for job in jobs]
+    working = _at_work(tx, ids)
+    after = dependencies.of_jobs(tx.conn, ids)
+    return [JobView(**_job_fields(tx, job, working[job.id], after.get(job.id, []))) for job in jobs]
 
 
 def job_detail(tx: Transaction, job_id: int) -> JobDetail:
@@ -119,7 +127,8 @@ def job_detail(tx: Transaction, job_id: int) -> JobDetail:
         )
         for lease in working
     ]
-    return JobDetail(**_job_fields(job, working), failures=failures, slots=slots)
+    after = dependencies.of_jobs(tx.conn, [job.id]).get(job.id, [])
+    return JobDetail(**_job_fields(tx, job, working, after), failures=failures, slots=slots)
 
 
 def list_frames(tx: Transaction, job_id: int, limit: int, cursor: str | None) -> Page[FrameView]:
@@ -158,7 +167,10 @@ def list_agents(tx: Transaction) -> list[AgentView]:
     everyone = agent_rows.everyone(tx.conn)
     live = lease_rows.live_of_agents(tx.conn, [agent.id for agent in everyone])
     names = job_rows.names(tx.conn, [lease.job_id for lease in live])
-    return [_agent_view(agent, [lease for lease in live if lease.agent_id == agent.id], names) for agent in everyone]
+    of_agent: dict[int, list[Lease]] = defaultdict(list)
+    for lease in live:
+        of_agent[lease.agent_id].append(lease)
+    return [_agent_view(tx, agent, of_agent[agent.id], names) for agent in everyone]
 
 
 def agent_view(tx: Transaction, agent_id: int) -> AgentView:
@@ -171,7 +183,7 @@ def agent_view(tx: Transaction, agent_id: int) -> AgentView:
     if agent is None:
         raise not_found(f"agent {agent_id}")
     live = lease_rows.live_of_agents(tx.conn, [agent_id])
-    return _agent_view(agent, live, job_rows.names(tx.conn, [lease.job_id for lease in live]))
+    return _agent_view(tx, agent, live, job_rows.names(tx.conn, [lease.job_id for lease in live]))
 
 
 def frame_output(tx: Transaction, job_id: int, frame: int) -> FileRef:
@@ -272,9 +284,19 @@ def _at_work(tx: Transaction, job_ids: list[int]) -> dict[int, list[Lease]]:
     return by_job
 
 
-def _job_fields(job: Job, working: Sequence[Lease]) -> dict[str, Any]:
+def _waiting(tx: Transaction, job: Job, working: Sequence[Lease]) -> str | None:
+    """Return why no slot works on a job that has not ended, a sentence."""
+    if job.state == JobState.BLOCKED:
+        return waiting_jobs.explain(tx, job)
+    if working or job.state not in (JobState.QUEUED, JobState.RUNNING):
+        return None
+    return tx.board.waiting(job.id, tx.now, set_asides.of_job(tx.conn, job.id))
+
+
+def _job_fields(tx: Transaction, job: Job, working: Sequence[Lease], after: list[int]) -> dict[str, Any]:
     shares = [lease.progress if lease.stage == Stage.RENDERING else 0.0 for lease in working]
-    seconds = typical_seconds(job.recent_seconds)
+    seconds = CostProfile.decode(job.costs).typical
+    speed = sum(lease.speed for lease in working)
     return {
         "id": job.id,
         "name": job.name,
@@ -284,18 +306,34 @@ def _job_fields(job: Job, working: Sequence[Lease]) -> dict[str, Any]:
         "render": msgspec.json.decode(job.render, type=RenderSpec),
         "output": _output(job),
         "priority": job.priority,
+        "needs": msgspec.json.decode(job.needs, type=NeedsRequest),
+        "max_slots": job.max_slots,
+        "chunk_frames": job.chunk_frames,
+        "target_seconds": job.target_seconds,
+        "hedge": job.hedge,
+        "first_look": job.first_look,
+        "stop_after": job.stop_after,
+        "after": after,
         "video": job.video,
         "sound": job.sound_state != SoundState.NONE,
         "max_retries": job.max_retries,
         "warnings": list(job.warnings),
         "state": job.state,
         "reason": job.reason,
+        "waiting": _waiting(tx, job, working),
+        "user": job.created_by,
         "frame_count": job.frame_count,
         "finished": job.finished,
         "failed": job.failed,
         "progress": estimates.progress(frame_count=job.frame_count, ended=job.finished + job.failed, shares=shares),
-        "eta_seconds": estimates.eta_seconds(open_frames=job.open_frames, shares=shares, seconds_per_frame=seconds),
-        "seconds_per_frame": seconds,
+        "eta_seconds": estimates.eta_seconds(
+            open_frames=job.open_frames,
+            open_seconds=None if seconds is None else seconds * job.open_frames,
+            shares=shares,
+            speed=speed,
+        ),
+        # On the slots that work on it now: what a person will see.
+        "seconds_per_frame": None if seconds is None else seconds * len(working) / speed if speed else seconds,
         "latest_frame": job.latest_frame,
         "video_ready": job.video_sha256 is not None,
         "sound_state": job.sound_state,
@@ -321,7 +359,7 @@ def _frame_view(job: Job, frame: Frame, names: dict[int, str]) -> FrameView:
     )
 
 
-def _agent_view(agent: Agent, live: Sequence[Lease], job_names: dict[int, str]) -> AgentView:
+def _agent_view(tx: Transaction, agent: Agent, live: Sequence[Lease], job_names: dict[int, str]) -> AgentView:
     working = {lease.slot: lease for lease in _current(live)}
     slots = [
         AgentSlotView(slot=slot)
@@ -345,6 +383,12 @@ def _agent_view(agent: Agent, live: Sequence[Lease], job_names: dict[int, str]) 
         hardware=msgspec.json.decode(agent.hardware, type=Hardware),
         blenders=msgspec.json.decode(agent.blenders, type=list[BlenderBuild]),
         tags=msgspec.json.decode(agent.tags, type=list[str]),
+        pools=msgspec.json.decode(agent.pools, type=list[str]),
+        device=agent.device,
+        vram_bytes=agent.vram_bytes,
+        speed=agent.speed,
+        set_aside=agent.set_aside,
+        set_aside_jobs=[it.job_id for it in set_asides.of_agent(tx.conn, agent.id)],
         last_seen_at=agent.last_seen_at,
         slots=slots,
     )
