@@ -5,15 +5,14 @@ from dataclasses import dataclass
 
 from benchmarks.virtual_time import Agenda
 from coordinator.db.engine import Database, Notice
+from coordinator.domain.board import SlotOffer
 from coordinator.domain.timing import Timing
+from coordinator.http.work import ASK_AGAIN_SECONDS
 from coordinator.protocol import LeaseGrant, LeaseRequest
 from coordinator.services import leases
 
-#: Those who wait look again this often (seconds) though nobody told them to: frames become late by time alone.
-RECHECK_SECONDS = 1.0
 
-
-@dataclass(eq=False)
+@dataclass(slots=True)
 class Asking:
     """A request for work that has not been answered."""
 
@@ -24,46 +23,69 @@ class Asking:
     """Nobody listens for the answer any more."""
 
 
+@dataclass(slots=True)
+class _Waiting:
+    asking: Asking
+    until: float
+    """Seconds since the beginning."""
+    offer: SlotOffer | None = None
+    """What the slot offered when it looked last."""
+
+
 class LeaseDesk:
-    """Takes requests for work; those for whom there is none wait for some."""
+    """Takes requests for work; those for whom there is none wait for some, as :mod:`coordinator.http.work` has them.
+
+    Whenever there may be work, the board is asked about each of them, the one that looked longest ago first, and those
+    for whom it has some look in the database.
+    """
 
     def __init__(self, agenda: Agenda, database: Database, timing: Timing) -> None:
         self.granted = 0
         self._agenda = agenda
         self._database = database
         self._timing = timing
-        self._waiting: dict[Asking, float] = {}
-        """Until when."""
-        self._look_due = False
+        self._waiting: list[_Waiting] = []
+        self._asking_soon = False
         database.subscribe(self._on_notice)
-        agenda.after(RECHECK_SECONDS, self._look_regularly)
+        agenda.after(ASK_AGAIN_SECONDS, self._ask_regularly)
 
     async def ask(self, asking: Asking) -> None:
         """Answer at once, or when there is work, or without any when the time to wait is over."""
-        if not await self._try(asking):
-            self._waiting[asking] = self._agenda.now + min(asking.request.wait_seconds, self._timing.poll_seconds)
+        seconds = min(asking.request.wait_seconds, self._timing.poll_seconds)
+        await self._look(_Waiting(asking, until=self._agenda.now + seconds))
 
     def _on_notice(self, notice: Notice) -> None:
-        if notice.kind == "work" and self._waiting and not self._look_due:
-            self._look_due = True
-            self._agenda.after(0.0, self._look)
+        if notice.kind == "work" and self._waiting and not self._asking_soon:
+            self._asking_soon = True
+            self._agenda.after(0.0, self._ask_for_all)
 
-    async def _look_regularly(self) -> None:
-        await self._look()
-        self._agenda.after(RECHECK_SECONDS, self._look_regularly)
+    async def _ask_regularly(self) -> None:
+        await self._ask_for_all()
+        self._agenda.after(ASK_AGAIN_SECONDS, self._ask_regularly)
 
-    async def _look(self) -> None:
-        self._look_due = False
-        for asking, until in list(self._waiting.items()):
-            if asking.given_up or await self._try(asking):
-                del self._waiting[asking]
-            elif self._agenda.now >= until:
-                del self._waiting[asking]
-                asking.answer(None)
+    async def _ask_for_all(self) -> None:
+        self._asking_soon = False
+        board, waiting, self._waiting = self._database.board, self._waiting, []
+        for one in waiting:
+            if one.asking.given_up:
+                continue
+            if one.offer is not None and board.loaded and board.has_work(one.offer, self._agenda.clock()):
+                await self._look(one)
+            else:
+                self._wait(one)
 
-    async def _try(self, asking: Asking) -> bool:
-        grant = await self._database.write(leases.lease, asking.agent_id, asking.request, self._timing)
-        if grant is not None:
+    async def _look(self, one: _Waiting) -> None:
+        asking = one.asking
+        found = await self._database.write(leases.lease_or_offer, asking.agent_id, asking.request, self._timing)
+        if isinstance(found, LeaseGrant):
             self.granted += 1
-            asking.answer(grant)
-        return grant is not None
+            asking.answer(found)
+        else:
+            one.offer = found
+            self._wait(one)
+
+    def _wait(self, one: _Waiting) -> None:
+        if self._agenda.now < one.until:
+            self._waiting.append(one)
+        else:
+            one.asking.answer(None)

@@ -42,7 +42,7 @@ from benchmarks.ledger import Ledger
 from benchmarks.virtual_time import Action, Agenda
 from coordinator.db.engine import Database
 from coordinator.domain.timing import Timing
-from coordinator.protocol import ErrorCode, FrameResult, LeaseGrant, LeaseRequest, StoredFile
+from coordinator.protocol import ErrorCode, FrameAnswer, FrameResult, LeaseGrant, LeaseRequest, StoredFile
 from coordinator.services import frames, leases
 from coordinator.services.errors import Refused
 
@@ -94,6 +94,7 @@ class SimulatedSlot:
         self._asking: Asking | None = None
         self._working: _Working | None = None
         self._open_pack: str | None = None
+        self._cached_packs: set[str] = set()
         self._load_seconds = 0.0
         """What opening the scene took, not told yet."""
         self._report_due = False
@@ -107,8 +108,7 @@ class SimulatedSlot:
     def crash(self) -> None:
         """Fall silent for ever; what is being rendered is lost."""
         self.gone = True
-        if self._asking is not None:
-            self._asking.given_up = True
+        self._stop_asking()
         self._drop_work()
 
     def _handle(self, event: Event) -> None:
@@ -134,17 +134,20 @@ class SimulatedSlot:
                 self._tell(0.0, WorkFailed("stopped", "Rendering was stopped."))
             case Ask():
                 self._after(0.0, partial(self._ask, instruction))
-            case Fetch(lease_id):
+            case Fetch(lease_id, pack_id):
+                self._cached_packs.add(pack_id)
                 self._tell(0.0, Fetched(lease_id))
             case Report():
                 self._report_soon()
+            case StopAsking():
+                self._stop_asking()
             case CloseSession():
                 self._open_pack = None
             case Pause(seconds):
                 self._tell(seconds, Rested())
             case Discard():
                 pass  # what is on its way is refused by the coordinator
-            case MixSound() | StopAsking() | Finish():
+            case MixSound() | Finish():
                 raise NotImplementedError(f"jobs have no sound here, and agents do not leave: {instruction}")
 
     # ── Work ──
@@ -175,7 +178,7 @@ class SimulatedSlot:
             )
             self._load_seconds = 0.0
             self._after(UPLOAD_SECONDS, partial(self._deliver, work, result))
-        self._handle(WorkDone())
+        self._handle(WorkDone(seconds=working.seconds))
 
     def _drop_work(self) -> None:
         """Kill the session."""
@@ -195,6 +198,8 @@ class SimulatedSlot:
             slot=0,
             blender=BLENDER,
             open_pack=ask.open_pack,
+            cached_packs=sorted(self._cached_packs),
+            busy_seconds=ask.busy_seconds,
             holds=list(ask.holds),
             wait_seconds=self._farm.timing.poll_seconds,
         )
@@ -212,20 +217,27 @@ class SimulatedSlot:
         else:
             self._tell(max(0.0, asked + ASK_INTERVAL - self._farm.agenda.now), NoWork())
 
+    def _stop_asking(self) -> None:
+        if self._asking is not None:
+            self._asking.given_up = True
+
     async def _deliver(self, work: Render, result: FrameResult) -> None:
-        farm = self._farm
+        farm, answer = self._farm, None
         try:
-            await farm.database.write(
+            outcome = await farm.database.write(
                 frames.record_frame, self._agent_id, work.lease_id, work.frame, result, WIDTH, HEIGHT, farm.timing
             )
         except Refused as refused:
-            if refused.code != ErrorCode.LEASE_LOST:
-                raise
             farm.ledger.spoilt(result.seconds)
-            self._handle(LeaseLost(work.lease_id))
+            if refused.code == ErrorCode.LEASE_LOST:
+                self._handle(LeaseLost(work.lease_id))
+                return
+            if refused.code != ErrorCode.FRAME_LOST:
+                raise
         else:
             farm.ledger.recorded(work.job.job_id, work.frame)
-            self._handle(Delivered(work.lease_id, work.frame))
+            answer = FrameAnswer(last_frame=outcome.last_frame)
+        self._handle(Delivered(work.lease_id, work.frame, answer))
 
     def _report_soon(self) -> None:
         if not self._report_due:
