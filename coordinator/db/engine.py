@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Notice:
-    """Something changed; published after the commit, within this process only."""
+    """Something changed; published after the commit, by every coordinator that shares the database."""
 
     kind: Literal["work", "job", "frame", "agent", "token"]
     """``work``: chunks became pending, waiting lease requests should look again; ``token``: some were revoked."""
