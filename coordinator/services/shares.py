@@ -36,11 +36,11 @@ def settled(tx: Transaction, job: Job, lease: Lease) -> dict[str, object]:
 
 
 def join(tx: Transaction, name: str) -> User:
-    """Return the user, at least at the place of the one who was given least of those with work: idleness is no credit."""
+    """Return the user, no further behind than idleness may leave one: it earns no credit."""
     floor = tx.board.user_floor(name)
     known = users.lock(tx.conn, name)
     if known is None:
-        return update_user(tx, users.insert_user(tx.conn, name, floor or 0.0))
-    if floor is not None and known.vtime < floor:
+        return update_user(tx, users.insert_user(tx.conn, name, floor))
+    if known.vtime < floor:
         return update_user(tx, users.change(tx.conn, name, vtime=floor))
     return known

@@ -1,6 +1,7 @@
 """Who is next: priorities, fair shares, limits, what a slot has open, what a job needs, the first look."""
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -65,7 +66,7 @@ async def test_the_scene_that_a_slot_has_open_is_preferred_for_a_while(farm: Far
         given.append(grant.job.job_id)
         open_pack = grant.job.pack_id
         await farm.deliver_all(ant, grant, seconds=10.0)
-    changes = sum(one != other for one, other in zip(given, given[1:], strict=False))
+    changes = sum(one != other for one, other in pairwise(given))
     assert 1 <= changes <= 12, "neither a new scene for every frame, nor one user for ever"
     counts = Counter(given)
     assert abs(counts[given[0]] - 30) <= 15
