@@ -1,118 +1,41 @@
-"""The terminal's side of the farm: submit, follow, fetch and cancel jobs.
+"""The terminal's commands: submit, follow and fetch jobs here, steer them and the farm in :mod:`addon.farm_cli`.
 
-It is a client of the public API like the add-on, and submits with the add-on's own code.  What people read goes to
-standard error; with ``--json`` standard output carries one JSON object.
+They are a client of the public API like the add-on, and submit with the add-on's own code.
 """
 
-import functools
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import farm_cli
+from .farm_cli import DEVICES
 from .submission import FORMATS, Overrides
+from .terminal import (
+    FAILED,
+    INTERRUPTED,
+    Failure,
+    Terminal,
+    failure_line,
+    farm_command,
+    progress_bar,
+    spinner,
+    time_left,
+)
 
 # Every command of renderfarm waits for this module: what takes time to import is imported where it is needed.
 if TYPE_CHECKING:
-    from rich.progress import Progress
-    from rich.status import Status
-
-    from .client import FarmClient
     from .uploader import Submission
-
-#: Exit codes beside 0 and click's own (2 for a misused command line).
-FAILED, INTERRUPTED = 1, 130
 
 #: Seconds between two looks at a job, and how long the coordinator may be away while one is waited for.
 LOOK_SECONDS, PATIENCE_SECONDS = 0.5, 600.0
 
 _ENDED = ("completed", "failed", "cancelled")
 _FORMAT_NAMES = {"JPG": "JPEG", "EXR": "OPEN_EXR", "OPENEXR": "OPEN_EXR"}
-
-
-@dataclass(frozen=True)
-class Terminal:
-    """What every command needs: the farm, and where to print."""
-
-    client: "FarmClient"
-    as_json: bool
-
-    def say(self, text: str) -> None:
-        """Print for a person."""
-        click.echo(text, err=True)
-
-    def answer(self, result: Mapping[str, Any], text: str) -> None:
-        """Print the command's result."""
-        click.echo(json.dumps(result) if self.as_json else text)
-
-
-class Failure(click.ClickException):
-    """The command failed; the message is for people."""
-
-    exit_code = FAILED
-
-
-def farm_command(function: Callable[..., None]) -> click.Command:
-    """Make a command that talks to the farm: with its address and token, ``--json``, and errors in sentences."""
-
-    @click.option(
-        "--coordinator",
-        envvar="RENDERFARM_COORDINATOR",
-        default="http://127.0.0.1:8420",
-        show_default=True,
-        help="The coordinator's address.",
-    )
-    @click.option("--token", envvar="RENDERFARM_TOKEN", default="", help="An admin token (rf_admin_…).")
-    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-    @functools.wraps(function)
-    def command(coordinator: str, token: str, as_json: bool, **arguments: Any) -> None:
-        from .client import FarmClient
-
-        with _explaining(as_json):
-            if not token.strip():
-                raise Failure("There is no token: set RENDERFARM_TOKEN or --token to an admin token of the farm.")
-            with FarmClient(coordinator, token) as client:
-                function(Terminal(client, as_json), **arguments)
-
-    return click.command()(command)
-
-
-@contextmanager
-def _explaining(as_json: bool) -> Iterator[None]:
-    """Turn what went wrong into one message and an exit code, with ``--json`` on standard output too."""
-    from .blend_header import NotABlendError
-    from .client import FarmError
-    from .inspection import InspectionError
-    from .pack_plan import PackError
-
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo("Interrupted.", err=True)
-        sys.exit(INTERRUPTED)
-    except (FarmError, NotABlendError, InspectionError, PackError, Failure) as error:
-        message = error.message if isinstance(error, Failure) else _with_fields(error)
-        if as_json:
-            code = getattr(error, "code", "failed")
-            click.echo(json.dumps({"error": {"code": code, "message": message}}))
-        raise Failure(message) from error
-
-
-def _with_fields(error: Exception) -> str:
-    """Return an error's text with the refused fields that it does not name itself."""
-    text = str(error)
-    fields = getattr(error, "fields", {}) if getattr(error, "code", "") == "invalid" else {}
-    reasons = {name: reason for name, reason in fields.items() if isinstance(reason, str)}
-    return " ".join(
-        [text, *(f"{name}: {reason}" for name, reason in reasons.items() if reason.lower() not in text.lower())]
-    )
 
 
 def _resolution(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, int] | None:
@@ -147,6 +70,15 @@ def _format(_context: click.Context, _option: click.Parameter, text: str | None)
 @click.option("--camera", help="The camera to render through, if not the scene's own.")
 @click.option("--priority", type=click.IntRange(0, 100), default=50, show_default=True, help="Higher first.")
 @click.option("--name", help="The job's name, if not the file's.")
+@click.option("--tag", "tags", multiple=True, help="Only agents with this tag; may be repeated.")
+@click.option("--pool", help="Only agents of this pool.")
+@click.option("--device", type=DEVICES, help="What renders it; GPU is any graphics card.")
+@click.option("--max-slots", type=click.IntRange(1), help="No more slots at once.")
+@click.option("--chunk", "chunk_frames", type=click.IntRange(1, 10_000), help="Frames to a lease [default: fitted].")
+@click.option("--first-look", is_flag=True, help="Begin with the first, the middle and the last frame.")
+@click.option(
+    "--after", type=int, multiple=True, metavar="JOB", help="Begin when this job is completed; may be repeated."
+)
 @click.option("--blender", envvar="RENDERFARM_BLENDER", help="The Blender that reads the file: a path, or bpy.")
 @click.option("--wait", is_flag=True, help="Wait until the job has ended.")
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Wait, and fetch the result to here.")
@@ -157,6 +89,13 @@ def submit(
     percent: int | None,
     engine: str | None,
     file_format: str | None,
+    tags: tuple[str, ...],
+    pool: str | None,
+    device: str | None,
+    max_slots: int | None,
+    chunk_frames: int | None,
+    first_look: bool,
+    after: tuple[int, ...],
     blender: str | None,
     wait: bool,
     output: Path | None,
@@ -167,7 +106,14 @@ def submit(
     Ends with 0 when the job was submitted; with --wait, only when it completed.
     """
     overrides = Overrides(percentage=percent, engine=engine.upper() if engine else None, format=file_format, **choices)
-    job = _send(terminal, file, scene, overrides, blender)
+    schedule = {
+        "needs": {"tags": tags, "pool": pool, "device": device},
+        "max_slots": max_slots,
+        "chunk_frames": chunk_frames,
+        "first_look": first_look,
+        "after": after,
+    }
+    job = _send(terminal, file, scene, overrides, schedule, blender)
     if wait or output is not None:
         terminal.say(f"Submitted “{job['name']}” as job {job['id']}.")
         _finish(terminal, job["id"], output)
@@ -176,14 +122,19 @@ def submit(
 
 
 def _send(
-    terminal: Terminal, file: Path, scene: str | None, overrides: Overrides, blender: str | None
+    terminal: Terminal,
+    file: Path,
+    scene: str | None,
+    overrides: Overrides,
+    schedule: dict[str, Any],
+    blender: str | None,
 ) -> dict[str, Any]:
-    """Submit the file; the cheap checks come first, so that a slip costs no waiting."""
+    """Submit the file with the ``schedule`` that was asked for; cheap checks first, so that a slip costs no waiting."""
     from . import blend_header, inspection, pack_plan, preflight, submission, uploader
 
     header = blend_header.read_header(file)
     terminal.client.check()
-    with _spinner(f"Reading {file.name}"):
+    with spinner(f"Reading {file.name}"):
         found = inspection.inspect(file, header, scene, inspection.find_blender(blender))
     snapshot = found.snapshot
     problems = preflight.check(snapshot, found.dependencies, overrides)
@@ -200,7 +151,7 @@ def _send(
     )
     # Nothing has to be changed in the file, so it is sent as it is, whatever Blender saved it.
     plan = pack_plan.plan_pack(snapshot.blend_path, snapshot.blend_path, found.dependencies)
-    sending = uploader.Submission(terminal.client, plan, request)
+    sending = uploader.Submission(terminal.client, plan, request | schedule)
     sending.start()
     try:
         _show_upload(sending)
@@ -218,39 +169,6 @@ def _send(
         if warning not in request["warnings"]:
             terminal.say(f"Warning: {warning}")
     return sending.job
-
-
-@farm_command
-@click.option("--state", "states", multiple=True, help="Only jobs in this state; may be repeated.")
-@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="At most this many.")
-def jobs(terminal: Terminal, states: tuple[str, ...], limit: int) -> None:
-    """List the newest jobs."""
-    items = terminal.client.jobs(states=states, limit=limit)
-    lines = [f"{'job':>6}  {'state':<10}  {'frames':>13}  {'left':>8}  name"]
-    for job in items:
-        frames = f"{job['finished']}/{job['frame_count']}"
-        lines.append(f"{job['id']:>6}  {job['state']:<10}  {frames:>13}  {_left(job) or '':>8}  {job['name']}")
-    terminal.answer({"items": items}, "\n".join(lines) if items else "There are no jobs.")
-
-
-@farm_command
-@click.argument("job_id", metavar="JOB", type=int)
-@click.option("--frames", "with_frames", is_flag=True, help="List the frames that have ended too.")
-def show(terminal: Terminal, job_id: int, with_frames: bool) -> None:
-    """Show how a job is doing."""
-    job = terminal.client.job(job_id)
-    frames = list(terminal.client.frames(job_id)) if with_frames else None
-    left = _left(job)
-    lines = [
-        f"Job {job['id']}: {job['name']}",
-        f"{job['state']}{f', {left} left' if left else ''}; {job['finished']} of {job['frame_count']} frames finished",
-        *([job["reason"]] if job["reason"] else []),
-        *(f"Warning: {warning}" for warning in job["warnings"]),
-        *(_failure_line(failure) for failure in job["failures"]),
-        *(f"{slot['agent']}/{slot['slot']}: {slot['stage']} frame {slot['frame']}" for slot in job["slots"]),
-        *(f"{frame['frame']:>8}  {frame['state']}  {frame['filename'] or frame['reason']}" for frame in frames or ()),
-    ]
-    terminal.answer(job if frames is None else {**job, "frames": frames}, "\n".join(lines))
 
 
 @farm_command
@@ -273,15 +191,7 @@ def download(terminal: Terminal, job_id: int, output: Path | None) -> None:
     terminal.answer({"job": job_id, "output": str(folder), "files": count}, f"{folder} has the job's {count} files.")
 
 
-@farm_command
-@click.argument("job_id", metavar="JOB", type=int)
-def cancel(terminal: Terminal, job_id: int) -> None:
-    """Cancel a job; its finished frames are kept."""
-    job = terminal.client.cancel(job_id)
-    terminal.answer(job, f"Job {job_id} is cancelled.")
-
-
-COMMANDS: list[click.Command] = [submit, jobs, show, wait, download, cancel]
+COMMANDS: list[click.Command] = [submit, wait, download, *farm_cli.COMMANDS]
 
 
 def _finish(terminal: Terminal, job_id: int, output: Path | None) -> None:
@@ -299,7 +209,7 @@ def _finish(terminal: Terminal, job_id: int, output: Path | None) -> None:
         return
     if terminal.as_json:
         click.echo(json.dumps(job))
-    failures = [_failure_line(failure) for failure in job["failures"][:10]]
+    failures = [failure_line(failure) for failure in job["failures"][:10]]
     reason = f": {job['reason']}" if job["reason"] else "."
     terminal.say("\n".join([f"Job {job_id} is {job['state']}{reason}", *failures]))
     sys.exit(FAILED)
@@ -310,11 +220,11 @@ def _follow(terminal: Terminal, job_id: int) -> dict[str, Any]:
     from .client import FarmError
 
     job = terminal.client.job(job_id)
-    with _bar() as bar:
+    with progress_bar() as bar:
         task = bar.add_task(_state_of(job), total=1.0, detail="")
         last_answer = time.monotonic()
         while True:
-            left = _left(job)
+            left = time_left(job)
             detail = f"{job['finished']}/{job['frame_count']} frames{f', {left} left' if left else ''}"
             bar.update(task, completed=job["progress"], description=_state_of(job), detail=detail)
             if job["state"] in _ENDED:
@@ -334,7 +244,7 @@ def _fetch(terminal: Terminal, job_id: int, folder: Path) -> int:
     """Fetch a job's files, showing how far it is; return how many they are."""
     from .results import fetch_job
 
-    with _bar() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("Fetching", total=1.0, detail="")
         return fetch_job(
             terminal.client,
@@ -346,7 +256,7 @@ def _fetch(terminal: Terminal, job_id: int, folder: Path) -> int:
 
 def _show_upload(sending: "Submission") -> None:
     """Show a submission's progress until it has ended."""
-    with _bar() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("Reading", total=1.0, detail="")
         while not sending.wait(0.1):
             progress = sending.progress()
@@ -356,41 +266,5 @@ def _show_upload(sending: "Submission") -> None:
             bar.update(task, completed=progress.fraction, description=progress.message, detail=size)
 
 
-def _bar() -> "Progress":
-    """Return a progress bar on standard error; where that is no terminal it shows nothing."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[detail]}", markup=False),
-        TimeElapsedColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    )
-
-
-def _spinner(text: str) -> "Status":
-    from rich.console import Console
-    from rich.text import Text
-
-    return Console(stderr=True).status(Text(text))
-
-
 def _state_of(job: Mapping[str, Any]) -> str:
     return f"Job {job['id']} is {job['state']}"
-
-
-def _left(job: Mapping[str, Any]) -> str | None:
-    """Return the time a job will still take, as people say it."""
-    seconds = job["eta_seconds"]
-    return None if seconds is None else str(timedelta(seconds=round(seconds)))
-
-
-def _failure_line(failure: Mapping[str, Any]) -> str:
-    what = "The job" if failure["frame"] is None else f"Frame {failure['frame']}"
-    return f"{what} failed {failure['attempts']} times: {failure['reason']}"

@@ -21,10 +21,12 @@ __all__ = ["FarmClient", "FarmError"]
 _PIECE = 256 * 1024
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
-#: What an answer must have to be a job (and more for one that is asked for by itself), or a frame.
+#: What an answer must have to be a job (and more for one that is asked for by itself), a frame, a user, an agent.
 _NEW_JOB = frozenset({"id", "name", "state", "warnings"})
 _JOB = _NEW_JOB | {"reason", "frame_count", "finished", "progress", "eta_seconds", "video_ready"}
 _WHOLE_JOB = _JOB | {"failures", "slots"}
+_USER = frozenset({"name", "max_slots", "slots"})
+_AGENT = frozenset({"id", "name", "state", "slots", "speed", "set_aside", "set_aside_jobs"})
 _FRAME = frozenset({"frame", "state", "reason", "filename", "sha256"})
 
 
@@ -101,6 +103,49 @@ class FarmClient:
     def cancel(self, job_id: int) -> dict[str, Any]:
         """Cancel a job and return it."""
         return self._having(_JOB, self._transport.call("POST", f"/api/v1/jobs/{job_id}/cancel"))
+
+    def pause(self, job_id: int) -> dict[str, Any]:
+        """Have no further frame of a job begun; return the job."""
+        return self._having(_JOB, self._transport.call("POST", f"/api/v1/jobs/{job_id}/pause"))
+
+    def resume(self, job_id: int) -> dict[str, Any]:
+        """Have a paused job go on; return it."""
+        return self._having(_JOB, self._transport.call("POST", f"/api/v1/jobs/{job_id}/resume"))
+
+    def requeue(self, job_id: int, frames: str | None = None) -> dict[str, Any]:
+        """Have frames of a job rendered again, all that failed by default; return the job."""
+        body = {} if frames is None else {"frames": frames}
+        return self._having(_JOB, self._transport.call("POST", f"/api/v1/jobs/{job_id}/requeue", body))
+
+    def change(self, job_id: int, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Change a job while it goes on; return it."""
+        return self._having(_JOB, self._transport.call("PATCH", f"/api/v1/jobs/{job_id}", changes))
+
+    def rerender(self, job_id: int, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Create a job of a former one's pack and return it.
+
+        As with :meth:`create_job`, only a request with a ``submission`` may be repeated.
+        """
+        return self._having(_NEW_JOB, self._transport.call("POST", f"/api/v1/jobs/{job_id}/rerender", changes))
+
+    def users(self) -> list[dict[str, Any]]:
+        """Return those who have submitted jobs."""
+        items, _ = self._page("/api/v1/users", {})
+        return [self._having(_USER, item) for item in items]
+
+    def limit_user(self, name: str, max_slots: int | None) -> dict[str, Any]:
+        """Let no more slots work for a user at once; None takes the limit away.  Return the user."""
+        path = f"/api/v1/users/{urllib.parse.quote(name, safe='')}"
+        return self._having(_USER, self._transport.call("PATCH", path, {"max_slots": max_slots}))
+
+    def agents(self) -> list[dict[str, Any]]:
+        """Return the farm's agents."""
+        items, _ = self._page("/api/v1/agents", {})
+        return [self._having(_AGENT, item) for item in items]
+
+    def reinstate(self, agent_id: int) -> dict[str, Any]:
+        """Let an agent work again that was set aside; return it."""
+        return self._having(_AGENT, self._transport.call("POST", f"/api/v1/agents/{agent_id}/reinstate"))
 
     def frames(self, job_id: int) -> Iterator[dict[str, Any]]:
         """Yield the finished and failed frames in order."""

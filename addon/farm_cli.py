@@ -1,0 +1,232 @@
+"""Steering the farm from the terminal: look at jobs, pause, requeue and change them; users and agents."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from .terminal import Failure, Terminal, failure_line, farm_command, time_left
+
+DEVICES = click.Choice(["GPU", "CPU", "CUDA", "OPTIX", "HIP", "ONEAPI", "METAL"], case_sensitive=False)
+
+#: What takes a limit or a need away.
+_NONE = "none"
+
+
+def _limit(_context: click.Context, _option: click.Parameter, text: str | None) -> int | str | None:
+    if text is None or text == _NONE:
+        return text
+    if text.isdecimal() and 1 <= int(text) <= 1_000_000:
+        return int(text)
+    raise click.BadParameter(
+        f"“{text}” is no number of slots; write for example 4, or {_NONE} for as many as there are."
+    )
+
+
+@farm_command
+@click.option("--state", "states", multiple=True, help="Only jobs in this state; may be repeated.")
+@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="At most this many.")
+def jobs(terminal: Terminal, states: tuple[str, ...], limit: int) -> None:
+    """List the newest jobs."""
+    items = terminal.client.jobs(states=states, limit=limit)
+    lines = [f"{'job':>6}  {'state':<10}  {'frames':>13}  {'left':>8}  name"]
+    for job in items:
+        frames = f"{job['finished']}/{job['frame_count']}"
+        lines.append(f"{job['id']:>6}  {job['state']:<10}  {frames:>13}  {time_left(job) or '':>8}  {job['name']}")
+    terminal.answer({"items": items}, "\n".join(lines) if items else "There are no jobs.")
+
+
+@farm_command
+@click.argument("job_id", metavar="JOB", type=int)
+@click.option("--frames", "with_frames", is_flag=True, help="List the frames that have ended too.")
+def show(terminal: Terminal, job_id: int, with_frames: bool) -> None:
+    """Show how a job is doing."""
+    job = terminal.client.job(job_id)
+    frames = list(terminal.client.frames(job_id)) if with_frames else None
+    left = time_left(job)
+    lines = [
+        f"Job {job['id']}: {job['name']}",
+        f"{job['state']}{f', {left} left' if left else ''}; {job['finished']} of {job['frame_count']} frames finished",
+        *(sentence for sentence in (job["reason"], job.get("waiting")) if sentence),
+        *(f"Warning: {warning}" for warning in job["warnings"]),
+        *(failure_line(failure) for failure in job["failures"]),
+        *(f"{slot['agent']}/{slot['slot']}: {slot['stage']} frame {slot['frame']}" for slot in job["slots"]),
+        *(f"{frame['frame']:>8}  {frame['state']}  {frame['filename'] or frame['reason']}" for frame in frames or ()),
+    ]
+    terminal.answer(job if frames is None else {**job, "frames": frames}, "\n".join(lines))
+
+
+@farm_command
+@click.argument("job_id", metavar="JOB", type=int)
+def cancel(terminal: Terminal, job_id: int) -> None:
+    """Cancel a job; its finished frames are kept."""
+    job = terminal.client.cancel(job_id)
+    terminal.answer(job, f"Job {job_id} is cancelled.")
+
+
+@farm_command
+@click.argument("job_id", metavar="JOB", type=int)
+def pause(terminal: Terminal, job_id: int) -> None:
+    """Pause a job: the frames being rendered are finished, and no other one is begun."""
+    job = terminal.client.pause(job_id)
+    terminal.answer(job, f"Job {job_id} is {job['state']}; to have it go on: renderfarm resume {job_id}")
+
+
+@farm_command
+@click.argument("job_id", metavar="JOB", type=int)
+def resume(terminal: Terminal, job_id: int) -> None:
+    """Have a paused job go on."""
+    terminal.answer(terminal.client.resume(job_id), f"Job {job_id} goes on.")
+
+
+@farm_command
+@click.argument("job_id", metavar="JOB", type=int)
+@click.option("--frames", help="Such as 1-10 or 1,3,5-9.")
+@click.option("--failed", is_flag=True, help="All that failed [default].")
+def requeue(terminal: Terminal, job_id: int, frames: str | None, failed: bool) -> None:
+    """Render frames of a job again; a job that has ended goes on."""
+    if failed and frames is not None:
+        raise click.UsageError("Name frames with --frames, or choose all that failed with --failed, not both.")
+    job = terminal.client.requeue(job_id, frames)
+    open_frames = job["frame_count"] - job["finished"] - job["failed"]
+    terminal.answer(
+        job, f"Job {job_id} is {job['state']}, with {open_frames} of {job['frame_count']} frames to render."
+    )
+
+
+@farm_command
+@click.argument("job_id", metavar="JOB", type=int)
+@click.option("--name", help="Another name.")
+@click.option("--priority", type=click.IntRange(0, 100), help="Higher first.")
+@click.option("--frames", help="The frames it shall have: add some, or cut some off.")
+@click.option("--max-slots", callback=_limit, metavar="N|none", help="No more slots at once.")
+@click.option("--hedge/--no-hedge", default=None, help="Whether a second slot may render a frame that takes too long.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG|none", help="Only agents with these tags; may be repeated.")
+@click.option("--pool", metavar="POOL|none", help="Only agents of this pool.")
+@click.option("--device", metavar="DEVICE|none", help="What renders it: GPU, CPU, CUDA, OPTIX, HIP, ONEAPI or METAL.")
+def set_(
+    terminal: Terminal, job_id: int, tags: tuple[str, ...], pool: str | None, device: str | None, **others: Any
+) -> None:
+    """Change a job while it goes on; “none” takes a limit or a need away."""
+    changes = {name: value for name, value in others.items() if value is not None}
+    if changes.get("max_slots") == _NONE:
+        changes["max_slots"] = None
+    needs: dict[str, Any] = {}
+    if tags:
+        needs["tags"] = [tag for tag in tags if tag != _NONE]
+    if pool is not None:
+        needs["pool"] = None if pool == _NONE else pool
+    if device is not None:
+        needs["device"] = None if device == _NONE else device.upper()
+    if needs:
+        changes["needs"] = terminal.client.job(job_id)["needs"] | needs
+    if not changes:
+        raise click.UsageError("There is nothing to change: say what with one of the options (see --help).")
+    job = terminal.client.change(job_id, changes)
+    terminal.answer(job, f"Job {job_id} is changed: {job['frames']}, priority {job['priority']}, {job['state']}.")
+
+
+@farm_command
+@click.argument("job_id", metavar="JOB", type=int)
+@click.option("--name", help="The new job's name, if not the old one's.")
+@click.option("--frames", help="Such as 1-10 or 1,3,5-9, if not those of the old job.")
+@click.option("--samples", type=click.IntRange(1, 1_000_000), help="Samples a pixel.")
+@click.option("--percent", "percentage", type=click.IntRange(1, 1000), help="Percentage of the resolution.")
+@click.option("--engine", help="CYCLES, EEVEE or WORKBENCH.")
+@click.option("--camera", help="The camera to render through.")
+@click.option("--priority", type=click.IntRange(0, 100), help="Higher first.")
+@click.option("--video/--no-video", default=None, help="Make an MP4.")
+@click.option("--sound/--no-sound", default=None, help="Give the video the scene's sound.")
+def rerender(
+    terminal: Terminal,
+    job_id: int,
+    samples: int | None,
+    percentage: int | None,
+    engine: str | None,
+    camera: str | None,
+    **others: Any,
+) -> None:
+    """Submit a job's scene again without uploading it; what is not named is as it was."""
+    changes = {name: value for name, value in others.items() if value is not None}
+    render = {"samples": samples, "percentage": percentage, "engine": engine and engine.upper(), "camera": camera}
+    chosen = {name: value for name, value in render.items() if value is not None}
+    if chosen:
+        changes["render"] = terminal.client.job(job_id)["render"] | chosen
+    job = terminal.client.rerender(job_id, changes | {"submission": secrets.token_hex(16)})
+    for warning in job["warnings"]:
+        terminal.say(f"Warning: {warning}")
+    terminal.answer(job, f"Submitted “{job['name']}” as job {job['id']}; follow it: renderfarm wait {job['id']}")
+
+
+@farm_command
+def users(terminal: Terminal) -> None:
+    """List those who have submitted jobs, with their limits."""
+    items = terminal.client.users()
+    lines = [f"{'slots':>6}  {'limit':>6}  name"]
+    lines += [f"{user['slots']:>6}  {user['max_slots'] or '–':>6}  {user['name']}" for user in items]
+    terminal.answer({"items": items}, "\n".join(lines) if items else "No one has submitted a job yet.")
+
+
+@farm_command
+@click.argument("user")
+@click.argument("slots", callback=_limit, metavar="N|none")
+def limit(terminal: Terminal, user: str, slots: int | str) -> None:
+    """Let no more than N slots work for USER at once."""
+    view = terminal.client.limit_user(user, None if slots == _NONE else int(slots))
+    most = "as many slots as there are" if view["max_slots"] is None else f"{view['max_slots']} slots at most"
+    terminal.answer(view, f"{view['name']} may have {most}.")
+
+
+@farm_command
+def agents(terminal: Terminal) -> None:
+    """List the agents and what is the matter with them."""
+    items = terminal.client.agents()
+    lines = [f"{'agent':>6}  {'state':<9}  {'slots':>5}  {'speed':>5}  name"]
+    for agent in items:
+        busy = sum(slot["job"] is not None for slot in agent["slots"])
+        slots = f"{busy}/{len(agent['slots'])}"
+        state = "set aside" if agent["set_aside"] else agent["state"]
+        lines.append(f"{agent['id']:>6}  {state:<9}  {slots:>5}  {agent['speed']:>5.2g}  {_described(agent)}")
+    terminal.answer({"items": items}, "\n".join(lines) if items else "No agent has joined the farm yet.")
+
+
+@farm_command
+@click.argument("agent")
+def reinstate(terminal: Terminal, agent: str) -> None:
+    """Let AGENT (its name, or its number) work again that was set aside, also on the jobs it was kept from."""
+    view = terminal.client.reinstate(_agent_id(terminal.client.agents(), agent))
+    terminal.answer(view, f"{view['name']} works again.")
+
+
+def _described(agent: dict[str, Any]) -> str:
+    """Return an agent's name, and why it gets no work, or no work of some jobs."""
+    notes = [agent["set_aside"]] if agent["set_aside"] else []
+    if agent["set_aside_jobs"]:
+        notes.append(f"kept from jobs {', '.join(map(str, agent['set_aside_jobs']))}")
+    return f"{agent['name']}: {'; '.join(notes)}" if notes else str(agent["name"])
+
+
+def _agent_id(items: Sequence[dict[str, Any]], wanted: str) -> int:
+    found = [agent for agent in items if agent["name"] == wanted] or [
+        agent for agent in items if str(agent["id"]) == wanted
+    ]
+    if not found:
+        raise Failure(f"There is no agent {wanted}; to see them all: renderfarm agents")
+    return int(found[0]["id"])
+
+
+COMMANDS: list[click.Command] = [
+    jobs,
+    show,
+    pause,
+    resume,
+    cancel,
+    requeue,
+    set_,
+    rerender,
+    users,
+    limit,
+    agents,
+    reinstate,
+]
