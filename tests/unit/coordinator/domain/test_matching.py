@@ -145,15 +145,19 @@ FILM = frozenset({"film"})
                 replace(GPU, pools=FILM, platform="windows", blender=500, vram_bytes=8 * GIB),
                 replace(GPU, pools=FILM, platform="windows", blender=500),
             ],
-            "It needs the tag “film” and 24 GB of GPU memory; "
-            "the agent that comes closest does not have the tag “film” and has 12 GB of GPU memory.",
+            (
+                "It needs the tag “film” and 24 GB of GPU memory; "
+                "the agent that comes closest does not have the tag “film” and has 12 GB of GPU memory."
+            ),
         ),
         (
             Needs(device="OPTIX", engine="LUXCORE", ram_bytes=64 * GIB, pool="film", platform="macos", min_blender=500),
             [replace(CPU, engines=frozenset({"EEVEE"}))],
-            "It needs an agent of the pool “film”, macOS, Blender 5.0 or newer, the engine LUXCORE, OptiX and 64 GB of "
-            "memory; the agent that comes closest is not in that pool, runs Linux, has Blender 4.5, has only EEVEE, "
-            "renders with the CPU and has 32 GB of memory.",
+            (
+                "It needs an agent of the pool “film”, macOS, Blender 5.0 or newer, the engine LUXCORE, OptiX and 64 GB "
+                "of memory; the agent that comes closest is not in that pool, runs Linux, has Blender 4.5, has only "
+                "EEVEE, renders with the CPU and has 32 GB of memory."
+            ),
         ),
     ],
 )
