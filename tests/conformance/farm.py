@@ -31,11 +31,36 @@ from coordinator.protocol import (
     Stage,
     StoredFile,
 )
-from coordinator.services import accounts, agents, assets, control, expiry, frames, leases, sound, submit, views
+from coordinator.services import (
+    accounts,
+    adjust,
+    agents,
+    assets,
+    control,
+    expiry,
+    frames,
+    leases,
+    requeue,
+    sound,
+    submit,
+    users,
+    views,
+)
 from coordinator.services.accounts import Principal
-from coordinator.services.schemas import JobDetail, JobRequest, JobView, ManifestAnswer
+from coordinator.services.schemas import (
+    JobChange,
+    JobDetail,
+    JobRequest,
+    JobView,
+    ManifestAnswer,
+    RequeueRequest,
+    RerenderRequest,
+    UserChange,
+)
 
 WIDTH, HEIGHT = 64, 36
+#: Memory of the machines and graphics cards in tests.
+GIB = 2**30
 
 
 class SetClock:
@@ -66,6 +91,19 @@ def manifest(content: str = "scene") -> Manifest:
     """Return a pack of one file."""
     blob = BlobRef(sha256=digest(content), size=3)
     return Manifest(main="scene.blend", files=[ManifestFile(path="scene.blend", size=3, blobs=[blob])])
+
+
+def machine(name: str = "ant", **changes: Any) -> RegisterRequest:
+    """Return how an agent introduces itself: one slot that renders with the processor, and Blender 4.5."""
+    request = RegisterRequest(
+        protocol=PROTOCOL_VERSION,
+        name=name,
+        software_version="1.0",
+        slots=1,
+        hardware=Hardware(hostname=name, os="Linux", cpu="any", cpu_count=2, memory_bytes=16 * GIB),
+        blenders=[BlenderBuild(version=(4, 5, 15), kind="bpy")],
+    )
+    return msgspec.structs.replace(request, **changes)
 
 
 class Farm:
@@ -102,15 +140,7 @@ class Farm:
 
     async def register(self, name: str = "ant", principal: Principal | None = None, **changes: Any) -> RegisterResponse:
         """Register an agent with one slot and Blender 4.5, unless told otherwise."""
-        request = RegisterRequest(
-            protocol=PROTOCOL_VERSION,
-            name=name,
-            software_version="1.0",
-            slots=1,
-            hardware=Hardware(hostname=name, os="Linux", cpu="any", cpu_count=2, memory_bytes=1),
-            blenders=[BlenderBuild(version=(4, 5, 15), kind="bpy")],
-        )
-        request = msgspec.structs.replace(request, **changes)
+        request = machine(name, **changes)
         return await self.database.write(agents.register, principal or await self.token(), request, self.timing)
 
     async def agent(self, name: str = "ant", **changes: Any) -> int:
@@ -129,15 +159,20 @@ class Farm:
         )
         return msgspec.structs.replace(request, **changes)
 
-    async def submit(self, frames: str = "1-10", **changes: Any) -> JobView:
+    async def submit(self, frames: str = "1-10", by: str = "ana", **changes: Any) -> JobView:
         """Submit a job."""
-        return await self.database.write(submit.submit, await self.request(frames, **changes), "ana")
+        return await self.database.write(submit.submit, await self.request(frames, **changes), by)
 
     async def lease(
-        self, agent: int, slot: int = 0, holds: list[str] | None = None, blender: tuple[int, int, int] = (4, 5, 15)
+        self,
+        agent: int,
+        slot: int = 0,
+        holds: list[str] | None = None,
+        blender: tuple[int, int, int] = (4, 5, 15),
+        **fields: Any,
     ) -> LeaseGrant | None:
         """Ask for work."""
-        request = LeaseRequest(slot=slot, blender=blender, holds=holds or [])
+        request = LeaseRequest(slot=slot, blender=blender, holds=holds or [], **fields)
         return await self.database.write(leases.lease, agent, request, self.timing)
 
     async def must_lease(self, agent: int, slot: int = 0, holds: list[str] | None = None) -> LeaseGrant:
@@ -214,13 +249,45 @@ class Farm:
         page = await self.database.read(views.list_events, job_id, 1000, None)
         return [event.kind for event in page.items]
 
+    async def pause(self, job_id: int) -> JobView:
+        """Pause a job."""
+        return await self.database.write(control.pause, job_id, "ana")
+
+    async def resume(self, job_id: int) -> JobView:
+        """Resume a job."""
+        return await self.database.write(control.resume, job_id, "ana")
+
     async def cancel(self, job_id: int) -> JobView:
         """Cancel a job."""
-        return await self.database.write(control.cancel, job_id)
+        return await self.database.write(control.cancel, job_id, "ana")
+
+    async def adjust(self, job_id: int, **changes: Any) -> JobView:
+        """Change a job while it goes on."""
+        return await self.database.write(adjust.adjust, job_id, JobChange(**changes), "ana")
+
+    async def rerender(self, job_id: int, **changes: Any) -> JobView:
+        """Render a job's pack again, differently."""
+        return await self.database.write(submit.rerender, job_id, RerenderRequest(**changes), "ana")
+
+    async def requeue(self, job_id: int, frames: str | None = None) -> JobView:
+        """Have frames rendered again, all failed ones by default."""
+        return await self.database.write(requeue.requeue, job_id, RequeueRequest(frames=frames), "ana")
+
+    async def limit(self, user: str, max_slots: int | None) -> None:
+        """Limit how many slots work for a user."""
+        await self.database.write(users.limit, user, UserChange(max_slots=max_slots))
 
     async def leave(self, agent: int) -> None:
         """Let an agent go."""
         await self.database.write(agents.leave, agent)
+
+    async def limit_user(self, name: str, max_slots: int | None) -> None:
+        """Limit how many slots work for a user at once."""
+        await self.database.write(users.limit, name, UserChange(max_slots=max_slots))
+
+    async def reinstate(self, agent: int) -> None:
+        """Let an agent that was set aside work again."""
+        await self.database.write(agents.reinstate, agent, "ana")
 
     async def reap(self) -> int:
         """End what time has ended."""

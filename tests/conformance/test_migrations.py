@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, MetaData, Table, create_engine, select, text
+from sqlalchemy import Connection, MetaData, Table, create_engine, make_url, select, text
 
 from coordinator.db.engine import Database, Transaction, open_database
 from coordinator.db.migrate import SchemaTooNew, current_revision, newest_revision, upgrade
 from coordinator.db.schema import agents, jobs, metadata, users
 from coordinator.domain.costs import CostProfile
+from coordinator.domain.model import JobState
 from tests.conformance.farm import Farm, SetClock, digest
 from tests.conformance.invariants import check_invariants
 
@@ -120,8 +121,10 @@ def fill_first_schema(conn: Connection) -> None:
         rules = {"priority": 50, "min_blender": 402, "max_retries": 0, "pack_id": digest("pack")}
         named = {"id": number, "name": f"shot {number}", "frames": frames, "frame_count": count, "state": state}
         put("jobs", **named | always | counters | owner | rules | row)
+        was = "queued"
         for kind in ("submitted", *history):
-            put("events", job_id=number, at=OLD, kind=kind, message=kind, data="{}")
+            put("events", job_id=number, at=OLD, kind=kind, message=kind, data=f'{{"from":"{was}"}}')
+            was = kind if kind in set(JobState) else was
 
     def lease(name: str, job: int, agent: int, slot: int, *, end: str | None = None) -> None:
         ended = {} if end is None else {"state": "ended", "end_reason": end, "ended_at": OLD}
@@ -205,8 +208,16 @@ def fill_first_schema(conn: Connection) -> None:
     chunk(4, 1, 3, "held")
 
 
-async def test_a_farm_of_the_first_schema_goes_on(empty: Database, clock: SetClock) -> None:
-    await empty.write(lambda tx: fill_first_schema(tx.conn))
+def make_first_farm(url: str) -> None:
+    scheme = "postgresql+psycopg" if url.startswith("postgresql") else "sqlite"
+    engine = create_engine(make_url(url).set(drivername=scheme))
+    with engine.begin() as conn:
+        fill_first_schema(conn)
+    engine.dispose()
+
+
+async def test_a_farm_of_the_first_schema_goes_on(empty_database_url: str, empty: Database, clock: SetClock) -> None:
+    await asyncio.to_thread(make_first_farm, empty_database_url)
     await asyncio.to_thread(empty.migrate)
 
     def look(tx: Transaction) -> None:

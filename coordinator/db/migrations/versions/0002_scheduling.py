@@ -156,9 +156,9 @@ def _forget_costs() -> None:
     """Begin to learn what the frames of jobs cost: the next ones that are finished tell."""
     jobs = sa.table("jobs", sa.column("frame_count"), sa.column("costs"))
     for count in op.get_bind().execute(sa.select(jobs.c.frame_count).distinct()).scalars().all():
-        zeros = [0] * min(32, count)
-        costs = json.dumps({"frames": count, "means": zeros, "counts": zeros, "loads": [], "prior": []})
-        op.execute(jobs.update().where(jobs.c.frame_count == count).values(costs=costs))
+        none = [0] * min(32, count)
+        costs = {"frame_count": count, "means": none, "counts": none, "loads": [], "prior": [], "deviation": 0.0}
+        op.execute(jobs.update().where(jobs.c.frame_count == count).values(costs=json.dumps(costs)))
 
 
 @contextmanager
