@@ -6,13 +6,24 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
-from coordinator.db.schema import jobs
+from coordinator.db.schema import jobs, leases
 from coordinator.db.statement import Change, record_maker, records
 from coordinator.domain.model import Job, JobState
 
 _GET = records(select(jobs).where(jobs.c.id == bindparam("id")), Job)
 # NO KEY: rows that refer to the job may be added meanwhile.
 _LOCK = records(select(jobs).where(jobs.c.id == bindparam("id")).with_for_update(key_share=True), Job)
+_LOCK_OF_LEASE = records(
+    select(jobs)
+    .where(
+        jobs.c.id
+        == select(leases.c.job_id)
+        .where(leases.c.id == bindparam("lease_id"), leases.c.agent_id == bindparam("agent_id"))
+        .scalar_subquery()
+    )
+    .with_for_update(key_share=True),
+    Job,
+)
 # One by one: a list would be bound anew each time.
 _WORKABLE = records(
     select(jobs).where(or_(jobs.c.state == JobState.QUEUED, jobs.c.state == JobState.RUNNING)).order_by(jobs.c.id), Job
@@ -41,6 +52,11 @@ def of_submission(conn: Connection, submission: str) -> int | None:
 def lock(conn: Connection, job_id: int) -> Job | None:
     """Return a job and keep every other writer off it, its chunks and its leases until the transaction ends."""
     return _LOCK.one_or_none(conn, id=job_id)
+
+
+def lock_of_lease(conn: Connection, lease_id: str, agent_id: int) -> Job | None:
+    """Return the job of an agent's lease, live or ended, locked as by :func:`lock`."""
+    return _LOCK_OF_LEASE.one_or_none(conn, lease_id=lease_id, agent_id=agent_id)
 
 
 def change(conn: Connection, job: Job, **values: Any) -> Job | None:

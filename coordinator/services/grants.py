@@ -46,7 +46,8 @@ def grant(
 ) -> tuple[Job, Lease]:
     """Make a lease, with ``values`` for columns of the job; whose the frames are is the caller's business."""
     agent, slot = asking.agent, asking.request.slot
-    columns = values | granted(tx, job, agent, slot, charge)
+    first = all(live.job_id != job.id for live in asking.held)
+    columns = values | granted(tx, job, agent, charge, first=first)
     made = leases.insert_lease(
         tx.conn,
         lease_id=secrets.token_hex(8),
@@ -66,9 +67,9 @@ def grant(
         job = move_job(tx, job, JobState.RUNNING, "Frames are being rendered.", **columns)
     else:
         job = update_job(tx, job, **columns)
-    first, last = spans[0].first, spans[-1].last
-    which = f"frame {first}" if first == last else f"frames {first} to {last}"
-    data = {"lease": made.id, "agent": agent.name, "slot": slot, "first": first, "last": last}
+    begin, end = spans[0].first, spans[-1].last
+    which = f"frame {begin}" if begin == end else f"frames {begin} to {end}"
+    data = {"lease": made.id, "agent": agent.name, "slot": slot, "first": begin, "last": end}
     tell(tx, job, "lease_granted", f"{agent.name}, slot {slot}, renders {which}.", data)
     tx.notify(Notice(kind="agent", id=agent.id))
     return job, made

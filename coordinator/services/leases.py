@@ -153,9 +153,8 @@ def lock_lease(tx: Transaction, agent_id: int, lease_id: str) -> tuple[Job, Leas
     Raises:
         Refused: LEASE_LOST, it never had one of that id.
     """
-    known = leases.get(tx.conn, lease_id)
-    job = jobs.lock(tx.conn, known.job_id) if known is not None and known.agent_id == agent_id else None
-    # Read again: it may have ended while we waited for the lock.
+    job = jobs.lock_of_lease(tx.conn, lease_id, agent_id)
+    # Read under the lock: it may have ended while we waited for that.
     current = leases.get(tx.conn, lease_id) if job is not None else None
     if job is None or current is None:
         raise lease_lost()

@@ -9,9 +9,11 @@ from coordinator.domain.model import Agent, Job, Lease, User
 from coordinator.services.changes import update_user
 
 
-def granted(tx: Transaction, job: Job, agent: Agent, slot: int, charge: float) -> dict[str, object]:
-    """Charge a job's owner for a lease that is about to be granted, and return the job's columns with it."""
-    first = not leases.slot_works(tx.conn, agent.id, slot, job.id)
+def granted(tx: Transaction, job: Job, agent: Agent, charge: float, *, first: bool) -> dict[str, object]:
+    """Charge a job's owner for a lease that is about to be granted, and return the job's columns with it.
+
+    ``first`` tells that its slot has no other lease of the job.
+    """
     tx.charge(job.created_by, charge)
     return {
         "slots": job.slots + first,
