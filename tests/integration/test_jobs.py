@@ -1,4 +1,4 @@
-"""Submitting, listing, looking at and cancelling jobs."""
+"""Submitting, listing, looking at and steering jobs, users and agents over HTTP."""
 
 from typing import Any
 
@@ -82,7 +82,7 @@ async def test_a_bad_query_is_a_sentence(small_farm: RunningCoordinator, query: 
 
 
 async def test_cancelling_takes_the_work_from_its_agent(farm: RunningCoordinator) -> None:
-    job = await farm.submit("1-4")
+    job = await farm.submit("1-4", chunk_frames=2)
     agent = await farm.agent()
     grant = await agent.must_lease()
     await agent.render(grant, grant.frames[0])
@@ -96,9 +96,73 @@ async def test_cancelling_takes_the_work_from_its_agent(farm: RunningCoordinator
     ):
         assert (reply.status, reply.code) == (409, "lease_lost")
     assert await agent.lease() is None
-    await farm.refused("POST", f"jobs/{job}/cancel", 409, "conflict")
+    assert (await farm.ask("POST", f"jobs/{job}/cancel"))["state"] == "cancelled"
     shown = await farm.job(job)
     assert (shown["finished"], shown["state"]) == (1, "cancelled")
+    await farm.refused("POST", f"jobs/{job}/pause", 409, "conflict")
+
+
+async def test_a_job_is_steered_by_calls(farm: RunningCoordinator) -> None:
+    job = await farm.submit("1-4")
+    agent = await farm.agent()
+    assert (await farm.ask("POST", f"jobs/{job}/pause"))["state"] == "paused"
+    assert await agent.lease() is None
+    changes = {"priority": 60, "frames": "1-2", "max_slots": 1, "needs": {"tags": [], "pool": None}}
+    changed = await farm.ask("PATCH", f"jobs/{job}", json=changes)
+    assert (changed["priority"], changed["frame_count"], changed["max_slots"]) == (60, 2, 1)
+    assert (await farm.ask("POST", f"jobs/{job}/resume"))["state"] == "queued"
+    grant = await agent.must_lease()
+    await agent.render(grant, 1)
+    requeued = await farm.ask("POST", f"jobs/{job}/requeue", json={"frames": "1"})
+    assert (requeued["state"], requeued["finished"]) == ("running", 0)
+    response = await farm.call("POST", f"api/v1/jobs/{job}/rerender", json={"frames": "7", "priority": 90})
+    assert response.status == 201
+    made = response.json
+    assert response.headers["Location"] == f"/api/v1/jobs/{made['id']}"
+    assert (made["frames"], made["priority"], made["pack"]) == ("7", 90, changed["pack"])
+    after = await farm.submit("1", after=[made["id"]])
+    assert (await farm.job(after))["state"] == "blocked"
+    kinds = {event["kind"] for event in (await farm.ask("GET", f"jobs/{job}/events"))["items"]}
+    assert {"paused", "queued", "changed", "reframed", "requeued"} <= kinds
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field"),
+    [
+        ("PATCH", "", {"priority": 101}, "priority"),
+        ("PATCH", "", {"frames": "4-1"}, "frames"),
+        ("PATCH", "", {"max_slots": 0}, "max_slots"),
+        ("PATCH", "", {"needs": {"device": "TOASTER"}}, "needs.device"),
+        ("PATCH", "", {"surprise": 1}, None),
+        ("POST", "/requeue", {"frames": "2"}, "frames"),
+        ("POST", "/rerender", {"frames": "x"}, "frames"),
+        ("POST", "/rerender", {"render": {}}, "render.scene"),
+    ],
+)
+async def test_a_bad_change_names_its_field(
+    small_farm: RunningCoordinator, method: str, path: str, body: dict[str, Any], field: str | None
+) -> None:
+    job = await small_farm.submit("1")
+    error = await small_farm.refused(method, f"jobs/{job}{path}", 422, "invalid", json=body)
+    assert field is None or field in error["fields"], error
+
+
+async def test_users_are_listed_and_limited(farm: RunningCoordinator) -> None:
+    await farm.submit("1")
+    [user] = (await farm.ask("GET", "users"))["items"]
+    assert (user["max_slots"], user["slots"]) == (None, 0)
+    limited = await farm.ask("PATCH", f"users/{user['name']}", json={"max_slots": 3})
+    assert limited["max_slots"] == 3
+    await farm.refused("PATCH", "users/no%20one", 404, "not_found", json={"max_slots": 3})
+    await farm.refused("PATCH", f"users/{user['name']}", 422, "invalid", json={"max_slots": 0})
+
+
+async def test_an_agent_is_reinstated(farm: RunningCoordinator) -> None:
+    await farm.agent("ant")
+    [listed] = (await farm.ask("GET", "agents"))["items"]
+    assert (listed["set_aside"], listed["set_aside_jobs"]) == (None, [])
+    assert (await farm.ask("POST", f"agents/{listed['id']}/reinstate"))["set_aside"] is None
+    await farm.refused("POST", "agents/999/reinstate", 404, "not_found")
 
 
 async def test_agents_are_listed_with_what_they_do(farm: RunningCoordinator) -> None:
