@@ -5,7 +5,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -23,6 +23,8 @@ class Server:
     """A running server; each test takes a database of its own."""
 
     folder: Path
+    _control: Callable[..., None]
+    """Runs pg_ctl on it."""
     _numbers: Iterator[int] = field(default_factory=count)
 
     def url(self, name: str) -> str:
@@ -39,7 +41,15 @@ class Server:
         """Drop a database and whoever is connected to it."""
         self._run(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def _run(self, statement: sql.Composed) -> None:
+    def disconnect_everyone(self) -> None:
+        """End every connection."""
+        self._run(sql.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"))
+
+    def restart(self) -> None:
+        """Stop and start the server; its databases stay."""
+        self._control("-m", "fast", "restart")
+
+    def _run(self, statement: sql.SQL | sql.Composed) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement)
 
@@ -69,13 +79,18 @@ def running_server() -> Iterator[Server]:
         )
 
     data = str(folder / "data")
+    start = ("-D", data, "-w", "-l", str(folder / "log"), "-o", f"{FAST} -k {folder}")
+
+    def control(*arguments: str) -> None:
+        run("pg_ctl", *start, *arguments)
+
     try:
         run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
-        run("pg_ctl", "-D", data, "-w", "-l", str(folder / "log"), "-o", f"{FAST} -k {folder}", "start")
+        control("start")
         try:
-            yield Server(folder)
+            yield Server(folder, control)
         finally:
-            run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+            control("-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder)
 
