@@ -7,7 +7,7 @@ from typing import Any, Self
 from .client import FarmError
 
 #: States in which a job can still be cancelled.
-UNDER_WAY = frozenset({"queued", "running", "stitching"})
+UNDER_WAY = frozenset({"blocked", "queued", "running", "paused", "stitching"})
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class FarmJob:
     """One of docs/STATES.md's, or one that a newer coordinator has."""
     reason: str
     """Why it failed; empty otherwise."""
+    waiting: str
+    """Why nothing renders it though it has not ended; empty otherwise."""
     frame_count: int
     finished: int
     progress: float
@@ -41,6 +43,8 @@ class FarmJob:
                 name=str(answer["name"]),
                 state=str(answer["state"]),
                 reason=str(answer["reason"] or ""),
+                # A coordinator of an older version does not say.
+                waiting=str(answer.get("waiting") or ""),
                 frame_count=int(answer["frame_count"]),
                 finished=int(answer["finished"]),
                 progress=min(max(float(answer["progress"]), 0.0), 1.0),
@@ -72,6 +76,8 @@ class FarmJob:
                 return "Done"
             case "queued":
                 return "Waiting"
+            case "blocked":
+                return "After other jobs"
             case _:
                 return self.state.capitalize()
 

@@ -14,8 +14,10 @@ from .preferences import draw_connection, draw_fields
 from .uploader import Stage
 
 _JOB_ICONS = {
+    "blocked": "TIME",
     "queued": "SORTTIME",
     "running": "RENDER_ANIMATION",
+    "paused": "PAUSE",
     "stitching": "FILE_MOVIE",
     "completed": "CHECKMARK",
     "failed": "ERROR",
@@ -108,6 +110,8 @@ class RENDERFARM_PT_jobs(_OutputPanel, bpy.types.Panel):
         job = chosen_job(context)
         if job is not None and job.reason:
             draw_text(layout, context, job.reason, icon="ERROR", alert=True)
+        elif job is not None and job.waiting:
+            draw_text(layout, context, job.waiting, icon="INFO")
         if heard.refusal:
             draw_text(layout, context, heard.refusal, icon="INFO")
         row = layout.row(align=True)

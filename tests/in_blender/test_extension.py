@@ -133,7 +133,7 @@ from addon.operators import chosen_job
 
 feed = state.current().feed
 listed = lambda: [[item.name for item in bpy.context.window_manager.renderfarm.jobs], chosen_job(bpy.context).name]
-job = FarmJob(1, "first", "running", "", 10, 5, 0.5, None, False)
+job = FarmJob(1, "first", "running", "", "", 10, 5, 0.5, None, False)
 answer = []
 for ids in ([1], [3, 2, 1], [3, 1]):
     feed._heard = Heard(answered=True, jobs=tuple(replace(job, id=number, name=f"job {number}") for number in ids))

@@ -1,52 +1,17 @@
-"""The terminal's commands: what they print, and how they end."""
+"""The terminal's commands that submit, follow and fetch: what they print, and how they end."""
 
 import json
 import socket
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from addon import cli, inspection
 from addon.inspection import Inspection
 from addon.snapshot import Dependency
-from tests.fakes.faulty_coordinator import TOKEN, FaultyCoordinator, status
+from tests.fakes.faulty_coordinator import FaultyCoordinator, status
+from tests.unit.addon.commands import Run, error_of, states
 from tests.unit.addon.snapshots import scene, texture
-
-COMMANDS = {command.name: command for command in cli.COMMANDS}
-JOB: dict[str, Any] = {
-    "id": 1,
-    "name": "shot",
-    "state": "running",
-    "reason": None,
-    "frame_count": 2,
-    "finished": 1,
-    "progress": 0.5,
-    "eta_seconds": 90.0,
-    "warnings": [],
-    "failures": [],
-    "slots": [],
-    "video_ready": False,
-}
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(coordinator: FaultyCoordinator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Return what runs a command against the faulty coordinator, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "LOOK_SECONDS", 0.0)
-    for name in ("RENDERFARM_COORDINATOR", "RENDERFARM_TOKEN", "RENDERFARM_BLENDER"):
-        monkeypatch.delenv(name, raising=False)
-
-    def run(command: str, *arguments: str, url: str | None = None, token: str = TOKEN) -> Result:
-        environment = {"RENDERFARM_COORDINATOR": url or coordinator.url, "RENDERFARM_TOKEN": token}
-        return CliRunner().invoke(COMMANDS[command], arguments, env=environment, prog_name="renderfarm")
-
-    return run
 
 
 @pytest.fixture
@@ -59,13 +24,6 @@ def blend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(inspection, "inspect", lambda *_: found)
     monkeypatch.setattr(inspection, "find_blender", lambda _: [])
     return blend
-
-
-def error_of(result: Result) -> str:
-    """Return the message of a command that failed as people should see it."""
-    assert result.exit_code == 1, result.output
-    assert "Traceback" not in result.stderr
-    return result.stderr
 
 
 def test_submitting(run: Run, blend: Path, coordinator: FaultyCoordinator) -> None:
@@ -84,7 +42,8 @@ def test_submitting(run: Run, blend: Path, coordinator: FaultyCoordinator) -> No
 def test_every_option_reaches_the_job(run: Run, blend: Path, coordinator: FaultyCoordinator) -> None:
     options = (
         "--frames 1-4 --samples 8 --resolution 640X360 --percent 50 --engine eevee --format exr --video --no-sound "
-        "--camera Camera --priority 9 --name Later --json"
+        "--camera Camera --priority 9 --name Later --tag fast --tag big --pool night --device gpu --max-slots 4 "
+        "--chunk 2 --first-look --after 3 --after 5 --json"
     )
     result = run("submit", str(blend), *options.split())
     assert json.loads(result.stdout) == coordinator.jobs[0]
@@ -101,6 +60,8 @@ def test_every_option_reaches_the_job(run: Run, blend: Path, coordinator: Faulty
     assert job["output"] == {"format": "OPEN_EXR", "width": 320, "height": 180, "fps": 24.0, "display": True}
     assert (job["name"], job["frames"], job["priority"]) == ("Later", "1-4", 9)
     assert (job["video"], job["sound"]) == (True, False)
+    assert job["needs"] == {"tags": ["fast", "big"], "pool": "night", "device": "GPU"}
+    assert (job["max_slots"], job["chunk_frames"], job["first_look"], job["after"]) == (4, 2, True, [3, 5])
 
 
 @pytest.mark.parametrize(
@@ -153,11 +114,6 @@ def test_a_coordinator_that_is_not_there(run: Run, blend: Path) -> None:
     assert json.loads(result.stdout)["error"]["code"] == "unreachable"
 
 
-def states(coordinator: FaultyCoordinator, *jobs: dict[str, Any]) -> None:
-    """Have the coordinator show job 1 like this, one after the other."""
-    coordinator.fail("GET /api/v1/jobs/1", *[status(200, {**JOB, **job}) for job in jobs])
-
-
 @pytest.mark.parametrize(("state", "code"), [("completed", 0), ("failed", 1), ("cancelled", 1)])
 def test_waiting_ends_as_the_job_does(run: Run, coordinator: FaultyCoordinator, state: str, code: int) -> None:
     states(coordinator, {}, {"state": "stitching"}, {"state": state})
@@ -204,38 +160,6 @@ def test_submitting_and_waiting_prints_one_object(
     assert result.exit_code == 0
     assert json.loads(result.stdout)["state"] == "completed"
     assert (tmp_path / "out").is_dir()
-
-
-def test_listing_jobs(run: Run, coordinator: FaultyCoordinator) -> None:
-    page = status(200, {"items": [JOB], "next": None})
-    coordinator.fail("GET /api/v1/jobs?", page, page)
-    listed = run("jobs", "--state", "running", "--state", "queued", "--limit", "5")
-    assert "0:01:30" in listed.stdout
-    assert "1/2" in listed.stdout
-    assert coordinator.requests[-1] == "GET /api/v1/jobs?limit=5&state=running%2Cqueued"
-    assert json.loads(run("jobs", "--json").stdout) == {"items": [JOB]}
-
-
-def test_showing_a_job(run: Run, coordinator: FaultyCoordinator) -> None:
-    slot = {"agent": "ada", "slot": 0, "stage": "rendering", "frame": 2, "progress": 0.5, "remaining_seconds": 1}
-    frame = {"frame": 1, "state": "finished", "filename": "0001.png", "reason": None, "sha256": "0" * 64}
-    for _ in range(2):
-        states(coordinator, {"slots": [slot], "warnings": ["A texture is missing."]})
-        coordinator.fail("GET /api/v1/jobs/1/frames", status(200, {"items": [frame], "next": None}))
-    shown = run("show", "1", "--frames").stdout
-    for words in ("running, 0:01:30 left; 1 of 2", "ada/0: rendering frame 2", "A texture is missing.", "0001.png"):
-        assert words in shown
-    assert json.loads(run("show", "1", "--frames", "--json").stdout)["frames"] == [frame]
-
-
-def test_cancelling(run: Run, coordinator: FaultyCoordinator) -> None:
-    coordinator.fail("POST /api/v1/jobs/1/cancel", status(200, {**JOB, "state": "cancelled"}))
-    assert json.loads(run("cancel", "1", "--json").stdout)["state"] == "cancelled"
-    coordinator.fail(
-        "POST", lambda handler: handler.refuse(409, "conflict", "job 1 has ended already: it is completed")
-    )
-    assert "has ended already" in error_of(run("cancel", "1"))
-    assert "There is no" in error_of(run("show", "9"))
 
 
 def test_leaving_while_uploading_makes_no_job(

@@ -30,6 +30,7 @@ def test_an_answer_is_read() -> None:
         name="Shot 010",
         state="running",
         reason="",
+        waiting="",
         frame_count=24,
         finished=6,
         progress=0.256,
@@ -42,6 +43,10 @@ def test_an_answer_is_read() -> None:
 def test_an_answer_of_another_kind_is_refused_in_words(changes: dict[str, Any]) -> None:
     with pytest.raises(FarmError, match="older or newer than the coordinator"):
         job(**changes)
+
+
+def test_why_nothing_renders_it_is_told() -> None:
+    assert job(state="queued", waiting="No agent is online.").waiting == "No agent is online."
 
 
 def test_an_answer_with_a_part_missing_is_refused_in_words() -> None:
@@ -60,6 +65,8 @@ def test_progress_stays_within_the_bar() -> None:
         ({}, "26% · 2 min", True),
         ({"eta_seconds": None}, "26%", True),
         ({"state": "queued"}, "Waiting", True),
+        ({"state": "blocked"}, "After other jobs", True),
+        ({"state": "paused"}, "Paused", True),
         ({"state": "stitching"}, "Making the video", True),
         ({"state": "completed"}, "Done", False),
         ({"state": "failed"}, "Failed", False),

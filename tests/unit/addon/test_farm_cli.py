@@ -1,0 +1,144 @@
+"""The terminal's commands that steer jobs and the farm."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.fakes.faulty_coordinator import FaultyCoordinator, Handler, status
+from tests.unit.addon.commands import JOB, Run, error_of, states
+
+NEEDS = {"tags": ["old"], "pool": "day", "device": None, "vram_bytes": 7}
+AGENT = {
+    "id": 4,
+    "name": "ada",
+    "state": "online",
+    "slots": [{"slot": 0, "job": 1}, {"slot": 1, "job": None}],
+    "speed": 1.5,
+    "set_aside": None,
+    "set_aside_jobs": [],
+}
+
+
+def answers(coordinator: FaultyCoordinator, request: str, *bodies: dict[str, Any]) -> list[Any]:
+    """Have the coordinator answer a request like this; return where it puts what it was sent."""
+    sent: list[Any] = []
+
+    def answer(body: dict[str, Any], handler: Handler) -> None:
+        sent.append(json.loads(handler.body) if handler.body else None)
+        handler.answer(200, body)
+
+    coordinator.fail(request, *[lambda handler, body=body: answer(body, handler) for body in bodies])
+    return sent
+
+
+def test_listing_jobs(run: Run, coordinator: FaultyCoordinator) -> None:
+    page = status(200, {"items": [JOB], "next": None})
+    coordinator.fail("GET /api/v1/jobs?", page, page)
+    listed = run("jobs", "--state", "running", "--state", "queued", "--limit", "5")
+    assert "0:01:30" in listed.stdout
+    assert "1/2" in listed.stdout
+    assert coordinator.requests[-1] == "GET /api/v1/jobs?limit=5&state=running%2Cqueued"
+    assert json.loads(run("jobs", "--json").stdout) == {"items": [JOB]}
+
+
+def test_showing_a_job(run: Run, coordinator: FaultyCoordinator) -> None:
+    slot = {"agent": "ada", "slot": 0, "stage": "rendering", "frame": 2, "progress": 0.5, "remaining_seconds": 1}
+    frame = {"frame": 1, "state": "finished", "filename": "0001.png", "reason": None, "sha256": "0" * 64}
+    for _ in range(2):
+        states(coordinator, {"slots": [slot], "warnings": ["A texture is missing."]})
+        coordinator.fail("GET /api/v1/jobs/1/frames", status(200, {"items": [frame], "next": None}))
+    shown = run("show", "1", "--frames").stdout
+    for words in ("running, 0:01:30 left; 1 of 2", "ada/0: rendering frame 2", "A texture is missing.", "0001.png"):
+        assert words in shown
+    assert json.loads(run("show", "1", "--frames", "--json").stdout)["frames"] == [frame]
+
+
+def test_cancelling(run: Run, coordinator: FaultyCoordinator) -> None:
+    coordinator.fail("POST /api/v1/jobs/1/cancel", status(200, {**JOB, "state": "cancelled"}))
+    assert json.loads(run("cancel", "1", "--json").stdout)["state"] == "cancelled"
+    coordinator.fail(
+        "POST", lambda handler: handler.refuse(409, "conflict", "job 1 has ended already: it is completed")
+    )
+    assert "has ended already" in error_of(run("cancel", "1"))
+    assert "There is no" in error_of(run("show", "9"))
+
+
+@pytest.mark.parametrize(
+    ("command", "state", "words"), [("pause", "paused", "renderfarm resume 1"), ("resume", "queued", "Job 1 goes on.")]
+)
+def test_pausing_and_resuming(run: Run, coordinator: FaultyCoordinator, command: str, state: str, words: str) -> None:
+    answers(coordinator, f"POST /api/v1/jobs/1/{command}", {**JOB, "state": state}, {**JOB, "state": state})
+    assert words in run(command, "1").stdout
+    assert json.loads(run(command, "1", "--json").stdout)["state"] == state
+
+
+def test_requeueing(run: Run, coordinator: FaultyCoordinator) -> None:
+    job = {**JOB, "state": "queued", "failed": 0}
+    sent = answers(coordinator, "POST /api/v1/jobs/1/requeue", job, job, job)
+    assert "1 of 2 frames to render" in run("requeue", "1").stdout
+    assert run("requeue", "1", "--failed").exit_code == 0
+    assert run("requeue", "1", "--frames", "3-4").exit_code == 0
+    assert sent == [{}, {}, {"frames": "3-4"}]
+    assert run("requeue", "1", "--failed", "--frames", "3").exit_code == 2
+
+
+def test_changing_a_job(run: Run, coordinator: FaultyCoordinator) -> None:
+    job = {**JOB, "frames": "1-2", "priority": 80}
+    sent = answers(coordinator, "PATCH /api/v1/jobs/1", job, job, job)
+    states(coordinator, {"needs": NEEDS}, {"needs": NEEDS})
+    options = "--name Later --priority 80 --frames 1-2 --max-slots 3 --no-hedge"
+    assert "priority 80" in run("set", "1", *options.split()).stdout
+    assert run("set", "1", "--tag", "big", "--pool", "none", "--device", "gpu").exit_code == 0
+    assert run("set", "1", "--max-slots", "none", "--tag", "none").exit_code == 0
+    assert sent == [
+        {"name": "Later", "priority": 80, "frames": "1-2", "max_slots": 3, "hedge": False},
+        {"needs": {"tags": ["big"], "pool": None, "device": "GPU", "vram_bytes": 7}},
+        {"max_slots": None, "needs": {**NEEDS, "tags": []}},
+    ]
+
+
+@pytest.mark.parametrize(("options", "words"), [("", "nothing to change"), ("--max-slots many", "number of slots")])
+def test_changes_that_are_none(run: Run, options: str, words: str) -> None:
+    result = run("set", "1", *options.split())
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_rerendering(run: Run, coordinator: FaultyCoordinator) -> None:
+    render = {"scene": "Scene", "samples": 64, "percentage": None}
+    states(coordinator, {"render": render})
+    made = {"id": 2, "name": "shot", "state": "queued", "warnings": ["No agent is there."]}
+    sent = answers(coordinator, "POST /api/v1/jobs/1/rerender", made, made)
+    result = run("rerender", "1", "--samples", "512", "--percent", "200", "--frames", "5")
+    assert "as job 2" in result.stdout
+    assert "Warning: No agent is there." in result.stderr
+    assert run("rerender", "1").exit_code == 0
+    assert sent[0]["render"] == {"scene": "Scene", "samples": 512, "percentage": 200}
+    assert sent[0]["frames"] == "5"
+    # Two requests are two submissions.
+    assert sent[1].keys() == {"submission"}
+    assert sent[0]["submission"] != sent[1]["submission"]
+
+
+def test_users(run: Run, coordinator: FaultyCoordinator) -> None:
+    user = {"name": "ana b", "max_slots": 3, "slots": 2}
+    answers(coordinator, "GET /api/v1/users", {"items": [user], "next": None}, {"items": [], "next": None})
+    assert "ana b" in run("users").stdout
+    assert "No one" in run("users").stdout
+    sent = answers(coordinator, "PATCH /api/v1/users/ana%20b", user, {**user, "max_slots": None})
+    assert "3 slots at most" in run("limit", "ana b", "3").stdout
+    assert "as many slots as there are" in run("limit", "ana b", "none").stdout
+    assert sent == [{"max_slots": 3}, {"max_slots": None}]
+
+
+def test_agents(run: Run, coordinator: FaultyCoordinator) -> None:
+    bad = {**AGENT, "id": 5, "name": "bob", "set_aside": "It failed frames of 3 jobs.", "set_aside_jobs": [7, 8]}
+    answers(coordinator, "GET /api/v1/agents", *[{"items": [AGENT, bad], "next": None}] * 4)
+    listed = run("agents").stdout
+    for words in ("1/2", "1.5", "set aside", "bob: It failed frames of 3 jobs.; kept from jobs 7, 8"):
+        assert words in listed
+    answers(coordinator, "POST /api/v1/agents/5/reinstate", AGENT, AGENT)
+    assert run("reinstate", "bob").exit_code == 0
+    assert run("reinstate", "5").exit_code == 0
+    assert "There is no agent eve" in error_of(run("reinstate", "eve"))
