@@ -119,27 +119,27 @@ def full(job: Job) -> bool:
 USERS = st.sampled_from(["ana", "ben", "eve"])
 #: Multiples of the worth of what slots have, so that there are ties.
 VTIMES = st.integers(0, 15).map(lambda steps: steps * 20.0)
-TIMES = st.integers(0, 8).map(lambda steps: at(steps * 500.0))
+TIMES = st.integers(0, 8).map(lambda steps: at(steps * 2.5 * AGING_SECONDS))
 PACKS = st.sampled_from(["wood", "sea", "sky"])
 JOB_IDS = st.integers(1, 8)
 
 
 @st.composite
 def jobs_of_any_kind(draw: st.DrawFn) -> Job:
-    pending, finished = draw(st.sampled_from([0, 0, 1, 50])), draw(st.sampled_from([0, 1, 50]))
+    pending, finished = draw(st.sampled_from([0, 1, 50])), draw(st.integers(0, 1))
     job = a_job(
         draw(JOB_IDS),
         created_by=draw(USERS),
-        priority=draw(st.sampled_from([40, 41, 50])),
-        needs=draw(st.sampled_from(["{}", '{"tags": []}', GPU_ONLY, '{"device": "CPU"}', '{"ram_bytes": 1}'])),
+        priority=draw(st.sampled_from([40, 45, 50])),
+        needs=draw(st.sampled_from(["{}", GPU_ONLY, '{"device": "CPU"}', '{"ram_bytes": 1}'])),
         vtime=draw(VTIMES),
         created_at=draw(TIMES),
         granted_at=draw(st.none() | TIMES),
-        state=draw(st.sampled_from([JobState.QUEUED, JobState.RUNNING, JobState.RUNNING, JobState.PAUSED])),
+        state=draw(st.sampled_from([JobState.RUNNING] * 4 + [JobState.PAUSED])),
         pending=pending,
         finished=finished,
         slots=draw(st.integers(0, 2)),
-        max_slots=draw(st.none() | st.integers(1, 2)),
+        max_slots=draw(st.sampled_from([None, None, 1, 2])),
     )
     return replace(job, pack_id=draw(PACKS), frame_count=max(1, pending + finished + draw(st.integers(0, 1))))
 
@@ -152,18 +152,17 @@ OFFERS = st.builds(
     open_pack=st.none() | PACKS,
     cached_packs=st.frozensets(PACKS),
     holds=st.frozensets(JOB_IDS, max_size=2),
-    barred=st.frozensets(JOB_IDS, max_size=2),
+    barred=st.frozensets(JOB_IDS, max_size=1),
 )
 CHANGES = st.one_of(
-    jobs_of_any_kind(),
-    jobs_of_any_kind(),
+    *[jobs_of_any_kind()] * 4,
     JOB_IDS,
-    st.builds(a_user, USERS, VTIMES, st.none() | st.integers(1, 4)),
+    st.builds(a_user, USERS, VTIMES, st.sampled_from([None, None, 2, 4])),
 )
 
 
 @settings(max_examples=100, deadline=None)
-@given(changes=st.lists(CHANGES, min_size=1, max_size=25), offers=st.lists(OFFERS, min_size=1, max_size=3), now=TIMES)
+@given(changes=st.lists(CHANGES, min_size=10, max_size=30), offers=st.lists(OFFERS, min_size=4, max_size=4), now=TIMES)
 def test_the_board_orders_as_a_plain_sorter_does(
     changes: list[Job | int | User], offers: list[SlotOffer], now: datetime
 ) -> None:
@@ -286,6 +285,23 @@ def test_warm_comes_before_cached_and_both_before_cold_within_bounds() -> None:
     assert order(1.0, open_pack="pack 1", cached_packs=frozenset({"pack 2"})) == [1, 2]
 
 
+def test_what_has_waited_joins_the_highest_priority_and_goes_no_further() -> None:
+    board = a_board(
+        a_job(1, created_by="ana", priority=50),
+        a_job(2, created_by="ben", priority=51, created_at=at(20 * AGING_SECONDS)),
+        users=(a_user("ana", 10.0), a_user("ben", 5.0)),
+    )
+    now = at(20 * AGING_SECONDS)
+    assert board.candidates(OFFER, now) == [2, 1]
+    board.put_user(a_user("ben", 15.0))
+    assert board.candidates(OFFER, now) == [1, 2]
+
+
+def test_an_open_scene_is_no_reason_where_the_slot_cannot_render_the_job() -> None:
+    jobs = [a_job(1), replace(a_job(2, needs=GPU_ONLY), pack_id="pack 1")]
+    assert a_board(*jobs).candidates(replace(OFFER, open_pack="pack 1"), at(0)) == [1]
+
+
 def test_an_open_scene_does_not_overrule_priorities() -> None:
     board = a_board(a_job(1, priority=51), a_job(2, priority=50))
     assert board.candidates(replace(OFFER, open_pack="pack 2"), at(0)) == [1, 2]
@@ -362,12 +378,13 @@ def test_no_one_is_owed_without_bound() -> None:
     board = a_board(
         a_job(1, created_by="ana"),
         a_job(2, created_by="ben", needs=GPU_ONLY),
-        users=(a_user("ana"), a_user("ben", 1_000_000.0)),
+        a_job(3, created_by="eve"),
+        users=(a_user("ana"), a_user("ben", 1_000_000.0), a_user("eve", 5.0)),
     )
-    assert board.candidates(OFFER, at(0)) == [1]
+    assert board.candidates(OFFER, at(0)) == [1, 3]
     assert board.user_floor("ana") <= 0.0, "Ben does not compete for this slot"
     board.put_job(a_job(2, created_by="ben"))
-    assert board.candidates(OFFER, at(0)) == [1, 2]
+    assert board.candidates(OFFER, at(0)) == [1, 3, 2]
     assert board.user_floor("ana") == 1_000_000.0 - CREDIT_SECONDS
 
 
@@ -413,13 +430,19 @@ def test_the_fleet_is_what_can_work() -> None:
         (a_job(needs=GPU_ONLY), [], "It needs a GPU; the agents render with the CPU."),
         (a_job(), [a_job(2, created_by="ben", priority=51)], "Higher priorities come first."),
         (a_job(), [a_job(2, created_by="ben", priority=50)], "It waits for a slot to be free."),
+        # The other's owner may have no more slots.
+        (
+            a_job(),
+            [a_job(2, created_by="ben", priority=51), a_job(3, created_by="ben", slots=2, state=JobState.RUNNING)],
+            "It waits for a slot to be free.",
+        ),
         # The other one waits for agents that would not render this one anyway.
         (a_job(), [a_job(2, created_by="ben", priority=51, needs=GPU_ONLY)], "It waits for a slot to be free."),
         (a_job(state=JobState.PAUSED), [], None),
     ],
 )
 def test_why_a_job_waits(job: Job, others: list[Job], sentence: str | None) -> None:
-    board = a_board(job, *others, users=(a_user("ana", max_slots=9),))
+    board = a_board(job, *others, users=(a_user("ana", max_slots=9), a_user("ben", max_slots=2)))
     assert board.waiting(job.id, at(0)) == sentence
 
 

@@ -154,8 +154,8 @@ FILM = frozenset({"film"})
             Needs(device="OPTIX", engine="LUXCORE", ram_bytes=64 * GIB, pool="film", platform="macos", min_blender=500),
             [replace(CPU, engines=frozenset({"EEVEE"}))],
             (
-                "It needs an agent of the pool “film”, macOS, Blender 5.0 or newer, the engine LUXCORE, OptiX and 64 GB "
-                "of memory; the agent that comes closest is not in that pool, runs Linux, has Blender 4.5, has only "
+                "It needs an agent of the pool “film”, macOS, Blender 5.0 or newer, the engine LUXCORE, OptiX and 64 "
+                "GB of memory; the agent that comes closest is not in that pool, runs Linux, has Blender 4.5, has only "
                 "EEVEE, renders with the CPU and has 32 GB of memory."
             ),
         ),
