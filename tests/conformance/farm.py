@@ -281,10 +281,6 @@ class Farm:
         """Let an agent go."""
         await self.database.write(agents.leave, agent)
 
-    async def limit_user(self, name: str, max_slots: int | None) -> None:
-        """Limit how many slots work for a user at once."""
-        await self.database.write(users.limit, name, UserChange(max_slots=max_slots))
-
     async def reinstate(self, agent: int) -> None:
         """Let an agent that was set aside work again."""
         await self.database.write(agents.reinstate, agent, "ana")
