@@ -51,6 +51,8 @@ class Repeater:
                 if not failed:
                     log.warning("%s Trying again until it answers; finished frames are kept.", error)
                 failed = True
+                if error.progressed:
+                    backoff = Backoff(self._random)
                 await self._sleep(backoff.next_delay())
             else:
                 if failed:

@@ -138,6 +138,8 @@ class BlobCache:
                     await asyncio.to_thread(file.write, piece)
             finally:
                 await asyncio.to_thread(file.close)
+        except RetryError as error:
+            raise RetryError(str(error), progressed=written > offset) from error
         except RefusedError as error:
             await asyncio.to_thread(part.unlink, missing_ok=True)
             if offset == 0:
@@ -148,7 +150,7 @@ class BlobCache:
                 raise
             raise NoRoomError(f"The disk of {part.parent} became full while fetching the job's files.") from error
         if written < blob.size:
-            raise RetryError("The coordinator ended a file early.")
+            raise RetryError("The coordinator ended a file early.", progressed=written > offset)
 
     def _accept(self, blob: BlobRef, part: Path) -> bool:
         if _digest(part) != blob.sha256:

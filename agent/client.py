@@ -52,6 +52,11 @@ class CallError(Exception):
 class RetryError(CallError):
     """Wait and repeat the call: the coordinator is away, busy, or out of disk space."""
 
+    def __init__(self, message: str, *, progressed: bool = False) -> None:
+        """Tell whether the call got further than the one before: then the next need not wait longer."""
+        super().__init__(message)
+        self.progressed = progressed
+
 
 class DropLeaseError(CallError):
     """The lease has ended: drop its frames, deliver nothing more of them."""

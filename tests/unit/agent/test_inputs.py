@@ -36,6 +36,7 @@ class FakeLink:
         self.manifests: dict[str, Manifest] = {}
         self.break_off_after: list[int] = []
         self.offsets: list[int] = []
+        self.progressed: list[bool] = []
 
     def add(self, *pieces: bytes) -> list[BlobRef]:
         refs = [BlobRef(sha256=hashlib.sha256(piece).hexdigest(), size=len(piece)) for piece in pieces]
@@ -56,8 +57,8 @@ class FakeLink:
         while True:
             try:
                 return await call()
-            except RetryError:
-                continue
+            except RetryError as error:
+                self.progressed.append(error.progressed)
 
     async def manifest(self, pack_id: str) -> Manifest:
         return self.manifests[pack_id]
@@ -121,9 +122,11 @@ async def test_pack_is_laid_out_as_its_manifest_says(tmp_path: Path, link: FakeL
 
 async def test_broken_off_download_goes_on_where_it_ended(tmp_path: Path, link: FakeLink, in_use: set[str]) -> None:
     pack_id = link.add_pack()
-    link.break_off_after = [2, 1]
+    link.break_off_after = [2, 0, 1]
     await inputs_of(tmp_path, link, in_use).prepare(pack_id)
-    assert link.offsets == [0, 2, 3]
+    assert link.offsets == [0, 2, 2, 3]
+    # Who gets further does not wait longer each time.
+    assert link.progressed == [True, False, True]
 
 
 async def test_pack_that_nobody_uses_makes_room_for_the_next(tmp_path: Path, link: FakeLink, in_use: set[str]) -> None:

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from agent.backoff import Backoff, Repeater
+from agent.backoff import FIRST_DELAY, Backoff, Repeater
 from agent.client import RetryError
 from agent.hardware import parse_gpus, read_hardware
 from agent.identity import AgentFolder, IdentityError
@@ -139,6 +139,22 @@ async def test_calls_are_repeated_until_they_are_answered(caplog: pytest.LogCapt
     assert len(slept) == 2
     assert slept[0] < slept[1]
     assert caplog.text.count("Away.") == 1
+
+
+async def test_call_that_gets_further_does_not_wait_longer() -> None:
+    slept: list[float] = []
+    answers = [RetryError("Cut.", progressed=True)] * 8
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async def call() -> str:
+        if answers:
+            raise answers.pop()
+        return "here"
+
+    await Repeater(RANDOM, sleep).until_answered(call)
+    assert max(slept) <= FIRST_DELAY
 
 
 def test_folder_that_went_away_is_a_sentence(tmp_path: Path) -> None:
