@@ -54,6 +54,9 @@ log = logging.getLogger(__name__)
 #: A report leaves this much earlier than the coordinator asks for, so that a slow network does not make it late.
 REPORT_MARGIN = 0.8
 
+#: Seconds between reports at least, however short the frames are: the coordinator hears from thousands of slots.
+REPORT_SPACING = 0.25
+
 #: Requests for work are at least this far apart (seconds), whatever the coordinator answers.
 ASK_INTERVAL = 1.0
 
@@ -195,6 +198,7 @@ class SlotRunner:
             for lease_id in list(self.state.leases):
                 if lease_id in self.state.leases:
                     await self._report(lease_id)
+            await asyncio.sleep(REPORT_SPACING)
 
     async def _report(self, lease_id: str) -> None:
         link, report = self._tools.link, self.state.report(lease_id)

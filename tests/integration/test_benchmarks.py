@@ -34,6 +34,12 @@ def test_warm_and_new_blenders_are_measured_in_one_run() -> None:
         assert float(str(line["new_blender_seconds_per_frame"])) > 0
 
 
+def test_gaps_inside_leases_and_between_them_are_measured_in_one_run() -> None:
+    (line,) = lines_of("benchmarks.bench_gap", "--frames", "24")
+    assert float(str(line["inside_a_lease_milliseconds_median"])) > 0
+    assert float(str(line["between_leases_milliseconds_median"])) > 0
+
+
 def test_a_farm_is_simulated_under_every_schedule() -> None:
     lines = lines_of("benchmarks.bench_schedule", "--quick", "--scenario", "b")
     assert [line["schedule"] for line in lines] == ["ours", "chunks of 1", "chunks of 5", "chunks of 10"]
