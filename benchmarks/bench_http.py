@@ -80,6 +80,8 @@ def coordinator(database_url: str, folder: Path, core: int) -> Iterator[Process]
         "RENDERFARM_DATA_DIR": str(folder),
         "RENDERFARM_DATABASE_URL": database_url,
         "RENDERFARM_LOG_LEVEL": "warning",
+        # However busy the machine is, no lease of a slot that waits for its turn is to end.
+        "RENDERFARM_LEASE_SECONDS": "600",
     }
     command = [sys.executable, "-m", "coordinator", "--port", "0", "--ready-file", str(ready)]
     ours = os.sched_getaffinity(0)

@@ -8,16 +8,40 @@ from typing import Any
 
 import pytest
 
+from coordinator.db.engine import Transaction
+from coordinator.domain.timing import Timing
 from coordinator.http import events as event_stream
+from coordinator.http import work
 from coordinator.keys import DATABASE, LIVE, TIMING, WORK
-from coordinator.services import expiry
+from coordinator.protocol import LeaseGrant, LeaseRequest
+from coordinator.services import expiry, leases
 from tests.integration.coordinator import ADMIN, RunningCoordinator
 
 
-async def waits(farm: RunningCoordinator) -> None:
-    """Return when a request for work waits."""
-    while not farm.app[WORK].waiting:  # noqa: ASYNC110 - a request's progress sets no event
+async def waits(farm: RunningCoordinator, slots: int = 1) -> None:
+    """Return when so many requests for work wait."""
+    while farm.app[WORK].waiting < slots:  # noqa: ASYNC110 - a request's progress sets no event
         await asyncio.sleep(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_second_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What wakes those who wait is that something happened, and not that they are asked for again anyway."""
+    monkeypatch.setattr(work, "ASK_AGAIN_SECONDS", 1000.0)
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The agents that looked for work in the database, in their order."""
+    seen: list[int] = []
+    real = leases.lease
+
+    def lease(tx: Transaction, agent_id: int, request: LeaseRequest, timing: Timing) -> LeaseGrant | None:
+        seen.append(agent_id)
+        return real(tx, agent_id, request, timing)
+
+    monkeypatch.setattr(leases, "lease", lease)
+    return seen
 
 
 async def test_work_wakes_who_waits(farm: RunningCoordinator) -> None:
@@ -25,8 +49,7 @@ async def test_work_wakes_who_waits(farm: RunningCoordinator) -> None:
     asking = asyncio.create_task(agent.lease(wait_seconds=25))
     await waits(farm)
     job_id = await farm.submit("1-3")
-    async with asyncio.timeout(1.5):
-        grant = await asking
+    grant = await asking
     assert grant is not None
     assert grant.job.job_id == job_id
 
@@ -34,13 +57,44 @@ async def test_work_wakes_who_waits(farm: RunningCoordinator) -> None:
 async def test_all_who_wait_get_something_of_it(farm: RunningCoordinator) -> None:
     agents = [await farm.agent(f"agent {number}") for number in range(5)]
     asking = [asyncio.create_task(agent.lease(wait_seconds=25)) for agent in agents]
-    while farm.app[WORK].waiting < 5:  # noqa: ASYNC110 - a request's progress sets no event
-        await asyncio.sleep(0)
+    await waits(farm, 5)
     await farm.submit("1-100")
     grants = await asyncio.gather(*asking)
     frames = [frame for grant in grants if grant is not None for frame in grant.frames]
     assert all(grants)
     assert len(frames) == len(set(frames))
+
+
+async def test_one_frame_is_looked_for_by_few_however_many_wait(farm: RunningCoordinator, looks: list[int]) -> None:
+    agents = [await farm.agent(f"agent {number}") for number in range(50)]
+    asking = [asyncio.create_task(agent.lease(wait_seconds=25)) for agent in agents]
+    await waits(farm, 50)
+    looks.clear()
+    job_id = await farm.submit("1")
+    done, others = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+    (grant,) = [task.result() for task in done]
+    assert grant is not None
+    assert grant.job.job_id == job_id
+    await waits(farm, 49)
+    # The next ones may look whether they can help.
+    assert len(looks) <= 5
+    # They are not forgotten: one frame for each.
+    await farm.submit("1-49", chunk_frames=1)
+    async with asyncio.timeout(20):
+        assert all(await asyncio.gather(*others))
+
+
+async def test_work_for_others_is_not_looked_for(small_farm: RunningCoordinator, looks: list[int]) -> None:
+    agent = await small_farm.agent()
+    asking = asyncio.create_task(agent.lease(wait_seconds=25))
+    await waits(small_farm)
+    looks.clear()
+    await small_farm.submit("1-10", needs={"tags": ["of no agent"]})
+    assert looks == []
+    assert small_farm.app[WORK].waiting == 1
+    await small_farm.submit("1-10")
+    assert await asking is not None
+    assert len(looks) == 1
 
 
 async def test_frames_that_are_given_back_wake_who_waits(farm: RunningCoordinator) -> None:
@@ -184,7 +238,7 @@ async def test_who_closes_the_stream_is_forgotten(
 
 async def test_the_farm_goes_on_after_a_restart(farm: RunningCoordinator) -> None:
     """In the middle of a chunk: the agent keeps its lease, its token and its finished frames."""
-    job_id = await farm.submit("1-12")
+    job_id = await farm.submit("1-12", chunk_frames=12)
     agent = await farm.agent()
     grant = await agent.must_lease()
     await agent.report(grant, frame=grant.frames[0], progress=0.1)
