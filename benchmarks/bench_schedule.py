@@ -19,8 +19,11 @@ import math
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -110,7 +113,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 }
 
 
-def measure(name: str, schedule: str, seed: int, size: float) -> dict[str, object]:
+def measure(size: float, name: str, seed: int, schedule: str) -> dict[str, object]:
     """Simulate a scenario under a schedule and return the line to print."""
     scenario = SCENARIOS[name](seed, size)
     shares = ShareMeter(len(scenario.speeds), SETTLED * size) if len(scenario.submissions) > 1 else None
@@ -163,18 +166,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="how many farms of each kind")
     parser.add_argument("--quick", action="store_true", help="farms of a tenth of the size")
     args = parser.parse_args()
-    for line in lines(
-        args.scenario or list(SCENARIOS), ["ours"] if args.ours else list(SCHEDULES), args.seeds, args.quick
-    ):
-        print(json.dumps(line), flush=True)
-
-
-def lines(scenarios: list[str], schedules: list[str], seeds: int, quick: bool) -> Iterator[dict[str, object]]:
-    """Simulate one farm after the other."""
-    for name in scenarios:
-        for seed in range(1, seeds + 1):
-            for schedule in schedules:
-                yield measure(name, schedule, seed, 0.1 if quick else 1.0)
+    schedules = ["ours"] if args.ours else list(SCHEDULES)
+    runs = list(product(args.scenario or list(SCENARIOS), range(1, args.seeds + 1), schedules))
+    with ProcessPoolExecutor() as processes:
+        for line in processes.map(partial(measure, 0.1 if args.quick else 1.0), *zip(*runs, strict=True)):
+            print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

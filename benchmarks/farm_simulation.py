@@ -1,8 +1,7 @@
 """A farm in virtual time: the real coordinator's use cases over a real database, and slots that only pretend to render.
 
-Nothing sleeps and nothing is sent: each call runs in a transaction of its own at its virtual moment, one after the
-other, so that a run is the same every time.  What the coordinator learns of slots and scenes, it learns from what
-it is told, as ever.
+Nothing sleeps and nothing is sent: each call is made at its virtual moment, one after the other, so that a run is the
+same every time.  What the coordinator learns of slots and scenes, it learns from what it is told, as ever.
 """
 
 import asyncio
@@ -16,13 +15,13 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.inner_coordinator import Coordinator
 from benchmarks.lease_desk import LeaseDesk
 from benchmarks.ledger import Ledger, SimulatedJob
 from benchmarks.schedule_bounds import ShareMeter
 from benchmarks.simulated_slot import BLENDER, HEIGHT, WIDTH, SimulatedSlot, Surroundings
 from benchmarks.virtual_time import Agenda
-from coordinator.background.lease_reaper import LeaseReaper
-from coordinator.db.engine import Database, open_database
+from coordinator.db.engine import Transaction, open_database
 from coordinator.domain.model import TokenKind
 from coordinator.domain.timing import Timing
 from coordinator.protocol import (
@@ -35,13 +34,16 @@ from coordinator.protocol import (
     ManifestFile,
     OutputSpec,
     RegisterRequest,
+    RegisterResponse,
     RenderSpec,
     StoredFile,
 )
-from coordinator.services import accounts, agents, assets, submit
+from coordinator.services import accounts, agents, assets, expiry, submit
 from coordinator.services.accounts import Principal
 from coordinator.services.schemas import JobRequest
 
+#: How often leases past their time are ended (seconds): as often as :mod:`coordinator.background.lease_reaper` does.
+REAP_SECONDS = 5.0
 #: A simulation that takes longer (seconds of its own time) has come to a standstill.
 LIMIT_SECONDS = 7 * 24 * 3600.0
 
@@ -72,44 +74,39 @@ class Crashes:
 class _Machine:
     name: str
     speed: float
-    slot: SimulatedSlot
     credential: Principal
+    slot: SimulatedSlot | None = None
+    """The process that runs on it; None while it is down."""
 
 
 class Farm:
     """Agents of one slot each, and the coordinator they work for."""
 
-    def __init__(self, agenda: Agenda, database: Database, ledger: Ledger) -> None:
-        self.desk = LeaseDesk(agenda, database, Timing())
-        self._agenda = agenda
-        self._database = database
-        self._ledger = ledger
-        self._timing = Timing()
-        self._reaper = LeaseReaper(database, self._timing)
+    def __init__(self, common: Surroundings) -> None:
+        """Begin without any agents."""
+        self._common = common
+        self._agenda = common.agenda
+        self._coordinator = common.coordinator
+        self._ledger = common.ledger
         self._machines: list[_Machine] = []
         self._to_come = 0
+        self._agenda.after(REAP_SECONDS, self._reap)
 
     @property
     def idle(self) -> bool:
         """Whether all that was submitted is finished, and nothing is to come."""
         return not self._to_come and all(job.done for job in self._ledger.jobs.values())
 
-    async def open(self, speeds: Sequence[float]) -> None:
+    def open(self, speeds: Sequence[float]) -> None:
         """Have an agent of each speed join; none of them tells it."""
-        join = await self._principal(TokenKind.JOIN)
-        blob = _file("picture")
-        await self._database.write(assets.record_blob, blob.sha256, blob.size)
-        farm = Surroundings(self._agenda, self._database, self._timing, self.desk, self._ledger, blob)
+        join = self._coordinator.call(accounts.issue, TokenKind.JOIN, "simulated")
+        self._record(self._common.picture)
         for number, speed in enumerate(speeds):
             name = f"agent-{number:03}"
-            answer = await self._database.write(agents.register, join, _introduction(name), self._timing)
-            credential = await self._database.read(accounts.authenticate, answer.token)
-            slot = SimulatedSlot(answer.agent_id, speed, farm)
-            self._machines.append(_Machine(name, speed, slot, credential))
-            self._ledger.came(name, speed)
-            slot.start()
-        self._agenda.after(self._reaper.interval_seconds, self._reap)
-        self._farm = farm
+            token = self._register(self._principal(join.token), name).token
+            self._machines.append(_Machine(name, speed, self._principal(token)))
+        for machine in self._machines:
+            self._start(machine)
 
     def expect(self, submission: Submission, **options: Any) -> None:
         """Have a job come at its time; ``options`` as in :class:`JobRequest`."""
@@ -121,8 +118,8 @@ class Farm:
         lot = random.Random(crashes.seed)
         self._agenda.after(crashes.every_seconds, partial(self._crash, crashes, lot))
 
-    async def _submit(self, submission: Submission, options: dict[str, Any]) -> None:
-        pack = await self._pack(f"scene {len(self._ledger.jobs)}")
+    def _submit(self, submission: Submission, options: dict[str, Any]) -> None:
+        pack = self._pack(f"scene {len(self._ledger.jobs)}")
         request = JobRequest(
             name=f"shot of {submission.user}",
             pack=pack,
@@ -131,7 +128,7 @@ class Farm:
             render=RenderSpec(scene="Scene"),
             output=OutputSpec(format=ImageFormat.PNG, width=WIDTH, height=HEIGHT),
         )
-        view = await self._database.write(submit.submit, msgspec.structs.replace(request, **options), submission.user)
+        view = self._coordinator.call(submit.submit, msgspec.structs.replace(request, **options), submission.user)
         self._to_come -= 1
         self._ledger.submitted(
             SimulatedJob(
@@ -143,39 +140,53 @@ class Farm:
             )
         )
 
-    async def _pack(self, content: str) -> str:
+    def _pack(self, content: str) -> str:
         blob = _file(content)
         entry = ManifestFile(path="scene.blend", size=blob.size, blobs=[BlobRef(sha256=blob.sha256, size=blob.size)])
         pack = assets.check_pack(Manifest(main="scene.blend", files=[entry]))
-        await self._database.write(assets.register_pack, pack)
-        await self._database.write(assets.record_blob, blob.sha256, blob.size)
+        self._coordinator.call(assets.register_pack, pack)
+        self._record(blob)
         return pack.id
 
-    async def _crash(self, crashes: Crashes, lot: random.Random) -> None:
+    def _record(self, file: StoredFile) -> None:
+        self._coordinator.call(assets.record_blob, file.sha256, file.size)
+
+    def _crash(self, crashes: Crashes, lot: random.Random) -> None:
         self._agenda.after(crashes.every_seconds, partial(self._crash, crashes, lot))
-        alive = [machine for machine in self._machines if not machine.slot.gone]
+        alive = [machine for machine in self._machines if machine.slot is not None]
         if not alive:
             return
         machine = lot.choice(alive)
-        machine.slot.crash()
+        if machine.slot is not None:
+            machine.slot.crash()
+            machine.slot = None
         self._ledger.went(machine.name)
-        self._agenda.after(crashes.back_after_seconds, partial(self._come_back, machine))
+        self._agenda.after(crashes.back_after_seconds, partial(self._start, machine))
 
-    async def _come_back(self, machine: _Machine) -> None:
-        answer = await self._database.write(
-            agents.register, machine.credential, _introduction(machine.name), self._timing
-        )
-        machine.slot = SimulatedSlot(answer.agent_id, machine.speed, self._farm)
+    def _start(self, machine: _Machine) -> None:
+        answer = self._register(machine.credential, machine.name)
+        machine.slot = SimulatedSlot(answer.agent_id, machine.speed, self._common)
         self._ledger.came(machine.name, machine.speed)
         machine.slot.start()
 
-    async def _reap(self) -> None:
-        await self._reaper.run_once()
-        self._agenda.after(self._reaper.interval_seconds, self._reap)
+    def _register(self, credential: Principal, name: str) -> RegisterResponse:
+        request = RegisterRequest(
+            protocol=PROTOCOL_VERSION,
+            name=name,
+            software_version="simulated",
+            slots=1,
+            hardware=Hardware(hostname=name, os="Linux", cpu="any", cpu_count=8, memory_bytes=2**36),
+            blenders=[BlenderBuild(version=BLENDER, kind="executable")],
+        )
+        return self._coordinator.call(agents.register, credential, request, self._common.timing)
 
-    async def _principal(self, kind: TokenKind) -> Principal:
-        made = await self._database.write(accounts.issue, kind, kind.value)
-        return await self._database.read(accounts.authenticate, made.token)
+    def _principal(self, token: str) -> Principal:
+        return self._coordinator.call(accounts.authenticate, token)
+
+    def _reap(self) -> None:
+        while self._coordinator.call(expiry.reap, self._common.timing):
+            pass
+        self._agenda.after(REAP_SECONDS, self._reap)
 
 
 async def simulate(
@@ -196,33 +207,31 @@ async def simulate(
         crashes: whether agents die.
         shares: compares the users' shares, if given.
         options: for every job, as in :class:`JobRequest`.
+
+    Raises:
+        TimeoutError: it comes to no end.
     """
-    agenda = Agenda()
+    agenda, timing = Agenda(), Timing()
     ledger = Ledger(lambda: agenda.now, shares)
-    database = await asyncio.to_thread(open_database, f"sqlite:///{folder / 'farm.db'}", agenda.clock)
-    try:
-        await asyncio.to_thread(database.migrate)
-        farm = Farm(agenda, database, ledger)
-        await farm.open(speeds)
+
+    def run(outer: Transaction) -> int:
+        coordinator = Coordinator(outer, agenda)
+        desk = LeaseDesk(agenda, coordinator, timing)
+        farm = Farm(Surroundings(agenda, coordinator, timing, desk, ledger, _file("picture")))
+        farm.open(speeds)
         for submission in submissions:
             farm.expect(submission, **options)
         if crashes is not None:
             farm.expect_crashes(crashes)
-        await agenda.run(until=lambda: farm.idle, limit=LIMIT_SECONDS)
-        return ledger, farm.desk.granted
+        agenda.run(until=lambda: farm.idle, limit=LIMIT_SECONDS)
+        return desk.granted
+
+    database = await asyncio.to_thread(open_database, f"sqlite:///{folder / 'farm.db'}", agenda.clock)
+    try:
+        await asyncio.to_thread(database.migrate)
+        return ledger, await database.write(run)
     finally:
         await database.close()
-
-
-def _introduction(name: str) -> RegisterRequest:
-    return RegisterRequest(
-        protocol=PROTOCOL_VERSION,
-        name=name,
-        software_version="simulated",
-        slots=1,
-        hardware=Hardware(hostname=name, os="Linux", cpu="any", cpu_count=8, memory_bytes=2**36),
-        blenders=[BlenderBuild(version=BLENDER, kind="executable")],
-    )
 
 
 def _file(content: str) -> StoredFile:

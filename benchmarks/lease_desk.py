@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from benchmarks.inner_coordinator import Coordinator
 from benchmarks.virtual_time import Agenda
-from coordinator.db.engine import Database, Notice
+from coordinator.db.engine import Notice
 from coordinator.domain.board import SlotOffer
 from coordinator.domain.timing import Timing
 from coordinator.http.work import ASK_AGAIN_SECONDS
@@ -39,44 +40,44 @@ class LeaseDesk:
     for whom it has some look in the database.
     """
 
-    def __init__(self, agenda: Agenda, database: Database, timing: Timing) -> None:
+    def __init__(self, agenda: Agenda, coordinator: Coordinator, timing: Timing) -> None:
         self.granted = 0
         self._agenda = agenda
-        self._database = database
+        self._coordinator = coordinator
         self._timing = timing
         self._waiting: list[_Waiting] = []
         self._asking_soon = False
-        database.subscribe(self._on_notice)
+        coordinator.subscribe(self._on_notice)
         agenda.after(ASK_AGAIN_SECONDS, self._ask_regularly)
 
-    async def ask(self, asking: Asking) -> None:
+    def ask(self, asking: Asking) -> None:
         """Answer at once, or when there is work, or without any when the time to wait is over."""
         seconds = min(asking.request.wait_seconds, self._timing.poll_seconds)
-        await self._look(_Waiting(asking, until=self._agenda.now + seconds))
+        self._look(_Waiting(asking, until=self._agenda.now + seconds))
 
     def _on_notice(self, notice: Notice) -> None:
         if notice.kind == "work" and self._waiting and not self._asking_soon:
             self._asking_soon = True
             self._agenda.after(0.0, self._ask_for_all)
 
-    async def _ask_regularly(self) -> None:
-        await self._ask_for_all()
+    def _ask_regularly(self) -> None:
+        self._ask_for_all()
         self._agenda.after(ASK_AGAIN_SECONDS, self._ask_regularly)
 
-    async def _ask_for_all(self) -> None:
+    def _ask_for_all(self) -> None:
         self._asking_soon = False
-        board, waiting, self._waiting = self._database.board, self._waiting, []
+        board, waiting, self._waiting = self._coordinator.board, self._waiting, []
         for one in waiting:
             if one.asking.given_up:
                 continue
-            if one.offer is not None and board.loaded and board.has_work(one.offer, self._agenda.clock()):
-                await self._look(one)
+            if one.offer is not None and board.has_work(one.offer, self._agenda.clock()):
+                self._look(one)
             else:
                 self._wait(one)
 
-    async def _look(self, one: _Waiting) -> None:
+    def _look(self, one: _Waiting) -> None:
         asking = one.asking
-        found = await self._database.write(leases.lease_or_offer, asking.agent_id, asking.request, self._timing)
+        found = self._coordinator.call(leases.lease_or_offer, asking.agent_id, asking.request, self._timing)
         if isinstance(found, LeaseGrant):
             self.granted += 1
             asking.answer(found)

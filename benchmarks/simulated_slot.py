@@ -3,7 +3,6 @@
 Calls to the coordinator take no time; a frame reaches it a moment after it is rendered, while the next one renders.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -37,10 +36,10 @@ from agent.instructions import (
 )
 from agent.slot import ASK_INTERVAL, REPORT_MARGIN
 from agent.state import Slot
+from benchmarks.inner_coordinator import Coordinator
 from benchmarks.lease_desk import Asking, LeaseDesk
 from benchmarks.ledger import Ledger
 from benchmarks.virtual_time import Action, Agenda
-from coordinator.db.engine import Database
 from coordinator.domain.timing import Timing
 from coordinator.protocol import ErrorCode, FrameAnswer, FrameResult, LeaseGrant, LeaseRequest, StoredFile
 from coordinator.services import frames, leases
@@ -61,7 +60,7 @@ class Surroundings:
     """What all slots share."""
 
     agenda: Agenda
-    database: Database
+    coordinator: Coordinator
     timing: Timing
     desk: LeaseDesk
     ledger: Ledger
@@ -117,7 +116,11 @@ class SimulatedSlot:
 
     def _after(self, seconds: float, action: Action) -> None:
         """Do something later, if the process lives then."""
-        self._farm.agenda.after(seconds, lambda: None if self.gone else action())
+        self._farm.agenda.after(seconds, partial(self._do, action))
+
+    def _do(self, action: Action) -> None:
+        if not self.gone:
+            action()
 
     def _tell(self, seconds: float, event: Event) -> None:
         self._after(seconds, partial(self._handle, event))
@@ -193,7 +196,7 @@ class SimulatedSlot:
 
     # ── Calls ──
 
-    async def _ask(self, ask: Ask) -> None:
+    def _ask(self, ask: Ask) -> None:
         request = LeaseRequest(
             slot=0,
             blender=BLENDER,
@@ -203,13 +206,8 @@ class SimulatedSlot:
             holds=list(ask.holds),
             wait_seconds=self._farm.timing.poll_seconds,
         )
-        self._asking = Asking(self._agent_id, request, self._guarded(self._on_answer, self._farm.agenda.now))
-        await self._farm.desk.ask(self._asking)
-
-    def _guarded(
-        self, answer: Callable[[float, LeaseGrant | None], None], asked: float
-    ) -> Callable[[LeaseGrant | None], None]:
-        return lambda grant: None if self.gone else answer(asked, grant)
+        self._asking = Asking(self._agent_id, request, partial(self._on_answer, self._farm.agenda.now))
+        self._farm.desk.ask(self._asking)
 
     def _on_answer(self, asked: float, grant: LeaseGrant | None) -> None:
         if grant is not None:
@@ -221,10 +219,10 @@ class SimulatedSlot:
         if self._asking is not None:
             self._asking.given_up = True
 
-    async def _deliver(self, work: Render, result: FrameResult) -> None:
+    def _deliver(self, work: Render, result: FrameResult) -> None:
         farm, answer = self._farm, None
         try:
-            outcome = await farm.database.write(
+            outcome = farm.coordinator.call(
                 frames.record_frame, self._agent_id, work.lease_id, work.frame, result, WIDTH, HEIGHT, farm.timing
             )
         except Refused as refused:
@@ -244,12 +242,12 @@ class SimulatedSlot:
             self._report_due = True
             self._after(0.0, self._report)
 
-    async def _report(self) -> None:
+    def _report(self) -> None:
         self._report_due = False
         self._reports += 1
         for lease_id in list(self._state.leases):
             if lease_id in self._state.leases:
-                await self._report_on(lease_id)
+                self._report_on(lease_id)
         self._after(self._farm.timing.report_seconds * REPORT_MARGIN, partial(self._report_again, self._reports))
 
     def _report_again(self, reports: int) -> None:
@@ -257,14 +255,14 @@ class SimulatedSlot:
         if reports == self._reports:
             self._report_soon()
 
-    async def _report_on(self, lease_id: str) -> None:
+    def _report_on(self, lease_id: str) -> None:
         farm = self._farm
         if self._working is not None and self._working.frame is not None:
             share = (farm.agenda.now - self._working.began) / self._working.seconds
             self._handle(Progressed(max(0.0, share - SILENT_SHARE) / (1 - SILENT_SHARE), None, None))
         report = self._state.report(lease_id)
         try:
-            answer = await farm.database.write(leases.report, self._agent_id, lease_id, report, farm.timing)
+            answer = farm.coordinator.call(leases.report, self._agent_id, lease_id, report, farm.timing)
         except Refused as refused:
             if refused.code != ErrorCode.LEASE_LOST:
                 raise

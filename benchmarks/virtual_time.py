@@ -2,13 +2,13 @@
 
 import heapq
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 #: Any moment will do.
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
-Action = Callable[[], Awaitable[None] | None]
+Action = Callable[[], None]
 
 
 class Agenda:
@@ -27,7 +27,7 @@ class Agenda:
         """Have something happen later; what is due at the same moment happens in the order it was asked for."""
         heapq.heappush(self._due, (self.now + seconds, next(self._order), action))
 
-    async def run(self, *, until: Callable[[], bool], limit: float) -> None:
+    def run(self, *, until: Callable[[], bool], limit: float) -> None:
         """Let everything happen, one after the other, until ``until`` holds.
 
         Raises:
@@ -37,6 +37,4 @@ class Agenda:
             if not self._due or self._due[0][0] > limit:
                 raise TimeoutError(f"the simulation has not come to its end after {self.now:.0f} s")
             self.now, _, action = heapq.heappop(self._due)
-            under_way = action()
-            if under_way is not None:
-                await under_way
+            action()
