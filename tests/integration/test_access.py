@@ -1,13 +1,18 @@
 """No route but health, signing in and the page answers without a token, and none with a token of the wrong kind."""
 
+import asyncio
 import re
 from typing import Any
 
 import pytest
 
+from coordinator.db.engine import Transaction
 from coordinator.domain.model import TokenKind
 from coordinator.http.auth import PUBLIC
 from coordinator.http.routes import ROUTES, Route
+from coordinator.keys import KNOWN_CALLERS
+from coordinator.services import accounts
+from coordinator.services.accounts import Principal
 from tests.integration.coordinator import ADMIN, JOIN, RunningCoordinator
 
 PARTS = {
@@ -96,6 +101,44 @@ async def test_a_revoked_token_is_wrong_at_once(small_farm: RunningCoordinator) 
     assert all("token" not in token for token in listed["items"])
     await small_farm.ask("DELETE", f"tokens/{made['id']}", status=204)
     await small_farm.refused("GET", "jobs", 401, "token_wrong", token=made["token"])
+
+
+async def test_a_token_is_looked_up_once_in_a_while(
+    small_farm: RunningCoordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    real = accounts.authenticate
+
+    def authenticate(tx: Transaction, plain: str) -> Principal:
+        asked.append(plain)
+        return real(tx, plain)
+
+    monkeypatch.setattr(accounts, "authenticate", authenticate)
+    # So long that a busy machine makes no difference.
+    small_farm.app[KNOWN_CALLERS]._seconds = 1000.0
+    for _ in range(5):
+        await small_farm.ask("GET", "jobs")
+    assert asked == [ADMIN]
+    for _ in range(2):
+        await small_farm.refused("GET", "jobs", 401, "token_wrong", token="rf_admin_guess")
+    assert asked == [ADMIN, "rf_admin_guess", "rf_admin_guess"], "a wrong token is never remembered"
+
+
+async def test_an_agent_whose_name_was_taken_over_is_out_at_once(small_farm: RunningCoordinator) -> None:
+    old = await small_farm.agent("ant")
+    assert (await old.call("POST", "leave")).status == 204
+    new = await small_farm.agent("ant")
+    assert (await old.call("POST", "leave")).code == "token_wrong"
+    assert (await new.call("POST", "leave")).status == 204
+
+
+async def test_a_token_that_is_no_text_is_wrong(small_farm: RunningCoordinator) -> None:
+    host, port = small_farm.runner.addresses[0][:2]
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(b"GET /api/v1/jobs HTTP/1.1\r\nHost: farm\r\nAuthorization: Bearer rf_admin_\xff\r\n\r\n")
+    assert b" 401 " in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_an_unknown_address_is_a_sentence(small_farm: RunningCoordinator) -> None:
