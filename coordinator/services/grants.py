@@ -46,8 +46,9 @@ def grant(
 ) -> tuple[Job, Lease]:
     """Make a lease, with ``values`` for columns of the job; whose the frames are is the caller's business."""
     agent, slot = asking.agent, asking.request.slot
-    first = all(live.job_id != job.id for live in asking.held)
-    columns = values | granted(tx, job, agent, charge, first=first)
+    # One that the slot held when it asked may have run out until the job was locked.
+    own = [live for live in asking.held if live.job_id == job.id and leases.get_live(tx.conn, live.id) is not None]
+    columns = values | granted(tx, job, agent, charge, first=not own)
     made = leases.insert_lease(
         tx.conn,
         lease_id=secrets.token_hex(8),
@@ -56,7 +57,8 @@ def grant(
         slot=slot,
         granted_at=tx.now,
         expires_at=tx.now + timedelta(seconds=asking.timing.lease_seconds),
-        speed=agent.speed,
+        # A job counts a slot once, and with one speed, whatever is learned of it between two leases.
+        speed=own[0].speed if own else agent.speed,
         load_seconds=asking.load_seconds(job, CostProfile.decode(job.costs)),
         charged=charge,
     )
