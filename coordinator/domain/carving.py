@@ -14,11 +14,9 @@ from coordinator.domain.frame_range import FrameRange
 
 #: A lease gets this part of what its slot would have to do of the pending frames if all were given out now: estimates
 #: are off, slots come and go, and each may hold a second lease.
-SHARE = 0.5
+SHARE = 0.35
 #: No lease is longer, however fast the frames are.
 MAX_FRAMES = 500
-#: A slot that would hold the job up beyond this many times what the others need for all of it gets nothing of it.
-PATIENCE = 1.25
 #: After this many looks (the ends, the middle, and three rounds of bisecting) a job is seen well enough.
 MAX_LOOKS = 17
 #: Nor is a gap bisected that has fewer frames.
@@ -78,9 +76,9 @@ def lease_size(
         return 1
     seconds_per_frame = frame_seconds / own_speed
     if others > 0 and others_speed > 0:
-        # Work can be shared, but not a frame: the last one keeps some slot busy for all of its time.
-        without = (pending_seconds + leased_seconds) / others_speed + frame_seconds * others / others_speed
-        if start_seconds + seconds_per_frame > PATIENCE * without:
+        # Work can be shared, a frame cannot: at the end each of them is on average half a frame ahead or behind.
+        shared, frame = (pending_seconds + leased_seconds) / others_speed, frame_seconds * others / others_speed
+        if start_seconds + seconds_per_frame > max(shared + frame / 2, frame):
             return 0
     share_seconds = SHARE * pending_seconds / max(fleet_speed, own_speed)
     wanted = min(share_seconds, target_seconds) / seconds_per_frame if seconds_per_frame > 0 else math.inf

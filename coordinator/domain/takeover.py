@@ -185,8 +185,8 @@ def _half_of_the_unknown(
 
 def _remaining(lease: Running) -> float | None:
     """Return the seconds that the frame being rendered still needs, None while nothing is known."""
-    if lease.progress > TRUSTED_PROGRESS and lease.remaining_seconds is not None:
-        return lease.remaining_seconds
+    if lease.progress > TRUSTED_PROGRESS:
+        return _by_progress(lease) if lease.remaining_seconds is None else lease.remaining_seconds
     if lease.seconds_per_frame is None:
         return None
     return max(lease.seconds_per_frame - lease.elapsed, OVERDUE * lease.elapsed)
@@ -200,5 +200,9 @@ def _late_remaining(lease: Running) -> float:
     """
     if lease.progress <= TRUSTED_PROGRESS:
         return lease.elapsed
-    by_progress = lease.elapsed * (1.0 - lease.progress) / lease.progress
-    return max(lease.remaining_seconds or 0.0, by_progress)
+    return max(lease.remaining_seconds or 0.0, _by_progress(lease))
+
+
+def _by_progress(lease: Running) -> float:
+    """Return the seconds left of a frame that goes on as it went so far: too many at first, while it was prepared."""
+    return lease.elapsed * (1.0 - lease.progress) / lease.progress
