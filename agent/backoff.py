@@ -10,6 +10,8 @@ from agent.client import RetryError
 
 T = TypeVar("T")
 
+Sleep = Callable[[float], Awaitable[None]]
+
 log = logging.getLogger(__name__)
 
 #: Seconds.  The first is short, as most failures pass; the longest keeps an absent coordinator from being flooded when
@@ -34,27 +36,31 @@ class Backoff:
 
 
 class Repeater:
-    """Repeats calls while the coordinator is away, and says so once for each, not at every attempt."""
+    """Repeats calls while the coordinator is away, and says so once, not for each call and attempt."""
 
-    def __init__(self, random: Random, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    def __init__(self, random: Random, sleep: Sleep = asyncio.sleep) -> None:
         self._random = random
         self._sleep = sleep
+        self._complaints: set[str] = set()
+        """What was said since a call that had failed was answered."""
 
-    async def until_answered(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Return what the call returns, repeating it as long as it raises RetryError."""
+    async def until_answered(self, call: Callable[[], Awaitable[T]], sleep: Sleep | None = None) -> T:
+        """Return what the call returns, repeating it as long as it raises RetryError; ``sleep`` waits in between."""
         backoff = Backoff(self._random)
         failed = False
         while True:
             try:
                 answer = await call()
             except RetryError as error:
-                if not failed:
-                    log.warning("%s Trying again until it answers; finished frames are kept.", error)
                 failed = True
+                if str(error) not in self._complaints:
+                    self._complaints.add(str(error))
+                    log.warning("%s Trying again until it answers; finished frames are kept.", error)
                 if error.progressed:
                     backoff = Backoff(self._random)
-                await self._sleep(backoff.next_delay())
+                await (sleep or self._sleep)(backoff.next_delay())
             else:
-                if failed:
+                if failed and self._complaints:
+                    self._complaints.clear()
                     log.info("The coordinator answers again.")
                 return answer

@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 
 NOTE = "note.json"
 
-#: Deliveries at the same time.
-WORKERS = 2
+#: Deliveries at the same time; one that waits for the coordinator is none.
+PARALLEL_DELIVERIES = 2
 
 #: Rendering waits while more frames than this are not delivered yet.
 MAX_WAITING = 64
@@ -74,6 +74,7 @@ class Outbox:
         self._link = link
         self._queue: asyncio.Queue[_Item] = asyncio.Queue()
         self._waiting: set[Path] = set()
+        self._turns = asyncio.Semaphore(PARALLEL_DELIVERIES)
         self._changed = asyncio.Condition()
 
     async def load(self) -> None:
@@ -116,15 +117,26 @@ class Outbox:
     async def run(self) -> None:
         """Deliver, for ever."""
         async with asyncio.TaskGroup() as group:
-            for _ in range(WORKERS):
-                group.create_task(self._deliver_all())
+            while True:
+                item = await self._queue.get()
+                await self._turns.acquire()
+                group.create_task(self._deliver_in_turn(item))
 
-    async def _deliver_all(self) -> None:
-        while True:
-            item = await self._queue.get()
+    async def _deliver_in_turn(self, item: _Item) -> None:
+        try:
             if item.folder in self._waiting:
                 await self._deliver(item)
                 await self._forget(item.folder)
+        finally:
+            self._turns.release()
+
+    async def _step_aside(self, seconds: float) -> None:
+        """Wait before another attempt; others deliver meanwhile, so that what is never taken does not hold them up."""
+        self._turns.release()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            await self._turns.acquire()
 
     async def _deliver(self, item: _Item) -> None:
         note, answer = item.note, None
@@ -206,11 +218,11 @@ class Outbox:
         await self._hand_in(lambda: self._link.client.put_sound(note.lease_id, result))
 
     async def _upload(self, lease_id: str, path: Path, file: StoredFile) -> None:
-        await self._link.call(lambda: self._link.client.put_blob(lease_id, path, file))
+        await self._link.call(lambda: self._link.client.put_blob(lease_id, path, file), self._step_aside)
 
     async def _hand_in(self, call: Callable[[], Awaitable[T]]) -> T:
         """Make the call that records the work, and let it come to its end even when the agent is told to stop."""
-        task = asyncio.ensure_future(self._link.call(call))
+        task = asyncio.ensure_future(self._link.call(call, self._step_aside))
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:

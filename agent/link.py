@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from agent.backoff import Repeater
+from agent.backoff import Repeater, Sleep
 from agent.client import CoordinatorClient, RefusedError, RegisterAgainError, StopAgentError
 from agent.identity import AgentFolder
 from coordinator.protocol import RegisterRequest, RegisterResponse
@@ -34,8 +34,12 @@ class Link:
         self._registrations = 0
         self._registering = asyncio.Lock()
 
-    async def call(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def call(self, call: Callable[[], Awaitable[T]], sleep: Sleep | None = None) -> T:
         """Return what a call of the client returns, however long the coordinator is away.
+
+        Args:
+            call: may be made any number of times.
+            sleep: waits between two attempts, for so many seconds.
 
         Raises:
             DropLeaseError: the lease it is about has ended.
@@ -45,7 +49,7 @@ class Link:
         while True:
             registrations = self._registrations
             try:
-                return await self._repeater.until_answered(call)
+                return await self._repeater.until_answered(call, sleep)
             except RegisterAgainError:
                 async with self._registering:
                     # Several calls may be told so at once; the first one registers for all.

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from agent import frame_upload
-from agent.client import DropLeaseError, RefusedError
+from agent.client import DropLeaseError, RefusedError, RetryError
 from agent.events import Delivered, FrameSpoilt, LeaseLost
 from agent.frame_upload import Note, Outbox
 from coordinator.protocol import FrameAnswer, FrameResult, ImageFormat, SoundResult, StoredFile
@@ -29,12 +29,18 @@ class FakeLink:
         self.sounds: list[SoundResult] = []
         self.refusals: list[Exception] = []
         self.refused_uploads: list[Exception] = []
+        self.stuck: set[int] = set()
+        """Frames that are always answered with a fault of the coordinator."""
         self.answering = asyncio.Event()
         self.answering.set()
         self.asked = asyncio.Semaphore(0)
 
-    async def call(self, call: Callable[[], Awaitable[T]]) -> T:
-        return await call()
+    async def call(self, call: Callable[[], Awaitable[T]], sleep: Callable[[float], Awaitable[None]]) -> T:
+        while True:
+            try:
+                return await call()
+            except RetryError:
+                await sleep(0.001)
 
     async def put_blob(self, _lease_id: str, path: Path, _file: StoredFile) -> None:
         if self.refused_uploads:
@@ -44,6 +50,8 @@ class FakeLink:
     async def put_frame(self, _lease_id: str, frame: int, _result: FrameResult) -> FrameAnswer:
         self.asked.release()
         await self.answering.wait()
+        if frame in self.stuck:
+            raise RetryError("The coordinator made a mistake.")
         if self.refusals:
             raise self.refusals.pop(0)
         self.frames.append(frame)
@@ -150,18 +158,29 @@ async def test_file_that_is_not_taken_counts_against_its_frame(sender: Sender, l
 
 
 async def test_lost_lease_takes_its_other_frames_with_it(sender: Sender, link: FakeLink) -> None:
-    link.refusals = [DropLeaseError("Gone.")] * frame_upload.WORKERS
+    link.refusals = [DropLeaseError("Gone.")] * frame_upload.PARALLEL_DELIVERIES
     link.answering.clear()
-    for frame in range(frame_upload.WORKERS + 1):
+    for frame in range(frame_upload.PARALLEL_DELIVERIES + 1):
         await sender.add(frame)
     # Only a delivery under way hears that the lease is lost; others are dropped without a word.
-    for _ in range(frame_upload.WORKERS):
+    for _ in range(frame_upload.PARALLEL_DELIVERIES):
         await link.asked.acquire()
     link.answering.set()
-    for _ in range(frame_upload.WORKERS):
+    for _ in range(frame_upload.PARALLEL_DELIVERIES):
         assert await sender.told.get() == LeaseLost("one")
     await sender.outbox.drained()
     assert (link.frames, await sender.left()) == ([], [])
+
+
+async def test_frames_that_are_never_taken_let_the_others_pass(sender: Sender, link: FakeLink) -> None:
+    link.stuck = set(range(frame_upload.PARALLEL_DELIVERIES + 1))
+    for frame in (*link.stuck, 7, 8):
+        await sender.add(frame)
+    passed = [await sender.told.get() for _ in (7, 8)]
+    assert sorted(passed, key=str) == [Delivered("one", 7, ANSWER), Delivered("one", 8, ANSWER)]
+    link.stuck.clear()
+    await sender.outbox.drained()
+    assert len(link.frames) == frame_upload.PARALLEL_DELIVERIES + 3
 
 
 async def test_rendering_waits_while_too_much_is_not_delivered(
