@@ -8,7 +8,6 @@ that little is lost with an agent and the order of priorities is soon felt.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from coordinator.domain.frame_range import FrameRange
 
@@ -21,8 +20,6 @@ MAX_FRAMES = 500
 MAX_LOOKS = 17
 #: Nor is a gap bisected that has fewer frames.
 MIN_LOOK_GAP = 8
-#: How many durations a job keeps for its median.
-RECENT = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +29,6 @@ class Span:
     first: int
     last: int
     count: int
-
-
-def typical_seconds(recent: Sequence[float]) -> float | None:
-    """Return the median duration: one frame that had to wait for something must not sway the rest."""
-    return median(recent) if recent else None
 
 
 def lease_size(
