@@ -8,7 +8,8 @@ from functools import lru_cache
 
 from coordinator.domain.model import Agent, Job, blender_number, blender_version
 
-#: Measured memory is rounded up to this (bytes), so that jobs that need about the same share one set of needs.
+#: Measured memory counts in whole steps of so many bytes, so that jobs that need about the same share one set of needs.
+#: What was too little is raised by a step: less would not tell it from what was enough.
 MEMORY_STEP = 64 * 2**20
 #: How many sets of needs, capabilities and answers are remembered: more than farms have.
 REMEMBERED = 2**14
@@ -278,8 +279,8 @@ _REQUIREMENTS = (
 def _raised(text: str, min_blender: int, ram_needed: int, vram_needed: int) -> Needs:
     return replace(
         decode_needs(text, min_blender),
-        ram_used=-(-ram_needed // MEMORY_STEP) * MEMORY_STEP,
-        vram_used=-(-vram_needed // MEMORY_STEP) * MEMORY_STEP,
+        ram_used=ram_needed // MEMORY_STEP * MEMORY_STEP,
+        vram_used=vram_needed // MEMORY_STEP * MEMORY_STEP,
     )
 
 

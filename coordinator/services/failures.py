@@ -9,7 +9,7 @@ from coordinator.db import agents, attempts, chunks, set_asides
 from coordinator.db.engine import WORK, Transaction
 from coordinator.domain import retry
 from coordinator.domain.carving import Span, take_out
-from coordinator.domain.matching import needs_of
+from coordinator.domain.matching import MEMORY_STEP, needs_of
 from coordinator.domain.model import Attempt, Chunk, ChunkState, FrameState, Job, JobState, Lease, LeaseEnd
 from coordinator.domain.transitions import GONE, NEW
 from coordinator.services.changes import (
@@ -134,9 +134,12 @@ def _forgive(tx: Transaction, job: Job, lease: Lease, frame: int | None, code: s
     if agent is None:
         return job, False
     if agent.device == "CPU":
-        raised = replace(job, ram_needed=max(job.ram_needed, agent.ram_bytes + 1))
+        raised = replace(job, ram_needed=max(job.ram_needed, agent.ram_bytes + MEMORY_STEP))
+    elif agent.vram_bytes is not None:
+        raised = replace(job, vram_needed=max(job.vram_needed, agent.vram_bytes + MEMORY_STEP))
     else:
-        raised = replace(job, vram_needed=max(job.vram_needed, (agent.vram_bytes or 0) + 1))
+        # Whatever the job needs, it would be given here again.
+        return job, False
     if not _capable(tx, raised):
         # No one has more: it is tried here as often as anything else, for the memory may have been used by others.
         return job, False

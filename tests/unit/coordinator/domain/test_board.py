@@ -177,6 +177,7 @@ def test_the_board_orders_as_a_plain_sorter_does(
         else:
             board.put_job(change)
             plain.put(change)
+        assert board.candidates(offers[0], now, limit=100) == plain.candidates(offers[0], now)
     anew = Board()
     anew.load(plain.jobs.values(), plain.users.values(), [])
     for offer in offers:
@@ -339,6 +340,31 @@ def test_a_job_rests_from_fruitless_searches() -> None:
     assert board.running(OFFER, at(40)) == []
 
 
+def test_a_slot_is_not_woken_for_what_it_must_not_take() -> None:
+    board = a_board(a_job(1), a_job(2, max_slots=1, slots=1, state=JobState.RUNNING))
+    offer = replace(OFFER, holds=frozenset({2}))
+    assert board.has_work(replace(offer, barred=frozenset({1})), at(0))
+    assert board.has_work(replace(offer, barred=frozenset({2})), at(0))
+    assert not board.has_work(replace(offer, barred=frozenset({1, 2})), at(0))
+
+
+def test_a_slot_that_helps_with_a_job_at_its_limit_rests_from_it_too() -> None:
+    board = a_board(a_job(1, max_slots=2, slots=2, pending=0, state=JobState.RUNNING))
+    offer = replace(OFFER, holds=frozenset({1}))
+    assert board.running(offer, at(0)) == [1]
+    board.rest(1, at(10))
+    assert board.running(offer, at(9)) == []
+    assert board.running(offer, at(10)) == [1]
+
+
+def test_needs_that_were_never_seen_before_are_understood() -> None:
+    board = a_board(a_job(1))
+    assert board.candidates(OFFER, at(0)) == [1]
+    board.put_job(a_job(2, needs='{"device": "CPU"}'))
+    board.put_job(a_job(3, needs=GPU_ONLY))
+    assert board.candidates(OFFER, at(0)) == [1, 2]
+
+
 def test_a_board_is_loaded_anew_after_a_doubt() -> None:
     board = Board()
     assert not board.loaded
@@ -363,6 +389,8 @@ def test_who_joins_begins_beside_those_who_are_served() -> None:
     assert board.user_floor("new") == 5000.0
     assert board.user_floor("eve") == 5000.0
     assert board.user_floor("ana") == 0.0, "who waits keeps their place"
+    board.remove_job(2)
+    assert board.user_floor("ana") == 5000.0, "who comes back does not"
 
 
 def test_a_new_job_begins_beside_those_of_its_owner_that_are_served() -> None:
@@ -384,6 +412,7 @@ def test_no_one_is_owed_without_bound() -> None:
     assert board.candidates(OFFER, at(0)) == [1, 3]
     assert board.user_floor("ana") <= 0.0, "Ben does not compete for this slot"
     board.put_job(a_job(2, created_by="ben"))
+    board.put_job(a_job(3, created_by="eve"))
     assert board.candidates(OFFER, at(0)) == [1, 3, 2]
     assert board.user_floor("ana") == 1_000_000.0 - CREDIT_SECONDS
 

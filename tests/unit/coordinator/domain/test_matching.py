@@ -188,9 +188,16 @@ def test_measured_memory_joins_what_was_asked_for() -> None:
     job = a_job(needs=f'{{"ram_bytes": {GIB}}}', ram_needed=0, vram_needed=3 * GIB + 1)
     needs = needs_of(job)
     assert (needs.ram_bytes, needs.ram_used, needs.vram_bytes) == (GIB, 0, 0)
-    # Rounded up, so that jobs that need about the same have the same needs.
-    assert needs.vram_used == 3 * GIB + MEMORY_STEP
+    # In steps, so that jobs that need about the same have the same needs.
+    assert needs.vram_used == 3 * GIB
     assert needs_of(replace(job, vram_needed=3 * GIB + 2)) == needs
+
+
+@pytest.mark.parametrize("memory", [16 * GIB - 1, 16 * GIB, 16 * GIB + 1])
+def test_what_was_enough_stays_enough_and_what_was_too_little_is_not_tried_again(memory: int) -> None:
+    slot = replace(CPU, ram_bytes=memory)
+    assert can_run(needs_of(a_job(ram_needed=memory)), slot)
+    assert not can_run(needs_of(a_job(ram_needed=memory + MEMORY_STEP)), slot)
 
 
 def test_what_an_agent_has() -> None:
