@@ -98,8 +98,8 @@ def _last_begun(lease: Lease, held: list[Chunk]) -> int | None:
     if lease.stage == Stage.UPLOADING:
         return held[-1].last
     if lease.stage == Stage.RENDERING:
-        # Just after a frame was handed in no other one was reported yet: the next one is being rendered.
-        return lease.frame if lease.frame is not None else held[0].first
+        # Just after a frame was handed in or failed no other one was reported yet: the next one is being rendered.
+        return held[0].first if lease.frame is None else max(lease.frame, held[0].first)
     return None
 
 
