@@ -134,17 +134,23 @@ class Board:
             self._hang_up(card)
 
     def user_floor(self, name: str) -> float:
-        """Return the least vtime for a user who comes with work now, or is about to be given some."""
+        """Return the least vtime for a user who comes with work now; one who waits keeps their place: 0."""
         with self._lock:
             owner = self._owners.get(name)
             if owner is not None and owner.waiting:
-                return owner.least_vtime
+                return 0.0
             owners = self._owners.values()
             return joining_vtime(
                 served=[owner.vtime for owner in owners if owner.slots and owner.waiting],
                 present=[owner.vtime for owner in owners if owner.cards],
                 known=[owner.vtime for owner in owners],
             )
+
+    def forfeit(self, name: str) -> float:
+        """Return the slot-seconds to charge a user with the next lease for being further behind than anyone may be."""
+        with self._lock:
+            owner = self._owners.get(name)
+            return 0.0 if owner is None else max(0.0, owner.least_vtime - owner.vtime)
 
     def job_floor(self, owner: str) -> float:
         """Return the least vtime for a job of a user that comes with frames now."""

@@ -14,7 +14,8 @@ def granted(tx: Transaction, job: Job, agent: Agent, charge: float, *, first: bo
 
     ``first`` tells that its slot has no other lease of the job.
     """
-    tx.charge(job.created_by, charge)
+    # Who was kept from being served is owed a bounded time; the rest is given up with the first lease.
+    tx.charge(job.created_by, charge + tx.board.forfeit(job.created_by))
     return {
         "slots": job.slots + first,
         "speed": job.speed + agent.speed if first else job.speed,

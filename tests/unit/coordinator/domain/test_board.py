@@ -213,7 +213,7 @@ class Farm:
             packs[slot] = job.pack_id
             grants.append((now, job.id))
             user = self.users[job.created_by]
-            user = replace(user, vtime=max(user.vtime, self.board.user_floor(user.name)) + seconds)
+            user = replace(user, vtime=user.vtime + seconds + self.board.forfeit(user.name))
             job = replace(job, vtime=job.vtime + seconds, granted_at=at(now))
             self.users[user.name], self.jobs[job.id] = user, job
             self.board.put_user(user)
@@ -410,11 +410,14 @@ def test_no_one_is_owed_without_bound() -> None:
         users=(a_user("ana"), a_user("ben", 1_000_000.0), a_user("eve", 5.0)),
     )
     assert board.candidates(OFFER, at(0)) == [1, 3]
-    assert board.user_floor("ana") <= 0.0, "Ben does not compete for this slot"
+    assert board.forfeit("ana") == 0.0, "Ben does not compete for this slot"
     board.put_job(a_job(2, created_by="ben"))
     board.put_job(a_job(3, created_by="eve"))
     assert board.candidates(OFFER, at(0)) == [1, 3, 2]
-    assert board.user_floor("ana") == 1_000_000.0 - CREDIT_SECONDS
+    assert board.forfeit("ana") == 1_000_000.0 - CREDIT_SECONDS
+    assert board.forfeit("ben") == 0.0
+    board.put_user(a_user("ana", 1_000_000.0 - CREDIT_SECONDS + 60.0))
+    assert board.forfeit("ana") == 0.0
 
 
 def test_the_fleet_is_what_can_work() -> None:
