@@ -68,20 +68,37 @@ export const api = {
   jobs: ({ states, cursor }, options) =>
     call("GET", "jobs", { ...options, query: { state: states?.join(","), cursor, limit: 50 } }),
   job: (id, options) => call("GET", `jobs/${id}`, options),
+  changeJob: (id, changes) => call("PATCH", `jobs/${id}`, { body: changes }),
+  pauseJob: (id) => call("POST", `jobs/${id}/pause`),
+  resumeJob: (id) => call("POST", `jobs/${id}/resume`),
   cancelJob: (id) => call("POST", `jobs/${id}/cancel`),
+  /** All frames that failed, and what was left when the job ended. */
+  requeueJob: (id) => call("POST", `jobs/${id}/requeue`, { body: {} }),
   frames: (id, cursor, options) => call("GET", `jobs/${id}/frames`, { ...options, query: { cursor, limit: 1000 } }),
   jobEvents: (id, cursor, options) => call("GET", `jobs/${id}/events`, { ...options, query: { cursor, limit: 200 } }),
+  reinstateAgent: (id) => call("POST", `agents/${id}/reinstate`),
   agents: (cursor, options) => call("GET", "agents", { ...options, query: { cursor, limit: 200 } }),
 };
 
 /**
- * A file of a job.  Browsers keep these files for ever, and a farm that was set up anew numbers its jobs from 1 again:
- * the time of submission tells the two jobs 1 apart.
+ * A file of a job.  Browsers keep these files for ever.  A farm that was set up anew numbers its jobs from 1 again: the
+ * time of submission tells the two jobs 1 apart; and frames are rendered again: `version` tells one picture from the next.
  */
-function fileOf(job, path) {
+function fileOf(job, path, version) {
   const url = new URL(`jobs/${job.id}/${path}`, ROOT);
   url.searchParams.set("of", String(Date.parse(job.created_at)));
+  url.searchParams.set("version", version);
   return url.href;
+}
+
+/** What changes with every frame that is finished, and with every end of the job. */
+function stateOf(job) {
+  return `${job.finished}-${job.ended_at === null ? "" : Date.parse(job.ended_at)}`;
+}
+
+/** Which file of a frame this is; one of which only the number is known has just been finished. */
+function versionOf(record) {
+  return record?.sha256?.slice(0, 12) ?? String(Math.floor(clock.now()));
 }
 
 /** Addresses of files and of the event stream, for elements that fetch by themselves. */
@@ -89,7 +106,9 @@ export const addresses = {
   /** What the terminal and agents call the coordinator. */
   farm: () => new URL(".", document.baseURI).href.replace(/\/$/, ""),
   events: () => new URL("events", ROOT).href,
-  preview: (job, frame) => fileOf(job, `frames/${frame}/preview`),
-  output: (job, frame) => fileOf(job, `frames/${frame}/output`),
-  video: (job) => fileOf(job, "video"),
+  /** @param {object | null} record what is known of the frame. */
+  preview: (job, frame, record) => fileOf(job, `frames/${frame}/preview`, versionOf(record)),
+  output: (job, frame, record) => fileOf(job, `frames/${frame}/output`, versionOf(record)),
+  latestPreview: (job) => fileOf(job, `frames/${job.latest_frame}/preview`, stateOf(job)),
+  video: (job) => fileOf(job, "video", stateOf(job)),
 };

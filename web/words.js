@@ -1,19 +1,26 @@
 /** What states and stages are called on the page, and what they mean. */
 
 export const JOB_STATES = Object.freeze({
+  blocked: "Blocked",
   queued: "Queued",
   running: "Running",
+  paused: "Paused",
   stitching: "Stitching",
   completed: "Completed",
   failed: "Failed",
   cancelled: "Cancelled",
 });
 
-export const ACTIVE_STATES = Object.freeze(["queued", "running", "stitching"]);
+export const ACTIVE_STATES = Object.freeze(["blocked", "queued", "running", "paused", "stitching"]);
 export const ENDED_STATES = Object.freeze(["completed", "failed", "cancelled"]);
 
 export function isActive(job) {
   return ACTIVE_STATES.includes(job.state);
+}
+
+/** Whether slots may be given frames of a job, now or when it is resumed. */
+export function canPause(job) {
+  return job.state === "queued" || job.state === "running";
 }
 
 const STAGES = Object.freeze({

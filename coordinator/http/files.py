@@ -13,6 +13,8 @@ from coordinator.services.views import FileRef
 
 #: A blob's bytes never change.
 _FOR_EVER = "private, max-age=31536000, immutable"
+#: Which blob a frame's file or a video is does, when it is made again: the digest is asked for each time.
+_ASK_AGAIN = "private, no-cache"
 
 _RECEIVE_BYTES = 256 * 1024
 
@@ -20,10 +22,10 @@ _RECEIVE_BYTES = 256 * 1024
 class BlobResponse(web.FileResponse):
     """A blob, with ranges, under its digest as ETag."""
 
-    def __init__(self, path: Path, sha256: str, content_type: str, filename: str | None) -> None:
+    def __init__(self, path: Path, sha256: str, content_type: str, filename: str | None, cache: str) -> None:
         """Serve the file ``path``; ``filename`` is what a browser saves it as."""
         self._sha256 = sha256
-        headers = {"Content-Type": content_type, "Cache-Control": _FOR_EVER}
+        headers = {"Content-Type": content_type, "Cache-Control": cache}
         if filename is not None:
             headers["Content-Disposition"] = _disposition(filename)
         super().__init__(path, headers=headers)
@@ -39,12 +41,20 @@ class BlobResponse(web.FileResponse):
 
 
 async def send_file(request: web.Request, file: FileRef) -> web.StreamResponse:
-    """Return a blob that has a name for people as the answer; see :func:`send_blob`."""
-    return await send_blob(request, file.sha256, file.content_type, file.filename)
+    """Return a blob that has a name for people as the answer; see :func:`send_blob`.
+
+    An address that says which ``version`` is meant stands for one blob for ever.
+    """
+    cache = _FOR_EVER if "version" in request.query else _ASK_AGAIN
+    return await send_blob(request, file.sha256, file.content_type, file.filename, cache)
 
 
 async def send_blob(
-    request: web.Request, sha256: str, content_type: str = "application/octet-stream", filename: str | None = None
+    request: web.Request,
+    sha256: str,
+    content_type: str = "application/octet-stream",
+    filename: str | None = None,
+    cache: str = _FOR_EVER,
 ) -> web.StreamResponse:
     """Return a blob as the answer, or 304 when the client has it.
 
@@ -53,10 +63,10 @@ async def send_blob(
     """
     tag = ETag(sha256)
     if request.if_none_match and any(known.value in (sha256, "*") for known in request.if_none_match):
-        response = web.Response(status=304, headers={"Cache-Control": _FOR_EVER})
+        response = web.Response(status=304, headers={"Cache-Control": cache})
         response.etag = tag
         return response
-    return BlobResponse(await request.app[STORE].fetch(sha256), sha256, content_type, filename)
+    return BlobResponse(await request.app[STORE].fetch(sha256), sha256, content_type, filename, cache)
 
 
 async def receive_blob(request: web.Request, sha256: str, limit: int) -> web.Response:

@@ -42,7 +42,7 @@ class Site:
 
     def tidy_up(self) -> None:
         """Leave no work and no agent to the next test."""
-        for job in self.artist.api("GET", "jobs?state=queued,running&limit=200")["items"]:
+        for job in self.artist.api("GET", "jobs?state=blocked,queued,running,paused&limit=200")["items"]:
             self.artist.api("POST", f"jobs/{job['id']}/cancel")
         for agent in self.agents:
             agent.leave()

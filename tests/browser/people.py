@@ -138,11 +138,12 @@ class PretendAgent:
         report = ReportRequest(stage=Stage.RENDERING, frame=frame, failures=[failure])
         self._say("POST", f"leases/{self._lease_id}/report", report, ReportResponse)
 
-    def finish(self, frame: int) -> None:
-        """Deliver a picture."""
+    def finish(self, frame: int, disc: int | None = None) -> None:
+        """Deliver a picture; ``disc`` has another one than the frame's usual."""
+        shown = frame if disc is None else disc
         result = FrameResult(
-            output=self._upload(picture(frame, "PNG")),
-            preview=self._upload(picture(frame, "JPEG")),
+            output=self._upload(picture(shown, "PNG")),
+            preview=self._upload(picture(shown, "JPEG")),
             seconds=1.5,
             peak_memory_bytes=300 * 1024**2,
             blender=BLENDER,

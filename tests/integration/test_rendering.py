@@ -104,7 +104,10 @@ async def test_a_frames_files_come_back_as_they_were(farm: RunningCoordinator) -
     output = await farm.call("GET", f"api/v1/jobs/{job_id}/frames/-1/output")
     assert output.data == picture(-1)
     assert output.headers["ETag"] == f'"{sha256(output.data)}"'
-    assert "immutable" in output.headers["Cache-Control"]
+    # Rendered again it is another file: only an address that says which one is meant is kept for ever.
+    assert "no-cache" in output.headers["Cache-Control"]
+    named = await farm.call("GET", f"api/v1/jobs/{job_id}/frames/-1/output?version=1")
+    assert "immutable" in named.headers["Cache-Control"]
     assert output.headers["Content-Type"] == "image/png"
     name = output.headers["Content-Disposition"]
     assert '"' not in name.split('filename="')[1].split('";')[0]

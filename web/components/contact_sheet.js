@@ -20,6 +20,8 @@ const ASPECT_LIMITS = [0.6, 2.4];
 export class ContactSheet {
   #records = new Map();
   #rendering = new Map();
+  /** Frames that ended while records were fetched: what comes may be older. */
+  #overtaken = new Set();
   #cursor = null;
   #complete = false;
   #loadedUpTo = -Infinity;
@@ -68,6 +70,7 @@ export class ContactSheet {
 
   /** A frame has ended: shows it before its record is fetched. */
   mark(frame, state) {
+    this.#overtaken.add(frame);
     if (this.#records.get(frame)?.state === state) return;
     this.#records.set(frame, { frame, state });
     this.#requestDraw();
@@ -151,8 +154,11 @@ export class ContactSheet {
     }
     if (this.#complete || this.#loadedUpTo >= frame) return;
     this.#loading = true;
+    this.#overtaken.clear();
     try {
       const page = await api.frames(this.job.id, this.#cursor);
+      const end = page.next === null ? Infinity : page.items.at(-1).frame;
+      this.#forget(this.#loadedUpTo, end);
       for (const record of page.items) this.#records.set(record.frame, record);
       this.#cursor = page.next;
       this.#complete = page.next === null;
@@ -164,12 +170,20 @@ export class ContactSheet {
     this.#requestDraw();
   }
 
+  /** Frames after `first` and up to `last` were opened again unless they come with the records fetched, or came since. */
+  #forget(first, last) {
+    for (const frame of this.#records.keys()) {
+      if (frame > first && frame <= last && !this.#overtaken.has(frame)) this.#records.delete(frame);
+    }
+  }
+
   #cell() {
     const picture = el("span", { class: "cell-picture" });
     const caption = el("span", { class: "cell-caption" });
     const link = el("a", { class: "cell-link" }, picture, caption);
     const element = el("li", { class: "cell", "aria-setsize": this.frames.length }, link);
     let shown = null;
+    let file = null;
     return {
       element,
       update: (index) => {
@@ -180,9 +194,14 @@ export class ContactSheet {
         element.style.setProperty("transform", `translate(${x}px, ${y}px)`);
         setAttribute(element, "aria-posinset", index + 1);
         const progress = this.#rendering.get(frame);
-        const state = this.#records.get(frame)?.state ?? (progress === undefined ? "pending" : "rendering");
+        const record = this.#records.get(frame);
+        const state = record?.state ?? (progress === undefined ? "pending" : "rendering");
         if (state === "rendering") picture.style.setProperty("--progress", String(progress));
-        if (state === shown) return;
+        const sha256 = record?.sha256 ?? null;
+        // A frame just finished is shown before its record tells which file that is; rendered again, it is another one.
+        const isAnother = file !== null && sha256 !== null && sha256 !== file;
+        if (state !== "finished" || isAnother || file === null) file = sha256;
+        if (state === shown && !isAnother) return;
         shown = state;
         element.dataset.state = state;
         caption.replaceChildren(String(frame), el("span", { class: "visually-hidden" }, ` ${state}`));
@@ -195,7 +214,10 @@ export class ContactSheet {
   }
 
   #picture(frame, state) {
-    if (state === "finished") return [el("img", { src: addresses.preview(this.job, frame), alt: "", decoding: "async" })];
+    if (state === "finished") {
+      const src = addresses.preview(this.job, frame, this.record(frame));
+      return [el("img", { src, alt: "", decoding: "async" })];
+    }
     return state === "failed" ? [icon("failed")] : [];
   }
 }

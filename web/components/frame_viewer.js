@@ -41,11 +41,11 @@ export function frameViewer({ job, record, want, neighbour, go }) {
   /** Shows the preview at once, and the frame's own file over it as soon as it is there. */
   function showPicture() {
     const current = frame;
-    image.src = addresses.preview(job, frame);
+    image.src = addresses.preview(job, frame, record(frame));
     image.alt = `Frame ${frame} of ${job.name}`;
     if (!BROWSER_FORMATS.has(job.output.format)) return;
     const whole = new Image();
-    whole.src = addresses.output(job, frame);
+    whole.src = addresses.output(job, frame, record(frame));
     whole.decode().then(
       () => {
         if (frame === current) image.src = whole.src;
@@ -76,7 +76,7 @@ export function frameViewer({ job, record, want, neighbour, go }) {
         return;
       }
       showPicture();
-      download.href = addresses.output(job, next);
+      download.href = addresses.output(job, next, record(next));
       setText(title, `Frame ${next}`);
       this.update();
       want(next);

@@ -1,17 +1,30 @@
 /** The numbers of a job's page: how far it is, how long it will take, and what is being rendered. */
 import { clock } from "../clock.js";
-import { ago, clockTime, dateTime, duration, estimate, number, percent, plural, renderTime, version } from "../format.js";
-import { ENDED_STATES, engineName, formatName } from "../words.js";
+import { ago, bytes, clockTime, dateTime, duration, estimate, number, percent, plural, renderTime, version } from "../format.js";
+import { ENDED_STATES, engineName, formatName, isActive } from "../words.js";
 import { el, setText } from "./element.js";
 import { progressBar } from "./progress_bar.js";
 
-export function jobFacts(first) {
+/** @param {(priority: number) => void} changePriority is called with what the person wants it to be. */
+export function jobFacts(first, changePriority) {
   let job = first;
   const share = el("span", { class: "share" });
   const frames = el("span", { class: "share-frames" });
   const bar = progressBar("Progress of the job", "large");
   const headline = el("p", { class: "headline" });
   const values = new Map();
+  const priority = el("input", {
+    class: "fact-input",
+    type: "number",
+    min: 0,
+    max: 100,
+    step: 1,
+    "aria-label": "Priority, 0 to 100, higher first",
+  });
+  priority.addEventListener("change", () => {
+    if (priority.value !== "" && priority.checkValidity()) changePriority(priority.valueAsNumber);
+    else priority.value = String(job.priority);
+  });
   const facts = el("dl", { class: "facts" });
   const element = el(
     "div",
@@ -32,7 +45,8 @@ export function jobFacts(first) {
       values.set(term, fact);
     }
     fact.row.hidden = value === null;
-    setText(fact.definition, value ?? "");
+    if (!(value instanceof Node)) setText(fact.definition, value ?? "");
+    else if (value.parentNode !== fact.definition) fact.definition.replaceChildren(value);
     fact.definition.title = title ?? "";
   }
 
@@ -46,8 +60,11 @@ export function jobFacts(first) {
     set("Render", renderText(job));
     set("Video", videoText(job));
     set("Blender", `${version(job.blender)} or newer`);
-    set("Priority", String(job.priority));
-    set("Submitted", ago(job.created_at, clock.now()), dateTime(job.created_at));
+    set("Needs", needsText(job.needs));
+    set("Slots", job.max_slots === null ? null : `at most ${job.max_slots}`);
+    set("After", afterText(job.after));
+    set("Priority", isActive(job) ? priority : String(job.priority));
+    set("Submitted", `${ago(job.created_at, clock.now())} by ${job.user}`, dateTime(job.created_at));
     set("Ended", job.ended_at === null ? null : ago(job.ended_at, clock.now()), job.ended_at && dateTime(job.ended_at));
   }
 
@@ -59,6 +76,7 @@ export function jobFacts(first) {
       setText(share, percent(job.progress));
       setText(frames, framesText(job));
       bar.update(job.progress, job.state);
+      if (document.activeElement !== priority) priority.value = String(job.priority);
       tick();
     },
   };
@@ -72,9 +90,14 @@ function framesText(job) {
 function headlineText(job) {
   const now = clock.now();
   switch (job.state) {
+    case "blocked":
+      return job.waiting ?? "Waiting for other jobs";
     case "queued":
-      return "Waiting for a free slot";
+      return job.waiting ?? "Waiting for a free slot";
+    case "paused":
+      return "Paused; no other frame is begun until it is resumed";
     case "running":
+      if (job.waiting !== null) return job.waiting;
       if (job.eta_seconds === null) return "Estimating the time left";
       return `${estimate(job.eta_seconds)} left, done at ${clockTime(now + job.eta_seconds * 1000, now)}`;
     case "stitching":
@@ -111,6 +134,23 @@ function renderText(job) {
   return parts.length === 0 ? "As set in the scene" : parts.join(", ");
 }
 
+function needsText(needs) {
+  const parts = [...needs.tags];
+  if (needs.pool !== null) parts.push(`pool ${needs.pool}`);
+  if (needs.device !== null) parts.push(needs.device);
+  if (needs.platform !== null) parts.push(PLATFORMS[needs.platform]);
+  if (needs.engine !== null) parts.push(engineName(needs.engine));
+  if (needs.max_blender !== null) parts.push(`Blender ${version(needs.max_blender)} or older`);
+  if (needs.ram_bytes > 0) parts.push(`${bytes(needs.ram_bytes)} of memory`);
+  if (needs.vram_bytes > 0) parts.push(`${bytes(needs.vram_bytes)} of GPU memory`);
+  return parts.join(", ") || null;
+}
+
+function afterText(after) {
+  return after.length === 0 ? null : after.map((id) => `#${id}`).join(", ");
+}
+
+const PLATFORMS = { linux: "Linux", windows: "Windows", macos: "macOS" };
 const SOUND_WORDS = { none: "", wanted: ", sound to be mixed", ready: ", with sound", failed: ", sound failed" };
 
 function videoText(job) {

@@ -6,27 +6,27 @@ import { preview } from "./preview.js";
 export function jobPicture() {
   const picture = preview("The latest frame");
   const element = el("div", { class: "job-picture" }, picture.element);
-  let playing = false;
+  let playing = null;
 
   return {
     element,
     update(job) {
       const { width, height } = job.output;
       if (width !== null && height !== null) element.style.setProperty("--aspect", String(width / height));
-      if (job.video_ready && !playing) {
-        playing = true;
-        element.replaceChildren(video(job));
-      } else if (!playing && job.latest_frame !== null) {
-        picture.show(addresses.preview(job, job.latest_frame));
+      const address = job.video_ready ? addresses.video(job) : null;
+      if (address !== playing) {
+        playing = address;
+        element.replaceChildren(address === null ? picture.element : video(job, address));
       }
+      if (address === null && job.latest_frame !== null) picture.show(addresses.latestPreview(job));
     },
   };
 }
 
-function video(job) {
+function video(job, address) {
   return el("video", {
-    src: addresses.video(job),
-    poster: job.latest_frame === null ? null : addresses.preview(job, job.latest_frame),
+    src: address,
+    poster: job.latest_frame === null ? null : addresses.latestPreview(job),
     controls: true,
     loop: true,
     playsinline: true,

@@ -18,6 +18,7 @@ export function jobRow(first) {
   const bar = progressBar("Progress of the job");
   const name = el("a", { class: "job-name", href: links.job(job.id) });
   const facts = el("span", { class: "job-facts" });
+  const waiting = el("span", { class: "job-waiting" });
   const share = el("span", { class: "job-share" });
   const frames = el("span", {});
   const when = el("span", { class: "job-when" });
@@ -26,7 +27,7 @@ export function jobRow(first) {
     "li",
     { class: "job-row" },
     picture.element,
-    el("div", { class: "job-title" }, name, el("span", { class: "job-line" }, badge.element, facts)),
+    el("div", { class: "job-title" }, name, el("span", { class: "job-line" }, badge.element, facts), waiting),
     el("div", { class: "job-progress" }, el("span", { class: "job-numbers" }, share, frames), bar.element),
     el("div", { class: "job-times" }, when, spent),
   );
@@ -47,10 +48,12 @@ export function jobRow(first) {
       name.title = job.name;
       badge.update(job.state);
       setText(facts, factsText(job));
+      setText(waiting, job.waiting ?? "");
+      waiting.title = job.waiting ?? "";
       setText(share, percent(job.progress));
       setText(frames, framesText(job));
       bar.update(job.progress, job.state);
-      picture.show(job.latest_frame === null ? null : addresses.preview(job, job.latest_frame));
+      picture.show(job.latest_frame === null ? null : addresses.latestPreview(job));
       tick();
     },
   };
@@ -73,6 +76,9 @@ function whenText(job) {
     return `${capitalised(estimate(job.eta_seconds))} left`;
   }
   if (job.state === "stitching") return "Making the video";
+  if (job.state === "paused") return "Paused";
+  if (job.state === "blocked") return "Waiting for other jobs";
+  if (job.waiting !== null) return "Waiting";
   if (isActive(job)) return job.state === "queued" ? "Waiting for a slot" : "Estimating…";
   return capitalised(ago(job.ended_at, clock.now()));
 }

@@ -1,17 +1,20 @@
 /** The agents: what they are, and what each of their slots does. */
-import { addresses } from "../api.js";
+import { addresses, api } from "../api.js";
 import { clock } from "../clock.js";
 import { commandLine } from "../components/command_line.js";
-import { el, setText } from "../components/element.js";
+import { el, icon, setText } from "../components/element.js";
 import { KeyedList } from "../components/keyed_list.js";
 import { emptyState, loading } from "../components/notice.js";
 import { slotList } from "../components/slot_list.js";
 import { ago, bytes, dateTime, plural, version } from "../format.js";
 
-export function agentsView({ fleet }) {
+/** A speed that is no farther from 1 says nothing. */
+const ABOUT_TYPICAL = 0.05;
+
+export function agentsView({ fleet, guard }) {
   const summary = el("p", { class: "summary" });
   const cards = el("ul", { class: "agent-list", "aria-label": "Agents" });
-  const list = new KeyedList(cards, agentCard);
+  const list = new KeyedList(cards, (agent) => agentCard(agent, guard));
   const body = el("div", {}, loading());
   const element = el(
     "section",
@@ -45,7 +48,7 @@ export function agentsView({ fleet }) {
   };
 }
 
-function agentCard(first) {
+function agentCard(first, guard) {
   let agent = first;
   const name = el("h2", {});
   const state = el("span", { class: "presence" });
@@ -53,10 +56,15 @@ function agentCard(first) {
   const facts = el("dl", { class: "facts" });
   const tags = el("p", { class: "tags" });
   const slots = slotList("job");
+  const trouble = el("span", {});
+  const reinstate = el("button", { class: "button", type: "button" }, "Let it work again");
+  reinstate.addEventListener("click", () => guard(() => api.reinstateAgent(agent.id)));
+  const setAside = el("div", { class: "notice warning", hidden: true }, icon("warning"), el("div", {}, trouble, reinstate));
   const element = el(
     "li",
     { class: "panel agent" },
     el("header", {}, el("div", {}, name, seen), state),
+    setAside,
     slots.element,
     facts,
     tags,
@@ -76,29 +84,48 @@ function agentCard(first) {
       element.dataset.state = agent.state;
       setText(name, agent.name);
       name.title = agent.hardware.hostname;
-      setText(state, agent.state === "online" ? "Online" : "Offline");
+      const words = troubleText(agent);
+      setAside.hidden = words === null;
+      setText(trouble, words ?? "");
+      element.dataset.aside = String(agent.set_aside !== null);
+      setText(state, agent.state !== "online" ? "Offline" : agent.set_aside === null ? "Online" : "Set aside");
       slots.update(agent.state === "online" ? agent.slots : []);
-      const signature = JSON.stringify([agent.hardware, agent.blenders, agent.version, agent.tags]);
+      const signature = JSON.stringify([agent.hardware, agent.blenders, agent.version, agent.tags, agent.pools, agent.speed]);
       if (signature !== shown) {
         shown = signature;
         facts.replaceChildren(...factRows(agent));
-        tags.replaceChildren(...agent.tags.map((tag) => el("span", {}, tag)));
-        tags.hidden = agent.tags.length === 0;
+        const labels = [...agent.pools.map((pool) => `pool ${pool}`), ...agent.tags];
+        tags.replaceChildren(...labels.map((label) => el("span", {}, label)));
+        tags.hidden = labels.length === 0;
       }
       tick();
     },
   };
 }
 
-function factRows({ hardware, blenders, version: software }) {
+/** Why an agent gets no work, or none of some jobs; null when all is well. */
+function troubleText(agent) {
+  if (agent.set_aside !== null) return agent.set_aside;
+  if (agent.set_aside_jobs.length === 0) return null;
+  const jobs = agent.set_aside_jobs.map((id) => `#${id}`).join(", ");
+  return `It gets no more work of ${agent.set_aside_jobs.length === 1 ? "job" : "jobs"} ${jobs}: it failed what others rendered.`;
+}
+
+function factRows({ hardware, blenders, speed, version: software }) {
   const rows = [
     ["Blender", blenders.map((blender) => version(blender.version)).join(", ")],
     ["Processor", `${hardware.cpu}, ${plural(hardware.cpu_count, "thread", "threads")}`],
     ["Memory", bytes(hardware.memory_bytes)],
     ["Graphics", gpuText(hardware.gpus)],
+    ["Speed", speedText(speed)],
     ["Software", software],
   ];
   return rows.filter(([, value]) => value !== null).map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value)));
+}
+
+/** "1.8 × the farm’s typical slot", or null where it is about that. */
+function speedText(speed) {
+  return Math.abs(speed - 1) < ABOUT_TYPICAL ? null : `${speed.toFixed(speed < 10 ? 1 : 0)} × the farm’s typical slot`;
 }
 
 /** "2 × RTX 4090, 24 GiB; RTX 3060, 12 GiB", or null where there is no graphics card. */

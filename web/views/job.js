@@ -12,10 +12,10 @@ import { jobProblems } from "../components/job_problems.js";
 import { emptyState, loadError, loading } from "../components/notice.js";
 import { slotList } from "../components/slot_list.js";
 import { stateBadge } from "../components/state_badge.js";
-import { percent } from "../format.js";
+import { percent, plural } from "../format.js";
 import { parseFrameRange } from "../frame_range.js";
 import { links } from "../router.js";
-import { isActive } from "../words.js";
+import { canPause, isActive } from "../words.js";
 
 const DEFAULT_ASPECT = 16 / 9;
 
@@ -44,8 +44,10 @@ export function jobView({ live, fleet, guard, replaceRoute, retitle }, { id }) {
   }
 
   function take(next) {
+    const reframed = job !== null && next.frames !== job.frames;
     job = next;
-    if (page === null) {
+    if (page === null || reframed) {
+      page?.close();
       page = jobPage({ job, guard, replaceRoute, refresh });
       element.replaceChildren(...page.children);
     }
@@ -61,7 +63,9 @@ export function jobView({ live, fleet, guard, replaceRoute, retitle }, { id }) {
     overtaken = detail;
     if (page === null) return;
     const { failures, slots } = job;
-    const changed = detail.failed !== job.failed || detail.state !== job.state || detail.reason !== job.reason;
+    const opened = detail.finished < job.finished || detail.frames !== job.frames;
+    const changed =
+      opened || detail.failed !== job.failed || detail.state !== job.state || detail.reason !== job.reason;
     take({ failures, slots, ...detail });
     if (changed) guard(refresh);
     else if (route?.tab === "history") guard(() => page.history.refresh());
@@ -109,11 +113,14 @@ function jobPage({ job: first, guard, replaceRoute, refresh }) {
   const badge = stateBadge();
   const download = el("a", { class: "button primary", download: true, href: addresses.video(job), hidden: true });
   download.append(icon("download"), "Download MP4");
+  const pause = action("Pause", () => api.pauseJob(job.id));
+  const resume = action("Resume", () => api.resumeJob(job.id));
+  const requeue = action("Requeue", () => api.requeueJob(job.id));
   const cancel = el("button", { class: "button", type: "button", hidden: true }, "Cancel job");
   cancel.addEventListener("click", () => guard(askCancel));
 
   const picture = jobPicture();
-  const facts = jobFacts(job);
+  const facts = jobFacts(job, (priority) => guard(() => carryOut(() => api.changeJob(job.id, { priority }))));
   const problems = jobProblems();
   const slots = slotList("agent");
   const slotPanel = el("section", { class: "panel", hidden: true }, el("h2", {}, "Rendering now"), slots.element);
@@ -145,16 +152,30 @@ function jobPage({ job: first, guard, replaceRoute, refresh }) {
   });
   sheet.element.addEventListener("records", () => viewer.update());
 
+  function action(label, work) {
+    const button = el("button", { class: "button", type: "button", hidden: true }, label);
+    button.addEventListener("click", () => guard(() => carryOut(work)));
+    return button;
+  }
+
+  /** What is refused changes nothing, and so shows as it is. */
+  async function carryOut(work) {
+    try {
+      await work();
+    } finally {
+      await refresh();
+    }
+  }
+
   async function askCancel() {
     const agreed = await confirm({
       title: "Cancel this job?",
-      text: "The frames that are being rendered stop and the rest is not rendered. Finished frames stay here. A cancelled job cannot be resumed.",
+      text: "The frames that are being rendered stop and the rest is not rendered. Finished frames stay here.",
       agree: "Cancel the job",
       refuse: "Keep rendering",
     });
     if (!agreed) return;
-    await api.cancelJob(job.id);
-    await refresh();
+    await carryOut(() => api.cancelJob(job.id));
   }
 
   return {
@@ -166,7 +187,7 @@ function jobPage({ job: first, guard, replaceRoute, refresh }) {
         "header",
         { class: "page-head" },
         el("div", {}, name, el("p", { class: "job-line", role: "status" }, badge.element, el("span", {}, `#${job.id}`))),
-        el("div", { class: "buttons" }, cancel, download),
+        el("div", { class: "buttons" }, pause, resume, requeue, cancel, download),
       ),
       el("div", { class: "job-hero" }, picture.element, facts.element),
       nobody,
@@ -181,13 +202,18 @@ function jobPage({ job: first, guard, replaceRoute, refresh }) {
       setText(name, job.name);
       badge.update(job.state);
       download.hidden = !job.video_ready;
+      pause.hidden = !canPause(job);
+      resume.hidden = job.state !== "paused";
       cancel.hidden = !isActive(job);
+      const words = requeueWords(job);
+      requeue.hidden = words === null;
+      setText(requeue, words ?? "");
       picture.update(job);
       facts.update(job);
       problems.update(job);
     },
     updateSlots(fleet) {
-      nobody.hidden = !fleet.loaded || fleet.online.length > 0 || (job.state !== "queued" && job.state !== "running");
+      nobody.hidden = !fleet.loaded || fleet.online.length > 0 || (!canPause(job));
       const working = fleet.slotsOf(job.id);
       slotPanel.hidden = working.length === 0;
       slots.update(working);
@@ -213,6 +239,14 @@ function jobPage({ job: first, guard, replaceRoute, refresh }) {
       viewer.show(null);
     },
   };
+}
+
+/** What requeueing does to a job, for its button; null where there is nothing to requeue. */
+function requeueWords(job) {
+  if (job.state === "stitching") return null;
+  if (job.failed > 0) return `Requeue ${plural(job.failed, "failed frame", "failed frames")}`;
+  const open = job.frame_count - job.finished;
+  return isActive(job) || open === 0 ? null : `Render the other ${plural(open, "frame", "frames")}`;
 }
 
 function noSuchJob(id) {
