@@ -8,8 +8,10 @@ OUT_OF_MEMORY = "out_of_memory"
 
 #: The words of Blender's allocator, of C++ and Python, and of Cycles with those of CUDA, OptiX, HIP and oneAPI: "System
 #: is out of GPU and shared host memory", "CUDA_ERROR_OUT_OF_MEMORY", "hipErrorOutOfMemory", "Malloc returns null".
+#: EEVEE and Workbench say "Failed to allocate GPU buffers", also where main memory is short.
 _SAYS_SO = re.compile(
-    r"out[ _]?of[ _]?(?:\w+[ _]){0,4}memory|[mc]alloc returns null|std::bad_alloc|\bMemoryError\b", re.IGNORECASE
+    r"out[ _]?of[ _]?(?:\w+[ _]){0,4}memory|failed to allocate|[mc]alloc returns null|std::bad_alloc|\bMemoryError\b",
+    re.IGNORECASE,
 )
 
 _STATISTICS = Path("/proc/vmstat")

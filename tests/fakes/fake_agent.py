@@ -22,6 +22,7 @@ from coordinator.protocol import (
     BlenderBuild,
     ErrorBody,
     ErrorEnvelope,
+    FrameAnswer,
     FrameResult,
     Hardware,
     LeaseGrant,
@@ -104,8 +105,8 @@ class FakeAgent:
         assert response.status == 200, response.data
         return protocol.decode(response.data, kind)
 
-    async def register(self) -> RegisterResponse:
-        """Join, and use the agent's own token from now on."""
+    async def register(self, **fields: Any) -> RegisterResponse:
+        """Join, and use the agent's own token from now on; ``fields`` are other ones of its message."""
         request = RegisterRequest(
             protocol=PROTOCOL_VERSION,
             name=self.name,
@@ -113,23 +114,26 @@ class FakeAgent:
             slots=1,
             hardware=Hardware(hostname="fake", os="none", cpu="none", cpu_count=1, memory_bytes=1),
             blenders=[BlenderBuild(version=BLENDER, kind="bpy")],
+            **fields,
         )
         answer = await self.ask("POST", "register", request, RegisterResponse)
         self.token = answer.token or self.token
         return answer
 
-    async def lease(self, wait_seconds: float = 0.0, holds: list[str] | None = None) -> LeaseGrant | None:
-        """Ask for work."""
-        request = LeaseRequest(slot=0, blender=BLENDER, holds=holds or [], wait_seconds=wait_seconds)
+    async def lease(
+        self, wait_seconds: float = 0.0, holds: list[str] | None = None, **fields: Any
+    ) -> LeaseGrant | None:
+        """Ask for work; ``fields`` are other ones of the message."""
+        request = LeaseRequest(slot=0, blender=BLENDER, holds=holds or [], wait_seconds=wait_seconds, **fields)
         response = await self.call("POST", "leases", request)
         if response.status == 204:
             return None
         assert response.status == 200, response.data
         return protocol.decode(response.data, LeaseGrant)
 
-    async def must_lease(self, wait_seconds: float = 0.0, holds: list[str] | None = None) -> LeaseGrant:
+    async def must_lease(self, wait_seconds: float = 0.0, holds: list[str] | None = None, **fields: Any) -> LeaseGrant:
         """Ask for work that is there."""
-        grant = await self.lease(wait_seconds, holds)
+        grant = await self.lease(wait_seconds, holds, **fields)
         assert grant is not None
         return grant
 
@@ -145,13 +149,16 @@ class FakeAgent:
         assert response.status in (200, 201), response.data
         return StoredFile(sha256=sha256, size=len(data))
 
-    async def result(self, grant: LeaseGrant, output: bytes, display: bytes | None = None) -> FrameResult:
+    async def result(
+        self, grant: LeaseGrant, output: bytes, display: bytes | None = None, *, load_seconds: float = 0.0
+    ) -> FrameResult:
         """Upload a frame's files and return what to hand in."""
         return FrameResult(
             output=await self.upload(grant, output),
             preview=await self.upload(grant, picture(0, "JPEG")),
             display=await self.upload(grant, display) if display is not None else None,
             seconds=0.5,
+            load_seconds=load_seconds,
             blender=BLENDER,
         )
 
@@ -159,10 +166,11 @@ class FakeAgent:
         """Hand a frame in."""
         return await self.call("PUT", f"leases/{grant.lease_id}/frames/{frame}", result)
 
-    async def render(self, grant: LeaseGrant, frame: int) -> None:
+    async def render(self, grant: LeaseGrant, frame: int) -> FrameAnswer:
         """Hand in a good PNG."""
         response = await self.hand_in(grant, frame, await self.result(grant, picture(frame)))
         assert response.status == 201, response.data
+        return protocol.decode(response.data, FrameAnswer)
 
     async def hand_in_sound(self, grant: LeaseGrant, sound: bytes) -> Reply:
         """Upload a sound and hand it in."""

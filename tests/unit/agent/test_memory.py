@@ -21,6 +21,7 @@ from agent.blender.memory import kernel_kills, says_out_of_memory
         "hipErrorOutOfMemory in hipMalloc",
         "oneAPI: UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY",
         "ran out of host memory",
+        "Error: Failed to allocate GPU buffers",
         "Calloc returns null: len=2147483648 in imb_addrectImBuf, total 3221225472",
         "terminate called after throwing an instance of 'std::bad_alloc'",
         "MemoryError: could not allocate",
