@@ -26,7 +26,10 @@ _LOCK_OF_LEASE = records(
 )
 # One by one: a list would be bound anew each time.
 _WORKABLE = records(
-    select(jobs).where(or_(jobs.c.state == JobState.QUEUED, jobs.c.state == JobState.RUNNING)).order_by(jobs.c.id), Job
+    select(jobs)
+    .where(or_(*(jobs.c.state == state for state in (JobState.QUEUED, JobState.RUNNING, JobState.PAUSED))))
+    .order_by(jobs.c.id),
+    Job,
 )
 _CHANGE = Change(
     update(jobs).where(jobs.c.id == bindparam("of_id"), jobs.c.state == bindparam("of_state")).returning(*jobs.c),

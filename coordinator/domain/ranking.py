@@ -71,6 +71,7 @@ class JobCard:
     """Seconds since 1970."""
     pending: int
     open_frames: int
+    """Those that slots may help with."""
     slots: int
     max_slots: int | None
 
