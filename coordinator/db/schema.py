@@ -8,6 +8,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -68,7 +69,7 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Return an aware time in UTC."""
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
+        return None if value is None else _EPOCH + _MICROSECOND * value
 
 
 class PlainText(TypeDecorator[str]):
@@ -94,7 +95,7 @@ class JsonTuple(TypeDecorator[tuple[Any, ...]]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[Any, ...] | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Return a tuple."""
-        return None if value is None else tuple(json.loads(value))
+        return None if value is None else msgspec.json.decode(value, type=tuple)
 
 
 class Word(TypeDecorator[enum.StrEnum]):
@@ -107,14 +108,22 @@ class Word(TypeDecorator[enum.StrEnum]):
         """Take the enumeration."""
         super().__init__()
         self.kind = kind
+        # Found by their hash: every lease and frame has a dozen such words looked up.
+        self._words = {member.value: member.value for member in kind}
+        self._members = {member.value: member for member in kind}
 
     def process_bind_param(self, value: enum.StrEnum | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Return the word; one that is not in the enumeration raises ValueError."""
-        return None if value is None else self.kind(value).value
+        if value is None:
+            return None
+        try:
+            return self._words[value]
+        except KeyError:
+            raise ValueError(f"{value!r} is no {self.kind.__name__}") from None
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> enum.StrEnum | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Return the member."""
-        return None if value is None else self.kind(value)
+        return None if value is None else self._members[value]
 
 
 def one_of(column: str, kind: type[enum.StrEnum]) -> CheckConstraint:

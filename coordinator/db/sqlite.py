@@ -29,6 +29,8 @@ R = TypeVar("R")
 #: Units of work committed together at most; bounds how long the first of them waits.
 GROUP = 64
 READERS = 4
+#: What each connection remembers of the file, in KiB: a farm's live rows and the upper pages of its indexes.
+CACHE_KIBIBYTES = 32 * 1024
 #: How long to wait for another process (``renderfarm token create``) that writes.
 BUSY_SECONDS = 15.0
 
@@ -218,6 +220,7 @@ def _engine(url: str, *, writes: bool, references: bool = True) -> Engine:
         # Power loss may take back the last commits, never tear one: an agent's frame is then rendered again.
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA foreign_keys = {'ON' if references else 'OFF'}")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
         if not writes:
             connection.execute("PRAGMA query_only = ON")
 
