@@ -35,8 +35,6 @@ from tests.conformance.postgres import running_server
 ADMIN = "rf_admin_0123456789abcdef"
 JOIN = "rf_join_0123456789abcdef"
 
-USERS = 20
-JOBS = 200
 FRAMES_PER_JOB = 10_000
 #: Requests a second that leave the coordinator some rest, so that their latency is not that of a queue.
 STEADY = 250
@@ -49,12 +47,14 @@ class Size:
     agents: int
     slots: int
     histories: tuple[int, int]
+    users: int
+    jobs: int
     turns: int
     wakes: int
 
 
-FULL = Size(agents=100, slots=10, histories=(10_000, 1_000_000), turns=3, wakes=20)
-QUICK = Size(agents=10, slots=5, histories=(500, 5_000), turns=2, wakes=3)
+FULL = Size(agents=100, slots=10, histories=(10_000, 1_000_000), users=20, jobs=200, turns=2, wakes=20)
+QUICK = Size(agents=10, slots=5, histories=(500, 5_000), users=2, jobs=10, turns=1, wakes=3)
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,8 @@ class Subject:
     load: Load
     tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
 
-    async def turn(self) -> None:
+    async def turn(self, slots: Sequence[Slot]) -> None:
         """Have each slot take two leases, give one back and hand the other's frame in; then have some take one."""
-        slots = self.load.slots
         await self._each("lease", Slot.lease, slots)
         await self._each("lease", Slot.lease, slots)
         await self._each("release", Slot.release, slots)
@@ -149,18 +148,18 @@ async def measure(kind: str, urls: Sequence[str], folder: Path, core: int, size:
             data.mkdir()
             await write_history(url, frames)
             process = stack.enter_context(coordinator(url, data, core))
-            load = await Load.join(process.url, ADMIN, JOIN, users=USERS, agents=size.agents, slots=size.slots)
+            load = await Load.join(process.url, ADMIN, JOIN, users=size.users, agents=size.agents, slots=size.slots)
             subjects.append(Subject(frames, process, load))
         lines += [await wake(kind, subjects[0], waiting, size.wakes) for waiting in (1, size.agents * size.slots)]
         for subject in subjects:
-            for number in range(JOBS):
-                await subject.load.submit(f"1-{FRAMES_PER_JOB}", number % USERS, chunk_frames=1)
+            for number in range(size.jobs):
+                await subject.load.submit(f"1-{FRAMES_PER_JOB}", number % size.users, chunk_frames=1)
             # What runs for the first time is slower.
-            await subject.turn()
+            await subject.turn(subject.load.slots[: size.agents])
             subject.tallies.clear()
         for _ in range(size.turns):
             for subject in subjects:
-                await subject.turn()
+                await subject.turn(subject.load.slots)
         for subject in subjects:
             await subject.load.leave()
     shared = {"benchmark": "http", "database": kind, "slots": size.agents * size.slots}

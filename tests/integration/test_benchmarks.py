@@ -45,3 +45,14 @@ def test_a_farm_is_simulated_under_every_schedule() -> None:
     assert [line["schedule"] for line in lines] == ["ours", "chunks of 1", "chunks of 5", "chunks of 10"]
     for line in lines:
         assert float(str(line["ratio"])) >= 1
+
+
+def test_leases_over_http_are_measured_on_both_databases_with_both_histories() -> None:
+    lines = lines_of("benchmarks.bench_http", "--quick")
+    for database in ("sqlite", "postgresql"):
+        of_database = [line for line in lines if line["database"] == database]
+        assert [line["waiting_slots"] for line in of_database if "waiting_slots" in line] == [1, 50]
+        measured = [line for line in of_database if "history_frames" in line]
+        assert {line["history_frames"] for line in measured} == {500, 5_000}
+        assert {line["request"] for line in measured} == {"lease", "release", "frame", "lease, 250 a second"}
+        assert all(float(str(line["per_second"])) > 0 for line in measured)
