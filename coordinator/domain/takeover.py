@@ -114,6 +114,9 @@ def choose_hedge(running: Sequence[Running], *, agent_id: int, slot: int, start_
         late = expected is not None and lease.elapsed > LATE_FACTOR * expected + LATE_SECONDS
         left = _late_remaining(lease) if late else _remaining(lease)
         needed = start_seconds + lease.own_seconds_per_frame
+        if left is not None and expected and not late:
+            # A frame that turns out to be heavy is so for everyone; that its owner is at fault shows in time.
+            needed += lease.own_seconds_per_frame * max(0.0, (lease.elapsed + left) / expected - 1.0)
         if left is not None and needed < left * (CLEARLY if late else MUCH) and left - needed > best_gain:
             best, best_gain = lease.lease_id, left - needed
     return best

@@ -224,7 +224,13 @@ HEDGES: list[tuple[str, Running, float, bool]] = [
     # What Blender says counts.
     ("it is nearly done", replace(LATE, progress=0.9, remaining_seconds=6.0), 0.0, False),
     ("it is far from done", replace(LATE, progress=0.3, remaining_seconds=140.0), 0.0, True),
-    ("it says only how far it is", replace(LATE, elapsed=20.0, progress=0.2, own_seconds_per_frame=30.0), 0.0, True),
+    (
+        "it says only how far it is",
+        replace(LATE, seconds_per_frame=100.0, own_seconds_per_frame=30.0, elapsed=20.0, progress=0.2),
+        0.0,
+        True,
+    ),
+    ("a heavy frame is so for everyone", replace(LATE, elapsed=20.0, progress=0.2), 0.0, False),
     ("and that it is nearly done", replace(LATE, elapsed=20.0, progress=0.8, own_seconds_per_frame=3.0), 0.0, False),
     ("it hangs", replace(LATE, elapsed=900.0, progress=0.9, remaining_seconds=1.0), 0.0, True),
     # It is in time, but a fast slot would be done in less than half of what it still needs.
