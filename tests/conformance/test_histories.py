@@ -1,14 +1,15 @@
 """Random histories: whatever agents and people do in whatever order, what is always true stays true."""
 
 import asyncio
-from collections.abc import Awaitable
+import random
+from collections.abc import Awaitable, Iterator
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
 import pytest
-from hypothesis import settings
+from hypothesis import note, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from coordinator.db.engine import Database, open_database
 from coordinator.domain.frame_range import parse
@@ -25,7 +26,7 @@ from tests.conformance.invariants import Content, Row
 T = TypeVar("T")
 
 MACHINES: dict[str, dict[str, Any]] = {
-    "ant": {"slots": 2},
+    "ant": {},
     "bee": {"device": Device.OPTIX, "vram_bytes": 8 * GIB, "tags": ["fast", "quiet"], "pools": ["night"]},
     "cat": {"slots": 2, "tags": ["fast"], "pools": ["night"]},
 }
@@ -50,37 +51,71 @@ HISTORIES = {
 }
 PACKS = ["scene", "other"]
 PICTURES = [f"picture {number}" for number in range(8)]
-RANGES = ["1", "1-2", "1-3", "1-8", "2-20:3", "-3-3,7,9-11"]
+RANGES = ["1", "1-2", "1-3", "1-16", "2-20:3", "-3-3,7,9-11"]
 NEEDS = [NeedsRequest()] * 6 + [
     NeedsRequest(tags=["fast"]),
     NeedsRequest(pool="night"),
     NeedsRequest(device="GPU", vram_bytes=4 * GIB),
     NeedsRequest(device="CPU"),
 ]
+CHANGES: list[dict[str, Any]] = [
+    {"priority": 10},
+    {"priority": 90},
+    {"max_slots": 1},
+    {"max_slots": None},
+    {"hedge": False},
+    {"needs": NeedsRequest(tags=["quiet"])},
+    {"needs": NeedsRequest()},
+]
 CODES = ["render_failed"] * 4 + ["crashed", "out_of_memory", "no_room", "timeout"]
 MESSAGES = ["it broke", "it broke at 0x7f", "no memory"]
 SECONDS = [0.0, 2.0, 2.0, 40.0]
+MOST_JOBS = 3
+
+#: What happens, and how often.
+STEPS = [
+    *["ask"] * 8,
+    *["render"] * 5,
+    *["render_slowly"] * 3,
+    *["straggle", "finish_leases"] * 5,
+    *["fail"] * 3,
+    *["join"] * 2,
+    *["submit", "time_passes", "requeue", "reframe", "stitch"] * 2,
+    *["resume"] * 3,
+    *["leave", "forget", "render_out_of_order", "render_late", "render_at_wrong_size", "fail_all", "fail_job"],
+    *["report_oddly", "report_late", "mix_sound", "rerender", "pause", "cancel", "adjust", "limit", "reinstate"],
+]
+NEED_LEASES = {
+    *["render", "render_out_of_order", "render_slowly", "render_at_wrong_size", "straggle", "finish_leases"],
+    *["fail", "fail_all", "fail_job", "report_oddly", "mix_sound"],
+}
+NEED_GRANTS = {"render_late", "report_late"}
 
 _JOINS = Principal(kind=TokenKind.JOIN, name="join", token_id=1, agent_id=None)
 
-picks = st.integers(min_value=0, max_value=1000)
-coins = st.booleans()
-JOBS = st.fixed_dictionaries(
-    {
-        "frames": st.sampled_from(RANGES),
-        "pack": st.sampled_from(PACKS),
-        "priority": st.sampled_from([50, 50, 80]),
-        "needs": st.sampled_from(NEEDS),
-        "max_retries": st.integers(min_value=0, max_value=2),
-        "max_slots": st.sampled_from([None, None, 1, 2]),
-        "chunk_frames": st.sampled_from([None, None, None, 2]),
-        "target_seconds": st.sampled_from([1.0, 60.0]),
-        "stop_after": st.sampled_from([0, 3, 2]),
-        "first_look": st.sampled_from([False, False, True]),
-        "video": coins,
-        "sound": coins,
-    }
-)
+seeds = st.integers(min_value=0, max_value=2**16 - 1)
+
+
+def _jobs() -> Iterator[dict[str, Any]]:
+    """Yield jobs of every kind."""
+    chance = random.Random(3)  # noqa: S311 - no secret
+    for number in range(200):
+        yield {
+            "frames": RANGES[number % len(RANGES)],
+            "priority": chance.choice([50, 50, 80]),
+            "needs": chance.choice(NEEDS),
+            "max_retries": chance.choice([0, 1, 2, 3]),
+            "max_slots": chance.choice([None, None, None, 1, 2]),
+            "chunk_frames": chance.choice([None, None, None, None, 2]),
+            "target_seconds": chance.choice([4.0, 60.0]),
+            "stop_after": chance.choice([0, 0, 3, 2]),
+            "first_look": chance.choice([False, False, False, True]),
+            "video": chance.choice([False, True]),
+            "sound": chance.choice([False, True]),
+        }
+
+
+JOBS = list(_jobs())
 
 
 class Histories(RuleBasedStateMachine):
@@ -96,15 +131,14 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         # Set while something is found to be wrong: what follows tells nothing then.
         self.wrong = False
+        self.seed = self.steps = 0
         self.farm = Farm(self.database, self.clock)
         self.run(self.database.write(empty_farm))
-        # Every lease that was ever granted: its agent, its slot, and what was said.
-        self.grants: list[tuple[int, int, LeaseGrant]] = []
+        # Every lease that was ever granted, and the agent it was granted to.
+        self.grants: list[tuple[int, LeaseGrant]] = []
         # The picture that was accepted first, for every finished frame.
         self.accepted: dict[tuple[int, int], str] = {}
         self.content = self.look()
-        for name in MACHINES:
-            self.join(name)
 
     # What a step is made of
 
@@ -149,8 +183,19 @@ class Histories(RuleBasedStateMachine):
         }
         assert finished == self.accepted, "a result was changed, lost or not told of"
 
-    def agent(self, name: str) -> int:
-        return next(number for number, agent in self.content.agents.items() if agent["name"] == name)
+    def an_agent(self, pick: int) -> int:
+        return list(self.content.agents)[pick % len(self.content.agents)]
+
+    def a_slot(self, pick: int) -> tuple[int, int]:
+        """Return a slot, rather one that is idle than one that works."""
+        idle = [slot for slot in self.slots if not self.held_by(*slot)]
+        chosen = idle if idle and pick % 4 else self.slots
+        return chosen[pick // 4 % len(chosen)]
+
+    @property
+    def slots(self) -> list[tuple[int, int]]:
+        """Every slot: its agent and its number."""
+        return [(agent["id"], slot) for agent in self.content.agents.values() for slot in range(agent["slots"])]
 
     def a_job(self, pick: int) -> Row:
         return list(self.content.jobs.values())[pick % len(self.content.jobs)]
@@ -167,14 +212,16 @@ class Histories(RuleBasedStateMachine):
         """Return the live leases of a slot."""
         return [lease["id"] for lease in self.live if (lease["agent_id"], lease["slot"]) == (agent, slot)]
 
-    def ask(self, agent: int, slot: int, *, knows: bool, **fields: Any) -> LeaseGrant | None:
+    def granted(self, lease: Row) -> LeaseGrant:
+        return next(grant for _, grant in self.grants if grant.lease_id == lease["id"])
+
+    def asked(self, agent: int, slot: int, holds: list[str], **fields: Any) -> LeaseGrant | None:
         """Have a slot ask for work."""
-        holds = self.held_by(agent, slot) if knows else []
         grant = self.tried(self.farm.lease(agent, slot, holds, **fields))
         if not isinstance(grant, LeaseGrant):
             assert grant in (None, ErrorCode.AGENT_GONE)
             return None
-        self.grants.append((agent, slot, grant))
+        self.grants.append((agent, grant))
         return grant
 
     def hand_in(self, agent: int, lease_id: str, frame: int, *, picture: str, seconds: float = 2.0) -> None:
@@ -200,287 +247,275 @@ class Histories(RuleBasedStateMachine):
 
     def report(self, lease: Row, frame: int | None, stage: Stage = Stage.RENDERING, **fields: Any) -> None:
         """Report on a live lease, and be told how far to go on."""
-        grant = next(grant for _, _, grant in self.grants if grant.lease_id == lease["id"])
-        answer = self.tried(self.farm.report(lease["agent_id"], grant, stage=stage, frame=frame, **fields))
+        call = self.farm.report(lease["agent_id"], self.granted(lease), stage=stage, frame=frame, **fields)
+        answer = self.tried(call)
         if not fields:
             assert not isinstance(answer, ErrorCode)
             assert answer.last_frame == max(held_frames(self.content, lease), default=None)
 
+    @initialize(seed=seeds)
+    def begin(self, seed: int) -> None:
+        self.seed = seed
+        for number in range(1 + seed % 3):
+            self.join(number, 0, 0)
+        self.submit(seed, seed // 7, 1)
+
+    # One rule for all, and its own dice: of many rules Hypothesis leaves some out, and of numbers it prefers the small.
+    @rule(seed=seeds)
+    def happens(self, seed: int) -> None:
+        """Have something happen, to whom or what the three numbers choose."""
+        self.steps += 1
+        chance = random.Random(f"{self.seed} {self.steps} {seed}")  # noqa: S311 - no secret
+        what = chance.choice(STEPS)
+        if all(job["ended_at"] for job in self.content.jobs.values()):
+            what = chance.choice(["submit", "requeue"])
+        one, two, three = (chance.randrange(1000) for _ in range(3))
+        note(f"{what} {one} {two} {three}")
+        if what in NEED_LEASES and not self.live:
+            what = "ask"
+        if what in NEED_GRANTS and not self.grants:
+            what = "ask"
+        getattr(self, what)(one, two, three)
+
     # What agents do
 
-    @rule(name=st.sampled_from(list(MACHINES)))
-    def join(self, name: str) -> None:
+    def join(self, one: int, _two: int, _three: int) -> None:
+        name = list(MACHINES)[one % len(MACHINES)]
         self.tried(self.database.write(agents.register, _JOINS, machine(name, **MACHINES[name]), self.farm.timing))
         self.settle()
 
-    @rule(name=st.sampled_from(list(MACHINES)), rarely=picks)
-    def leave(self, name: str, rarely: int) -> None:
-        if rarely % 3 == 0:
-            self.tried(self.farm.leave(self.agent(name)))
-            self.settle()
-
-    @precondition(lambda self: self.content.jobs)
-    @rule(
-        name=st.sampled_from(list(MACHINES)),
-        slot=st.integers(min_value=0, max_value=1),
-        knows=st.sampled_from([True, True, True, False]),
-        pack=st.sampled_from([None, *PACKS]),
-        busy=st.sampled_from([0.0, 0.0, 20.0]),
-        then=st.sampled_from(["render", "render", "render all", "render all", "wait", "open"]),
-        seconds=st.sampled_from(SECONDS),
-    )
-    def work(self, name: str, slot: int, knows: bool, pack: str | None, busy: float, then: str, seconds: float) -> None:
-        """A slot asks for work and sets about it."""
-        agent = self.agent(name)
-        slot %= self.content.agents[agent]["slots"]
-        open_pack = None if pack is None else self.pack_ids[pack]
-        grant = self.ask(agent, slot, knows=knows, open_pack=open_pack, busy_seconds=busy)
+    def leave(self, one: int, _two: int, _three: int) -> None:
+        self.tried(self.farm.leave(self.an_agent(one)))
         self.settle()
-        if grant is None or then == "wait":
+
+    def ask(self, one: int, two: int, three: int, *, knows: bool = True) -> None:
+        """A slot asks for work and begins with it."""
+        agent, slot = self.a_slot(one)
+        if self.content.agents[agent]["state"] == "left":
+            self.join(list(MACHINES).index(self.content.agents[agent]["name"]), 0, 0)
+        warm = list(self.pack_ids.values())[two % 2] if two % 3 else None
+        held = self.held_by(agent, slot)
+        fields = {"open_pack": warm, "busy_seconds": 20.0 if held and two % 2 else 0.0}
+        grant = self.asked(agent, slot, held if knows else [], **fields)
+        self.settle()
+        if grant is None:
             return
         lease = self.content.leases[grant.lease_id]
         assert grant.frames == held_frames(self.content, lease), "a lease is not what its slot was told"
-        job = self.content.jobs[lease["job_id"]]
-        if job["chunk_frames"] is not None:
-            assert len(grant.frames) <= job["chunk_frames"]
-        if then == "open":
-            self.report(lease, None, Stage.OPENING)
-        else:
+        fixed = self.content.jobs[lease["job_id"]]["chunk_frames"]
+        assert fixed is None or len(grant.frames) <= fixed
+        if three % 3 and not held:
             self.report(lease, grant.frames[0])
-            if grant.mix_sound:
-                self.tried(self.farm.deliver_sound(agent, grant))
-                self.settle()
-            for frame in grant.frames if then == "render all" else grant.frames[:1]:
-                self.hand_in(agent, grant.lease_id, frame, picture=PICTURES[0], seconds=seconds)
-                self.settle()
-        self.settle()
+            if grant.mix_sound and three % 3 == 1:
+                self.run(self.farm.deliver_sound(agent, grant))
+            self.settle()
 
-    @precondition(lambda self: self.live)
-    @rule(
-        pick=picks,
-        seconds=st.sampled_from([0.5, 6.0, 12.0, 28.0]),
-        name=st.sampled_from(list(MACHINES)),
-        progress=coins,
-    )
-    def render_slowly(self, pick: int, seconds: float, name: str, progress: bool) -> None:
-        """Every slot renders on and on, and one that is idle asks for work."""
-        live = self.live
-        rendering = {lease["id"]: _first(held_frames(self.content, lease), lease["frame"]) for lease in live}
-        for lease in live:
-            self.report(lease, rendering[lease["id"]])
-        self.clock.advance(seconds)
-        fields: dict[str, Any] = {"progress": 0.5, "remaining_seconds": seconds} if progress else {}
-        for lease in live:
-            self.report(lease, rendering[lease["id"]], **fields)
-        agent = self.agent(name)
-        idle = [slot for slot in range(self.content.agents[agent]["slots"]) if not self.held_by(agent, slot)]
-        if idle:
-            self.ask(agent, idle[pick % len(idle)], knows=True)
-        self.settle()
+    def forget(self, one: int, two: int, three: int) -> None:
+        """A slot asks for work that has lost sight of its leases."""
+        self.ask(one, two, three, knows=False)
 
-    @precondition(lambda self: self.live)
-    @rule(
-        pick=picks,
-        late=picks,
-        again=coins,
-        number=st.integers(min_value=0, max_value=7),
-        seconds=st.sampled_from(SECONDS),
-    )
-    def deliver(self, pick: int, late: int, again: bool, number: int, seconds: float) -> None:
-        """A frame of some live lease is handed in, now and then twice."""
-        lease = self.a_live_lease(pick)
+    def render(self, one: int, two: int, three: int) -> None:
+        """The first frames of a live lease are finished."""
+        lease = self.a_live_lease(one)
+        for frame in held_frames(self.content, lease)[: 1 + two % 4]:
+            self.hand_in(lease["agent_id"], lease["id"], frame, picture=PICTURES[0], seconds=SECONDS[three % 4])
+            self.settle()
+
+    def render_out_of_order(self, one: int, two: int, three: int) -> None:
+        """Some frame of a live lease is handed in, twice."""
+        lease = self.a_live_lease(one)
         held = held_frames(self.content, lease)
-        for _ in range(1 + again):
-            if held:
-                frame = held[late % 3 % len(held)]
-                self.hand_in(lease["agent_id"], lease["id"], frame, picture=PICTURES[number], seconds=seconds)
-                self.settle()
+        for _ in range(2 if held else 0):
+            picture = PICTURES[three % len(PICTURES)]
+            self.hand_in(lease["agent_id"], lease["id"], held[two % len(held)], picture=picture)
+            self.settle()
 
-    @precondition(lambda self: self.live)
-    @rule(pick=picks, number=st.integers(min_value=0, max_value=7))
-    def deliver_the_rest(self, pick: int, number: int) -> None:
-        lease = self.a_live_lease(pick)
+    def render_slowly(self, one: int, two: int, three: int) -> None:
+        """Every slot renders on and on, and one that is idle asks for work."""
+        rendering = {lease["id"]: _first(held_frames(self.content, lease), lease["frame"]) for lease in self.live}
+        for lease in self.live:
+            self.report(lease, rendering[lease["id"]])
+        seconds = (0.5, 6.0, 12.0, 28.0)[two % 4]
+        self.clock.advance(seconds)
+        fields: dict[str, Any] = {"progress": 0.5, "remaining_seconds": seconds} if three % 3 == 0 else {}
+        for lease in self.live:
+            self.report(lease, rendering[lease["id"]], **fields)
+        self.settle()
+        self.ask(one, two, three)
+
+    def finish_leases(self, one: int, _two: int, three: int) -> None:
+        """Every slot but one delivers all it has, and all slots ask for more."""
+        for lease in [lease for number, lease in enumerate(self.live) if number != one % 4]:
+            self.finish(lease, PICTURES[1], SECONDS[three % 4])
+        for number in range(len(self.slots)):
+            self.ask(4 * number, 0, three)
+
+    def finish(self, lease: Row, picture: str, seconds: float) -> None:
+        """Hand in all that a lease has left."""
         for frame in held_frames(self.content, lease):
-            self.hand_in(lease["agent_id"], lease["id"], frame, picture=PICTURES[number])
-            self.settle()
+            self.hand_in(lease["agent_id"], lease["id"], frame, picture=picture, seconds=seconds)
+        self.settle()
 
-    @precondition(lambda self: self.grants)
-    @rule(pick=picks, late=picks, number=st.integers(min_value=0, max_value=7), other=st.sampled_from([0, 0, 0, 1]))
-    def deliver_late(self, pick: int, late: int, number: int, other: int) -> None:
+    def straggle(self, one: int, two: int, three: int) -> None:
+        """One slot renders on and on, while all others have come to their end and new ones join."""
+        last = self.a_live_lease(one)
+        self.report(last, _first(held_frames(self.content, last), last["frame"]))
+        for lease in self.live:
+            if lease["id"] != last["id"]:
+                self.finish(lease, PICTURES[2], 2.0)
+        if two % 2:
+            for number in range(len(MACHINES)):
+                self.join(number, 0, 0)
+        self.clock.advance((6.0, 12.0, 28.0)[two % 3])
+        if self.content.leases[last["id"]]["state"] == "live":
+            self.report(last, self.content.leases[last["id"]]["frame"])
+        self.settle()
+        for number in range(len(self.slots)):
+            self.ask(4 * number, 0, three)
+
+    def render_late(self, one: int, two: int, three: int) -> None:
         """A frame comes in of any lease there ever was, or by an agent whose lease it is not."""
-        agent, _, grant = self.grants[pick % len(self.grants)]
-        agents_ = list(self.content.agents)
-        agent = agents_[(agents_.index(agent) + other) % len(agents_)]
-        frame = grant.frames[late % len(grant.frames)]
-        self.hand_in(agent, grant.lease_id, frame, picture=PICTURES[number])
+        agent, grant = self.grants[one % len(self.grants)]
+        agent = agent if two % 4 else self.an_agent(two)
+        picture = PICTURES[three % len(PICTURES)]
+        self.hand_in(agent, grant.lease_id, grant.frames[two % len(grant.frames)], picture=picture)
         self.settle()
 
-    @precondition(lambda self: self.live)
-    @rule(
-        pick=picks,
-        frame=picks,
-        code=st.sampled_from(CODES),
-        message=st.sampled_from(MESSAGES),
-        whole=st.sampled_from([False, False, False, False, True]),
-        count=st.integers(min_value=1, max_value=3),
-    )
-    def fail(self, pick: int, frame: int, code: str, message: str, whole: bool, count: int) -> None:
-        """Some frames of a live lease, or all of its job, cannot be rendered."""
-        for _ in range(count):
-            if not self.live:
-                return
-            lease = self.a_live_lease(pick)
-            held = held_frames(self.content, lease)
-            failed = None if whole or not held else held[frame % len(held)]
-            grant = next(grant for _, _, grant in self.grants if grant.lease_id == lease["id"])
-            answer = self.tried(self.farm.fail(lease["agent_id"], grant, failed, message, code))
-            assert not isinstance(answer, ErrorCode)
-            self.settle()
-
-    @precondition(lambda self: self.live)
-    @rule(pick=picks, stage=st.sampled_from(Stage), frame=st.integers(min_value=0, max_value=8), release=coins)
-    def report_oddly(self, pick: int, stage: Stage, frame: int, release: bool) -> None:
-        """A slot says that it is anywhere, or hands its frames back."""
-        lease = self.a_live_lease(pick)
-        self.report(lease, frame or None, stage, release=release)
-        self.settle()
-
-    @precondition(lambda self: self.grants)
-    @rule(pick=picks, frame=st.integers(min_value=1, max_value=8), fails=coins)
-    def report_late(self, pick: int, frame: int, fails: bool) -> None:
-        """A slot reports on any lease that it ever had."""
-        agent, _, grant = self.grants[pick % len(self.grants)]
-        live = self.content.leases[grant.lease_id]["state"] == "live"
-        call = self.farm.fail(agent, grant, frame) if fails else self.farm.report(agent, grant, frame=frame)
-        assert isinstance(self.tried(call), ErrorCode) != live
-        self.settle()
-
-    @precondition(lambda self: self.live)
-    @rule(pick=picks)
-    def deliver_a_frame_of_the_wrong_size(self, pick: int) -> None:
-        lease = self.a_live_lease(pick)
+    def render_at_wrong_size(self, one: int, _two: int, _three: int) -> None:
+        lease = self.a_live_lease(one)
         held = held_frames(self.content, lease)
         if held:
             wrong = (lease["agent_id"], lease["id"], held[0], _result(PICTURES[0], 1.0), 1, 1)
             outcome = self.tried(self.database.write(frames.record_frame, *wrong, self.farm.timing))
             assert not isinstance(outcome, ErrorCode)
-            assert outcome.status == "bad"
+            assert outcome.status == "bad" or self.content.jobs[lease["job_id"]]["width"] is None
             self.settle()
 
-    @precondition(lambda self: any(job["sound_lease_id"] for job in self.content.jobs.values()))
-    @rule(pick=picks, failure=st.sampled_from([None, "song.wav is missing"]))
-    def deliver_sound(self, pick: int, failure: str | None) -> None:
-        mixing = [job["sound_lease_id"] for job in self.content.jobs.values() if job["sound_lease_id"] is not None]
-        lease_id = mixing[pick % len(mixing)]
-        agent, _, grant = next(it for it in self.grants if it[2].lease_id == lease_id)
-        self.run(self.farm.deliver_sound(agent, grant, failure))
+    def fail(self, one: int, two: int, three: int) -> None:
+        """A frame of a live lease cannot be rendered."""
+        lease = self.a_live_lease(one)
+        held = held_frames(self.content, lease)
+        self.failed(lease, held[two % 2 % len(held)] if held else None, three)
+
+    def fail_all(self, one: int, _two: int, three: int) -> None:
+        """None of the frames of a live lease can be rendered."""
+        lease = self.a_live_lease(one)
+        for frame in held_frames(self.content, lease):
+            if self.content.leases[lease["id"]]["state"] == "live":
+                self.failed(lease, frame, three)
+
+    def fail_job(self, one: int, _two: int, three: int) -> None:
+        """The job of a live lease cannot be rendered at all."""
+        self.failed(self.a_live_lease(one), None, three)
+
+    def failed(self, lease: Row, frame: int | None, three: int) -> None:
+        message, code = MESSAGES[three % len(MESSAGES)], CODES[three // 3 % len(CODES)]
+        answer = self.tried(self.farm.fail(lease["agent_id"], self.granted(lease), frame, message, code))
+        assert not isinstance(answer, ErrorCode)
         self.settle()
 
-    @rule(seconds=st.sampled_from([10, 31, 61, 700]))
-    def time_passes(self, seconds: int) -> None:
-        self.clock.advance(seconds)
+    def report_oddly(self, one: int, two: int, three: int) -> None:
+        """A slot says that it is anywhere, or hands its frames back."""
+        stage = list(Stage)[two % len(Stage)]
+        self.report(self.a_live_lease(one), two % 9 or None, stage, release=three % 3 == 0)
+        self.settle()
+
+    def report_late(self, one: int, two: int, three: int) -> None:
+        """A slot reports on any lease that it ever had."""
+        agent, grant = self.grants[one % len(self.grants)]
+        live = self.content.leases[grant.lease_id]["state"] == "live"
+        call = self.farm.fail(agent, grant, two % 9) if three % 2 else self.farm.report(agent, grant, frame=two % 9)
+        assert isinstance(self.tried(call), ErrorCode) != live
+        self.settle()
+
+    def mix_sound(self, one: int, two: int, _three: int) -> None:
+        mixing = [lease for lease in self.live if self.content.jobs[lease["job_id"]]["sound_lease_id"] == lease["id"]]
+        if mixing:
+            lease = mixing[one % len(mixing)]
+            failure = "song.wav is missing" if two % 3 == 0 else None
+            self.run(self.farm.deliver_sound(lease["agent_id"], self.granted(lease), failure))
+            self.settle()
+
+    # What time and the coordinator do
+
+    def time_passes(self, one: int, _two: int, _three: int) -> None:
+        self.clock.advance((10, 31, 61, 700)[one % 4])
         self.run(self.farm.reap())
         self.settle()
 
-    @rule(good=st.sampled_from([True, True, False, None]))
-    def stitch(self, good: bool | None) -> None:
+    def stitch(self, one: int, _two: int, _three: int) -> None:
         task = self.run(self.database.write(stitching.claim, self.farm.timing))
-        if task is None or good is None:
+        if task is None or one % 4 == 0:
             return  # nothing to do, or the stitcher goes down
-        if good:
-            self.run(self.database.write(stitching.finish, task, digest("film"), 9))
-        else:
+        if one % 4 == 1:
             self.run(self.database.write(stitching.fail, task, "ffmpeg is not installed"))
+        else:
+            self.run(self.database.write(stitching.finish, task, digest("film"), 9))
         self.settle()
 
     # What people do
 
-    @initialize(job=JOBS, name=st.sampled_from(USERS))
-    def begin(self, job: dict[str, Any], name: str) -> None:
-        self.submit(job, name, 1)
-
-    @precondition(lambda self: len(self.content.jobs) < 5)
-    @rule(job=JOBS, name=st.sampled_from(USERS), after=st.integers(min_value=0, max_value=5))
-    def submit(self, job: dict[str, Any], name: str, after: int) -> None:
+    def submit(self, one: int, two: int, three: int) -> None:
         known = list(self.content.jobs)
-        after_these = known[-1:] if after == 0 else []
-        fields = {**job, "pack": self.pack_ids[job["pack"]], "after": after_these}
+        if sum(job["ended_at"] is None for job in self.content.jobs.values()) >= MOST_JOBS:
+            return
+        job = JOBS[(31 * one + two) % len(JOBS)]
+        after = known[-1:] if three % 4 == 0 else []
+        fields = {**job, "pack": list(self.pack_ids.values())[one % 2], "after": after}
         request = msgspec.structs.replace(self.request, **fields)
-        self.tried(self.database.write(submit.submit, request, name))
-        assert len(self.look().jobs) == len(known) + 1
+        assert not isinstance(self.tried(self.database.write(submit.submit, request, USERS[two % 2])), ErrorCode)
         self.settle(by_person=True)
 
-    @precondition(lambda self: 0 < len(self.content.jobs) < 5)
-    @rule(pick=picks, frames_=st.sampled_from(RANGES))
-    def rerender(self, pick: int, frames_: str) -> None:
-        job = self.a_job(pick)
-        self.tried(self.farm.rerender(job["id"], frames=frames_))
+    def rerender(self, one: int, two: int, _three: int) -> None:
+        if sum(job["ended_at"] is None for job in self.content.jobs.values()) < MOST_JOBS:
+            self.tried(self.farm.rerender(self.a_job(one)["id"], frames=RANGES[two % len(RANGES)]))
+            self.settle(by_person=True)
+
+    def pause(self, one: int, _two: int, _three: int) -> None:
+        self.tried(self.farm.pause(self.a_job(one)["id"]))
         self.settle(by_person=True)
 
-    @precondition(lambda self: self.content.jobs)
-    @rule(pick=picks, what=st.sampled_from(["pause", "pause", "resume", "resume", "resume", "cancel"]))
-    def control(self, pick: int, what: str) -> None:
-        job = self.a_job(pick)
-        call = {"pause": self.farm.pause, "resume": self.farm.resume, "cancel": self.farm.cancel}[what]
-        self.tried(call(job["id"]))
+    def resume(self, one: int, _two: int, _three: int) -> None:
+        paused = [number for number, job in self.content.jobs.items() if job["state"] == "paused"]
+        self.tried(self.farm.resume(paused[one % len(paused)] if paused else self.a_job(one)["id"]))
         self.settle(by_person=True)
 
-    @precondition(lambda self: self.content.jobs)
-    @rule(pick=picks, first=picks, count=st.integers(min_value=0, max_value=3))
-    def requeue(self, pick: int, first: int, count: int) -> None:
+    def cancel(self, one: int, _two: int, _three: int) -> None:
+        self.tried(self.farm.cancel(self.a_job(one)["id"]))
+        self.settle(by_person=True)
+
+    def requeue(self, one: int, two: int, three: int) -> None:
         """Frames, or all that failed, shall be rendered again."""
-        job = self.a_job(pick)
+        job = self.a_job(one)
         own = list(parse(job["frames"]))
-        chosen = own[first % len(own) :][:count]
+        chosen = own[two % len(own) :][: three % 4]
         outcome = self.tried(self.farm.requeue(job["id"], ",".join(map(str, chosen)) if chosen else None))
         if not isinstance(outcome, ErrorCode):
             for frame in chosen:
                 self.accepted.pop((job["id"], frame), None)
         self.settle(by_person=True)
 
-    @precondition(lambda self: self.content.jobs)
-    @rule(pick=picks, frames_=st.sampled_from(RANGES))
-    def reframe(self, pick: int, frames_: str) -> None:
+    def reframe(self, one: int, two: int, _three: int) -> None:
         """A job's range is extended or cut."""
-        job = self.a_job(pick)
+        job = self.a_job(one)
+        frames_ = RANGES[two % len(RANGES)]
         if not isinstance(self.tried(self.farm.adjust(job["id"], frames=frames_)), ErrorCode):
-            cut = set(parse(job["frames"])) - set(parse(frames_))
-            for frame in cut:
+            for frame in set(parse(job["frames"])) - set(parse(frames_)):
                 self.accepted.pop((job["id"], frame), None)
         self.settle(by_person=True)
 
-    @precondition(lambda self: self.content.jobs)
-    @rule(
-        pick=picks,
-        change=st.sampled_from(
-            [
-                {"priority": 10},
-                {"priority": 90},
-                {"max_slots": 1},
-                {"max_slots": None},
-                {"hedge": False},
-                {"needs": NeedsRequest(tags=["quiet"])},
-                {"needs": NeedsRequest()},
-            ]
-        ),
-    )
-    def adjust(self, pick: int, change: dict[str, Any]) -> None:
-        job = self.a_job(pick)
-        assert not isinstance(self.tried(self.farm.adjust(job["id"], **change)), ErrorCode)
+    def adjust(self, one: int, two: int, _three: int) -> None:
+        change = CHANGES[two % len(CHANGES)]
+        assert not isinstance(self.tried(self.farm.adjust(self.a_job(one)["id"], **change)), ErrorCode)
         self.settle(by_person=True)
 
-    @precondition(lambda self: self.content.users)
-    @rule(pick=picks, limit=st.sampled_from([1, 2, None]))
-    def limit_user(self, pick: int, limit: int | None) -> None:
+    def limit(self, one: int, two: int, _three: int) -> None:
         names = sorted(self.content.users)
-        self.run(self.farm.limit(names[pick % len(names)], limit))
+        self.run(self.farm.limit(names[one % len(names)], (1, 2, None)[two % 3]))
         self.settle(by_person=True)
 
-    @precondition(lambda self: self.content.set_asides)
-    @rule(pick=picks)
-    def reinstate(self, pick: int) -> None:
-        barred = self.content.set_asides[pick % len(self.content.set_asides)]
-        self.run(self.farm.reinstate(barred["agent_id"]))
+    def reinstate(self, one: int, _two: int, _three: int) -> None:
+        self.run(self.farm.reinstate(self.an_agent(one)))
         self.settle(by_person=True)
 
     def teardown(self) -> None:
@@ -507,6 +542,14 @@ class Histories(RuleBasedStateMachine):
         while any([self.work_honestly(agent) for agent in honest] + [self.stitch_honestly()]):
             pass
 
+    async def deliver_together(self, agent: int, grant: LeaseGrant) -> None:
+        """Hand in all frames of a lease at once."""
+        rest = (_result(PICTURES[0], 1.0), WIDTH, HEIGHT, self.farm.timing)
+        outcomes = await asyncio.gather(
+            *(self.database.write(frames.record_frame, agent, grant.lease_id, frame, *rest) for frame in grant.frames)
+        )
+        assert {outcome.status for outcome in outcomes} == {"recorded"}
+
     def stitch_honestly(self) -> bool:
         """Make a video, and tell whether there was one to be made."""
         task = self.run(self.database.write(stitching.claim, self.farm.timing))
@@ -521,11 +564,8 @@ class Histories(RuleBasedStateMachine):
             worked = True
             if grant.mix_sound:
                 self.run(self.farm.deliver_sound(agent, grant))
-            for frame in grant.frames:
-                self.clock.advance(1)
-                handed_in = (agent, grant.lease_id, frame, _result(PICTURES[0], 1.0), WIDTH, HEIGHT, self.farm.timing)
-                assert self.run(self.database.write(frames.record_frame, *handed_in)).status == "recorded"
-                self.accepted[grant.job.job_id, frame] = digest(PICTURES[0])
+            self.run(self.deliver_together(agent, grant))
+            self.accepted.update({(grant.job.job_id, frame): digest(PICTURES[0]) for frame in grant.frames})
         return worked
 
 
