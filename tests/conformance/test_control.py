@@ -1,5 +1,6 @@
 """What people do to jobs while they go on, and after: pause, requeue, change, rerender, wait for others."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -95,6 +96,15 @@ async def test_just_after_a_frame_the_next_one_is_being_rendered(farm: Farm) -> 
     job, grant = await chunked(farm, ant, 5)
     await farm.report(ant, grant, frame=1)
     await farm.deliver(ant, grant, 1)
+    await farm.pause(job)
+    assert (await farm.report(ant, grant, frame=2)).last_frame == 2
+
+
+async def test_the_frame_after_one_that_failed_is_being_rendered(farm: Farm) -> None:
+    ant = await farm.agent()
+    job, grant = await chunked(farm, ant, 5)
+    await farm.report(ant, grant, frame=1)
+    await farm.fail(ant, grant, 1)
     await farm.pause(job)
     assert (await farm.report(ant, grant, frame=2)).last_frame == 2
 
@@ -540,6 +550,25 @@ async def test_a_job_begins_when_those_before_it_are_completed(farm: Farm) -> No
     assert await all_frames(farm, ant) == [1, 2, 3]
     # What is completed keeps no one waiting.
     assert (await farm.submit("1", after=[last.id])).state == JobState.QUEUED
+
+
+async def test_jobs_completed_at_once_do_not_leave_the_one_after_them_blocked(farm: Farm) -> None:
+    agents = [await farm.agent(f"ant {number}") for number in range(4)]
+    first = [await farm.submit("1") for _ in agents]
+    grants = [await farm.must_lease(agent) for agent in agents]
+    last = await farm.submit("1", after=[job.id for job in first])
+    await asyncio.gather(*(farm.deliver(agent, grant, 1) for agent, grant in zip(agents, grants, strict=True)))
+    assert (await farm.job(last.id)).state == JobState.QUEUED
+
+
+async def test_a_job_submitted_while_the_one_before_it_is_completed_is_not_forgotten(farm: Farm) -> None:
+    ant = await farm.agent()
+    for _ in range(5):
+        first = await farm.submit("1")
+        grant = await farm.must_lease(ant)
+        last, _ = await asyncio.gather(farm.submit("1", after=[first.id]), farm.deliver(ant, grant, 1))
+        assert (await farm.job(last.id)).state == JobState.QUEUED
+        await farm.cancel(last.id)
 
 
 async def test_a_job_after_one_that_failed_says_what_to_do(farm: Farm) -> None:
