@@ -2,12 +2,8 @@
 
 from collections import deque
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from agent.events import (
     Delivered,
-    Event,
     Fetched,
     FetchFailed,
     FrameSpoilt,
@@ -22,12 +18,10 @@ from agent.events import (
     WorkFailed,
 )
 from agent.instructions import (
-    Ask,
     CloseSession,
     Discard,
     Fetch,
     Finish,
-    Instruction,
     MixSound,
     Pause,
     Prepare,
@@ -36,41 +30,10 @@ from agent.instructions import (
     StopAsking,
     StopWork,
 )
-from agent.state import ASK_AHEAD, FAULT_PAUSE, IDLE_ASKS, MAX_LEASES, UNKNOWN_BUSY, Slot
+from agent.state import FAULT_PAUSE, IDLE_ASKS, Slot
 from coordinator.protocol import FrameAnswer, Stage
 from tests.unit.agent.jobs import OTHER_PACK, PACK, grant, job
-
-#: A frame takes a minute: far more than the next lease is asked for ahead.
-DONE = WorkDone(seconds=60.0)
-
-#: Frames begun and not finished, of which nothing is known yet.
-BUSY = 60.0
-
-
-def ask(*holds: str, pack: str | None = PACK, busy: float = 0.0) -> Ask:
-    """Return a request for work."""
-    return Ask(holds, pack, busy)
-
-
-def tell(slot: Slot, *events: Event) -> list[Instruction]:
-    """Return what the last of these events leads to, without the reports that any of them may ask for."""
-    instructions: list[Instruction] = []
-    for event in events:
-        instructions = slot.handle(event)
-    return [instruction for instruction in instructions if not isinstance(instruction, Report)]
-
-
-def rendering(*frames: int) -> Slot:
-    """Return a slot that renders the first of these frames of lease "one"."""
-    slot = Slot()
-    tell(slot, Rested(), Granted(grant("one", *frames)), Fetched("one"), DONE)
-    assert slot.work == Render("one", job(), frames[0])
-    return slot
-
-
-def report(slot: Slot, lease_id: str = "one", last_frame: int | None = 100) -> list[Instruction]:
-    """Have a report answered."""
-    return tell(slot, Reported(lease_id, slot.report(lease_id), last_frame))
+from tests.unit.agent.slots import BUSY, DONE, ask, rendering, report, tell
 
 
 def test_lease_from_first_to_last_frame() -> None:
@@ -123,50 +86,6 @@ def test_at_most_two_leases() -> None:
     tell(slot, Granted(grant("two", 2)), Fetched("two"))
     assert tell(slot, DONE) == [Render("two", job(), 2)]  # and no Ask: "one" is not delivered
     assert tell(slot, Delivered("one", 1)) == [ask("two", busy=BUSY)]
-
-
-def test_next_lease_is_asked_for_when_little_is_left() -> None:
-    slot = rendering(*range(1, 12))
-    # With two frames and a half left nothing is asked, with less it is.
-    assert tell(slot, WorkDone(seconds=ASK_AHEAD * 0.4)) == [Render("one", job(), 2)]
-    tell(slot, *[WorkDone(seconds=ASK_AHEAD * 0.4)] * 6)
-    assert slot.work == Render("one", job(), 8)
-    assert tell(slot, WorkDone(seconds=ASK_AHEAD * 0.4)) == [Render("one", job(), 9)]
-    assert tell(slot, Progressed(0.5, None, None)) == []
-    assert tell(slot, Progressed(0.75, None, None)) == [ask("one", busy=ASK_AHEAD * 0.9)]
-    # Once is enough, and two leases are.
-    assert tell(slot, Progressed(0.875, None, None)) == []
-    assert tell(slot, Granted(grant("two", 20, 21))) == [Fetch("two", PACK)]
-    assert tell(slot, WorkDone(seconds=ASK_AHEAD * 0.4)) == [Render("one", job(), 10)]
-
-
-def test_what_is_held_counts_as_a_whole() -> None:
-    slot = rendering(1, 2, 3)
-    tell(slot, WorkDone(seconds=1.0), Granted(grant("two", 4)), Fetched("two"))
-    tell(slot, WorkDone(seconds=3.0), WorkDone(seconds=2.0))
-    assert slot.work == Render("two", job(), 4)
-    assert tell(slot, Delivered("one", 1), Delivered("one", 2), Delivered("one", 3)) == [ask("two", busy=2.0)]
-    # A job that nothing is known of may take any time.
-    tell(slot, Granted(grant("three", 7, 8, of=job(job_id=2))), Fetched("three"))
-    assert tell(slot, WorkDone(seconds=2.0), Delivered("two", 4)) == []
-    tell(slot, DONE)
-    assert tell(slot, WorkDone(seconds=1.0)) == [
-        Render("three", job(job_id=2), 8),
-        ask("three", busy=1.0),
-    ]
-
-
-def test_slot_that_cannot_tell_how_long_it_takes_says_that_it_is_busy() -> None:
-    slot = Slot()
-    tell(slot, Rested(), Granted(grant("one", 1)), Fetched("one"))
-    assert tell(slot, DONE) == [Render("one", job(), 1), ask("one", busy=UNKNOWN_BUSY)]
-
-
-def test_dry_slot_asks_anew_only_if_it_said_that_it_was_busy() -> None:
-    slot = rendering(1)
-    assert tell(slot, DONE) == [StopAsking(), ask("one")]
-    assert tell(slot, Delivered("one", 1)) == []
-    assert tell(slot, NoWork()) == [ask()]
 
 
 def test_frame_that_was_taken_tells_how_far_to_go_on() -> None:
@@ -379,109 +298,3 @@ def test_packs_in_use() -> None:
     slot = rendering(1)
     tell(slot, Granted(grant("two", 1, of=job(OTHER_PACK))))
     assert slot.packs() == {PACK, OTHER_PACK}
-
-
-class Farm:
-    """Answers a slot's instructions in any order that a farm could; checks what must always be true."""
-
-    def __init__(self, data: st.DataObject) -> None:
-        self.slot = Slot()
-        self.data = data
-        self.pending: list[Instruction] = []
-        self.undelivered: list[tuple[str, int | None]] = []
-        self.rendered: set[tuple[str, int]] = set()
-        self.leases = 0
-
-    def step(self, event: Event) -> None:
-        instructions = self.slot.handle(event)
-        for instruction in instructions:
-            if isinstance(instruction, Render):
-                assert (instruction.lease_id, instruction.frame) not in self.rendered
-                assert instruction.lease_id in self.slot.leases
-                self.rendered.add((instruction.lease_id, instruction.frame))
-            if isinstance(instruction, StopWork):
-                self.pending = [one for one in self.pending if not isinstance(one, Prepare | MixSound | Render)]
-            elif isinstance(instruction, StopAsking):
-                self.pending = [one for one in self.pending if not isinstance(one, Ask)]
-            elif not isinstance(instruction, Report | Discard | CloseSession | Finish):
-                self.pending.append(instruction)
-        working = [one for one in self.pending if isinstance(one, Prepare | MixSound | Render)]
-        assert len(working) <= 1
-        assert sum(isinstance(one, Ask) for one in self.pending) <= 1
-        assert len(self.slot.leases) <= MAX_LEASES
-        self.check_that_it_asks()
-        if StopWork() in instructions:
-            self.step(WorkFailed("stopped", "Killed."))
-
-    def check_that_it_asks(self) -> None:
-        """A slot without work has said so, unless it rests, stops or still delivers two leases."""
-        slot = self.slot
-        idle = slot.work is None and not any(lease.has_work for lease in slot.leases.values())
-        resting = any(isinstance(one, Pause) for one in self.pending)
-        if idle and not resting and not slot.stopping and len(slot.leases) < MAX_LEASES:
-            assert [one.busy_seconds for one in self.pending if isinstance(one, Ask)] == [0.0]
-
-    def answer(self) -> None:
-        choices = [*range(len(self.pending))]
-        index = self.data.draw(st.sampled_from(choices))
-        instruction = self.pending.pop(index)
-        match instruction:
-            case Ask():
-                if self.data.draw(st.booleans()):
-                    self.leases += 1
-                    frames = self.data.draw(st.integers(1, 3))
-                    sound = self.data.draw(st.booleans())
-                    job_id = self.data.draw(st.sampled_from([1, 2]))
-                    self.step(
-                        Granted(grant(f"l{self.leases}", *range(1, frames + 1), of=job(job_id=job_id), sound=sound))
-                    )
-                else:
-                    self.step(NoWork())
-            case Fetch(lease_id):
-                self.step(Fetched(lease_id))
-            case Prepare() | MixSound() | Render():
-                failure = self.data.draw(st.sampled_from([None, None, None, "crashed", "no_camera", "not_started"]))
-                if isinstance(instruction, MixSound) or (isinstance(instruction, Render) and failure is None):
-                    frame = instruction.frame if isinstance(instruction, Render) else None
-                    self.undelivered.append((instruction.lease_id, frame))
-                seconds = self.data.draw(st.sampled_from([0.5, 60.0]))
-                self.step(WorkDone(seconds=seconds) if failure is None else WorkFailed(failure, "It failed."))
-            case Pause():
-                self.step(Rested())
-
-    def world(self) -> None:
-        """Something happens that is no answer."""
-        lease_id = self.data.draw(st.sampled_from([*self.slot.leases, "gone"]))
-        kind = self.data.draw(st.sampled_from(["deliver", "report", "lose"]))
-        if kind == "deliver" and self.undelivered:
-            last_frame = self.data.draw(st.sampled_from([2, 3]))
-            self.step(Delivered(*self.undelivered.pop(0), FrameAnswer(last_frame=last_frame)))
-        elif kind == "report" and lease_id in self.slot.leases:
-            self.step(Reported(lease_id, self.slot.report(lease_id), self.data.draw(st.sampled_from([2, 3, None]))))
-        elif kind == "lose" and self.data.draw(st.integers(0, 4)) == 0:
-            self.step(LeaseLost(lease_id))
-
-
-@given(st.data())
-def test_a_slot_always_ends_with_everything_delivered_or_handed_back(data: st.DataObject) -> None:
-    farm = Farm(data)
-    farm.step(Rested())
-    for _ in range(data.draw(st.integers(0, 40))):
-        answering: bool = data.draw(st.booleans())
-        if farm.pending and answering:
-            farm.answer()
-        else:
-            farm.world()
-    farm.step(StopRequested())
-    for _ in range(200):
-        if farm.slot.finished:
-            break
-        if farm.pending:
-            farm.answer()
-        for delivery in farm.undelivered:
-            farm.step(Delivered(*delivery))
-        farm.undelivered.clear()
-        for lease_id in list(farm.slot.leases):
-            farm.step(Reported(lease_id, farm.slot.report(lease_id), None))
-    assert farm.slot.finished
-    assert farm.slot.leases == {}
