@@ -18,6 +18,8 @@ from coordinator.services.grants import Asking, grant, to_message
 _LOOKED_AT = 64
 #: A job at which nothing was to be gained is looked at again after so many seconds.
 _REST_SECONDS = 1.0
+#: What takes longer than expected is taken to need this part of the time it took so far.
+_OVERDUE = 0.25
 
 
 def take_over(tx: Transaction, asking: Asking) -> LeaseGrant | None:
@@ -83,10 +85,15 @@ def _running(
         elapsed=(tx.now - lease.frame_since).total_seconds() if rendering and lease.frame_since else 0.0,
         progress=lease.progress,
         remaining_seconds=lease.remaining_seconds,
-        load_left=0.0 if rendering else max(0.0, lease.load_seconds - begun),
+        load_left=_load_left(lease, begun) if not rendering else 0.0,
         # Nor should an agent try again what it has failed.
         hedged=any(chunk.hedge_lease_id is not None or chunk.avoid_agent_id == asking.agent.id for chunk in held),
     )
+
+
+def _load_left(lease: Lease, begun: float) -> float:
+    """Return how long opening the scene still takes; when it takes longer than expected, it goes on for a while."""
+    return max(lease.load_seconds - begun, _OVERDUE * begun) if lease.load_seconds else 0.0
 
 
 def _grant_tail(
