@@ -82,7 +82,10 @@ class Transaction:
     def flush(self) -> None:
         """Write what was gathered; who runs the transaction does so before its end, readers of it before they read."""
         for command, rows in self._rows.items():
-            command.run_many(self.conn, rows)
+            if len(rows) == 1:
+                command.run(self.conn, **rows[0])
+            else:
+                command.run_many(self.conn, rows)
         self._rows.clear()
         # In order, as every transaction that locks several of them does.
         for user, seconds in sorted(self._charges.items()):
