@@ -46,7 +46,7 @@ TRANSITIONS: dict[tuple[Subject, str, str], str] = {
     ("job", JobState.COMPLETED, JobState.QUEUED): "a person requeued frames of it, or changed its range",
     ("job", JobState.FAILED, JobState.QUEUED): "a person requeued frames of it, or changed its range",
     ("job", JobState.CANCELLED, JobState.QUEUED): "a person requeued frames of it, or changed its range",
-    ("job", JobState.CANCELLED, JobState.BLOCKED): "a person had it go on, and a job that it waits for is not completed",
+    ("job", JobState.CANCELLED, JobState.BLOCKED): "a person had it go on, and it still waits for others",
     # the sound of a job
     ("sound", SoundState.WANTED, SoundState.READY): "a lease delivered it",
     ("sound", SoundState.WANTED, SoundState.FAILED): "it could not be mixed, time and again",

@@ -55,10 +55,13 @@ def take_part(tx: Transaction, job: Job) -> dict[str, Any]:
 
 
 def reopen(tx: Transaction, job: Job, message: str, **values: Any) -> Job:
-    """Have a job that ended go on with the frames that are held: why it ended is forgotten, and so are its video
-    and who was set aside for it.
+    """Have a job that ended go on with the frames that are held.
+
+    Its past does not count: not why it ended, nor what failed, nor who was set aside for it.  Its video is made anew.
     """
     attempts.void_whole(tx.conn, job.id)
+    for chunk in chunks.all_of_job(tx.conn, job.id):
+        attempts.void(tx.conn, job.id, chunk.first, chunk.last)
     set_asides.forget_job(tx.conn, job.id)
     values |= {"reason": None, "ended_at": None, "whole_failures": 0, "video_sha256": None, "stitch_claims": 0}
     if job.started_at is None and dependencies.unfinished(tx.conn, job.id):

@@ -103,7 +103,7 @@ class JobChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     frames: Annotated[str, Meta(min_length=1, max_length=20_000)] | UnsetType = UNSET
     priority: Priority | UnsetType = UNSET
     needs: NeedsRequest | UnsetType = UNSET
-    max_slots: Slots | None | UnsetType = UNSET
+    max_slots: Slots | UnsetType | None = UNSET
     hedge: bool | UnsetType = UNSET
 
 

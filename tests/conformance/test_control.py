@@ -264,6 +264,18 @@ async def test_a_job_that_failed_as_a_whole_has_all_its_attempts_again(farm: Far
     assert (await farm.job(job.id)).state == JobState.COMPLETED
 
 
+async def test_a_job_that_was_given_up_early_has_all_its_attempts_again(farm: Farm) -> None:
+    ant = await farm.agent()
+    job = await farm.submit("1-9", chunk_frames=1, stop_after=3)
+    while (grant := await farm.lease(ant)) is not None:
+        await farm.fail(ant, grant, grant.frames[0])
+    assert (await farm.job(job.id)).state == JobState.FAILED
+    await farm.requeue(job.id)
+    grant = await farm.must_lease(ant)
+    await farm.fail(ant, grant, grant.frames[0])
+    assert (await farm.job(job.id)).state == JobState.RUNNING
+
+
 async def test_frames_of_a_running_job_are_requeued(farm: Farm) -> None:
     ant = await farm.agent()
     job, grant = await chunked(farm, ant, 5)
