@@ -20,7 +20,7 @@ async def show(request: web.Request) -> web.Response:
         *_metric("renderfarm_pending_frames", "gauge", "Frames that wait for an agent.", [({}, counts.pending_frames)]),
         *_metric("renderfarm_live_leases", "gauge", "Chunks that agents work on.", [({}, counts.live_leases)]),
         *_metric("renderfarm_waiting_slots", "gauge", "Slots that wait for work.", [({}, work.waiting)]),
-        *_metric("renderfarm_granted_leases_total", "counter", "Leases granted by this process.", [({}, work.granted)]),
+        *_metric("renderfarm_leases_total", "counter", "Requests answered with a lease.", [({}, work.granted)]),
         *_metric("renderfarm_event_streams", "gauge", "Streams of live events.", [({}, request.app[LIVE].clients)]),
     ]
     return web.Response(text="\n".join(lines) + "\n", content_type="text/plain", charset="utf-8")

@@ -237,3 +237,7 @@ async def test_metrics(farm: RunningCoordinator) -> None:
     text = (await farm.call("GET", "metrics")).data.decode()
     assert 'renderfarm_jobs{state="queued"} 1' in text
     assert "renderfarm_pending_frames 7" in text
+    assert "renderfarm_leases_total 0" in text
+    agent = await farm.agent()
+    await agent.must_lease()
+    assert "renderfarm_leases_total 1" in (await farm.call("GET", "metrics")).data.decode()
