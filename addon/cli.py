@@ -226,6 +226,8 @@ def _follow(terminal: Terminal, job_id: int) -> dict[str, Any]:
         while True:
             left = time_left(job)
             detail = f"{job['finished']}/{job['frame_count']} frames{f', {left} left' if left else ''}"
+            if waiting := job.get("waiting"):
+                detail += f"; {waiting}"
             bar.update(task, completed=job["progress"], description=_state_of(job), detail=detail)
             if job["state"] in _ENDED:
                 return job

@@ -44,11 +44,11 @@ def _changes(job: Job, request: JobChange) -> tuple[dict[str, object], list[str]
         said.append(f"renamed the job to {name}")
     if request.priority is not UNSET and request.priority != job.priority:
         values["priority"] = request.priority
-        said.append(f"changed its priority from {job.priority} to {request.priority}")
+        said.append(f"changed the priority from {job.priority} to {request.priority}")
     if request.max_slots is not UNSET and request.max_slots != job.max_slots:
         values["max_slots"] = request.max_slots
         said.append(
-            "took its limit of slots away" if request.max_slots is None else f"limited it to {request.max_slots} slots"
+            f"limited its slots to {request.max_slots}" if request.max_slots else "took its limit of slots away"
         )
     if request.hedge is not UNSET and request.hedge != job.hedge:
         values["hedge"] = request.hedge
