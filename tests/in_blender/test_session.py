@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import struct
 from collections.abc import AsyncIterator
@@ -329,6 +330,17 @@ async def test_killed_while_rendering(blender: Blender, session: Session, scenes
     finally:
         await fresh.close()
     assert_same_pixels(tmp_path / "0001.png", scenes / "plain/png8/0001.png")
+
+
+async def test_frame_that_does_not_fit_into_the_memory(session: Session, scenes: Path, tmp_path: Path) -> None:
+    await session.open(scenes / "plain.blend", {})
+    huge = RenderSpec(scene="Scene", engine="WORKBENCH", resolution=(30_000, 30_000))
+    await session.configure(huge, ImageFormat.PNG, "CPU", 1)
+    # Its buffers take 14 GB each.
+    resource.prlimit(session._process._process.pid, resource.RLIMIT_AS, (8 * 1024**3, 8 * 1024**3))
+    with pytest.raises(SessionError) as raised:
+        await render(session, tmp_path, 1, "png")
+    assert raised.value.code == "out_of_memory"
 
 
 async def test_blender_ends_with_the_agent_even_while_it_renders(
