@@ -51,7 +51,7 @@ HISTORIES = {
 }
 PACKS = ["scene", "other"]
 PICTURES = [f"picture {number}" for number in range(8)]
-RANGES = ["1", "1-2", "1-3", "1-16", "2-20:3", "-3-3,7,9-11"]
+RANGES = ["1", "1-2", "1-3", "1-16", "1-40", "2-20:3", "-3-3,7,9-11"]
 NEEDS = [NeedsRequest()] * 6 + [
     NeedsRequest(tags=["fast"]),
     NeedsRequest(pool="night"),
@@ -71,13 +71,14 @@ CODES = ["render_failed"] * 4 + ["crashed", "out_of_memory", "no_room", "timeout
 MESSAGES = ["it broke", "it broke at 0x7f", "no memory"]
 SECONDS = [0.0, 2.0, 2.0, 40.0]
 MOST_JOBS = 3
+MOST_ROUNDS = 12
 
 #: What happens, and how often.
 STEPS = [
     *["ask"] * 8,
     *["render"] * 5,
     *["render_slowly"] * 3,
-    *["straggle", "finish_leases"] * 5,
+    *["straggle", "finish_leases"] * 3,
     *["fail"] * 3,
     *["join"] * 2,
     *["submit", "time_passes", "requeue", "reframe", "stitch"] * 2,
@@ -357,19 +358,27 @@ class Histories(RuleBasedStateMachine):
         self.settle()
 
     def straggle(self, one: int, two: int, three: int) -> None:
-        """One slot renders on and on, while all others have come to their end and new ones join."""
-        last = self.a_live_lease(one)
-        self.report(last, _first(held_frames(self.content, last), last["frame"]))
-        for lease in self.live:
-            if lease["id"] != last["id"]:
-                self.finish(lease, PICTURES[2], 2.0)
+        """One slot renders on and on; others, and some that join, render all there is, and then have nothing to do."""
+        most = max(self.live, key=lambda lease: len(held_frames(self.content, lease)))
+        last = (most if one % 4 else self.a_live_lease(one))["id"]
+        frame = _first(held_frames(self.content, self.content.leases[last]), self.content.leases[last]["frame"])
+        self.report(self.content.leases[last], frame)
         if two % 2:
             for number in range(len(MACHINES)):
                 self.join(number, 0, 0)
+        for _ in range(MOST_ROUNDS):
+            for lease in [lease for lease in self.live if lease["id"] != last]:
+                self.finish(lease, PICTURES[2], 2.0)
+            known = len(self.grants)
+            for agent, slot in self.slots:
+                self.asked(agent, slot, self.held_by(agent, slot))
+            self.settle()
+            if len(self.grants) == known:
+                break
         self.clock.advance((6.0, 12.0, 28.0)[two % 3])
-        if self.content.leases[last["id"]]["state"] == "live":
-            self.report(last, self.content.leases[last["id"]]["frame"])
-        self.settle()
+        if self.content.leases[last]["state"] == "live":
+            self.report(self.content.leases[last], frame)
+            self.settle()
         for number in range(len(self.slots)):
             self.ask(4 * number, 0, three)
 
@@ -486,7 +495,8 @@ class Histories(RuleBasedStateMachine):
 
     def requeue(self, one: int, two: int, three: int) -> None:
         """Frames, or all that failed, shall be rendered again."""
-        job = self.a_job(one)
+        failed = [job for job in self.content.jobs.values() if job["failed"]]
+        job = failed[one % len(failed)] if failed and two % 4 else self.a_job(one)
         own = list(parse(job["frames"]))
         chosen = own[two % len(own) :][: three % 4]
         outcome = self.tried(self.farm.requeue(job["id"], ",".join(map(str, chosen)) if chosen else None))
