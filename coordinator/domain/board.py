@@ -230,7 +230,9 @@ class Board:
         return owner
 
     def _put_job(self, job: Job) -> None:
-        if job.state not in (JobState.QUEUED, JobState.RUNNING):
+        paused = job.state == JobState.PAUSED
+        # Of a paused job only the slots count that still work on it, against its owner's limit.
+        if job.state not in (JobState.QUEUED, JobState.RUNNING) and not (paused and job.slots):
             self._remove_job(job.id)
             return
         owner = self._owner(job.created_by)
@@ -246,7 +248,7 @@ class Board:
             vtime=job.vtime,
             created=job.created_at.timestamp(),
             pending=job.pending,
-            open_frames=job.open_frames,
+            open_frames=0 if paused else job.open_frames,
             slots=job.slots,
             max_slots=job.max_slots,
         )

@@ -44,7 +44,8 @@ class PlainSorter:
         self.granted: dict[tuple[str, int], datetime] = {}
 
     def put(self, job: Job) -> None:
-        if job.state not in (JobState.QUEUED, JobState.RUNNING):
+        works_still = job.state == JobState.PAUSED and job.slots
+        if job.state not in (JobState.QUEUED, JobState.RUNNING) and not works_still:
             self.jobs.pop(job.id, None)
             return
         self.jobs[job.id] = job
@@ -56,7 +57,8 @@ class PlainSorter:
         return self._order([job for job in self.jobs.values() if job.pending], offer, now)
 
     def running(self, offer: SlotOffer, now: datetime) -> list[int]:
-        jobs = [job for job in self.jobs.values() if not job.pending and job.open_frames and job.slots]
+        under_way = [job for job in self.jobs.values() if job.state == JobState.RUNNING and job.slots]
+        jobs = [job for job in under_way if not job.pending and job.open_frames]
         return self._order(jobs, offer, now)
 
     def _order(self, jobs: list[Job], offer: SlotOffer, now: datetime) -> list[int]:
@@ -126,7 +128,9 @@ JOB_IDS = st.integers(1, 8)
 
 @st.composite
 def jobs_of_any_kind(draw: st.DrawFn) -> Job:
-    pending, finished = draw(st.sampled_from([0, 1, 50])), draw(st.integers(0, 1))
+    state = draw(st.sampled_from([JobState.RUNNING] * 4 + [JobState.PAUSED]))
+    pending = 0 if state == JobState.PAUSED else draw(st.sampled_from([0, 1, 50]))
+    finished = draw(st.integers(0, 1))
     job = a_job(
         draw(JOB_IDS),
         created_by=draw(USERS),
@@ -135,7 +139,7 @@ def jobs_of_any_kind(draw: st.DrawFn) -> Job:
         vtime=draw(VTIMES),
         created_at=draw(TIMES),
         granted_at=draw(st.none() | TIMES),
-        state=draw(st.sampled_from([JobState.RUNNING] * 4 + [JobState.PAUSED])),
+        state=state,
         pending=pending,
         finished=finished,
         slots=draw(st.integers(0, 2)),
