@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -49,6 +50,26 @@ class Heard:
             while not condition():
                 self._more.clear()
                 await self._more.wait()
+
+
+class Turnstile:
+    """A lock that holds back the first to come of each of some kinds of threads, until let through."""
+
+    def __init__(self, *kinds: str) -> None:
+        self._lock = threading.Lock()
+        self.came = {kind: threading.Event() for kind in kinds}
+        self.may_pass = {kind: threading.Event() for kind in kinds}
+
+    def __enter__(self) -> None:
+        kind = threading.current_thread().name.partition("_")[0]
+        came = self.came.get(kind)
+        if came is not None and not came.is_set():
+            came.set()
+            self.may_pass[kind].wait(20)
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 @pytest.fixture
@@ -201,6 +222,39 @@ async def test_boards_agree_after_a_crowd_of_changes(
     await database.read(lambda tx: board.load(tx.conn, newest))
     there_is = newest.candidates(ANY_SLOT, clock())
     assert shown(neighbour, clock) == shown(database, clock) == there_is
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("listener_is_late", [False, True])
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_who_comes_to_the_board_late_does_not_undo_what_came_after(
+    database: Database,
+    farm: Farm,
+    neighbour: Database,
+    clock: SetClock,
+    monkeypatch: pytest.MonkeyPatch,
+    listener_is_late: bool,
+) -> None:
+    """Of two transactions that change a job, the one committed first is held back on its way to the board."""
+    writer, listener = "postgresql-writer", "postgresql-listener"
+    first, second = await farm.submit(), await farm.submit()
+    turnstile = Turnstile(writer, listener) if listener_is_late else Turnstile(writer)
+    monkeypatch.setattr(database, "_showing", turnstile)
+    here = Heard(database)
+    late = asyncio.ensure_future(database.write(set_priority, second.id, 90))
+    for came in turnstile.came.values():
+        assert await asyncio.to_thread(came.wait, 20)
+    await database.write(set_priority, second.id, 10)
+    if listener_is_late:
+        turnstile.may_pass[writer].set()
+        await late
+        turnstile.may_pass[listener].set()
+    # When this is heard, so is all that was committed before.
+    await neighbour.write(Transaction.notify, REVOKED)
+    await here.until(lambda: REVOKED in here.notices)
+    turnstile.may_pass[writer].set()
+    await late
+    assert shown(database, clock) == [first.id, second.id]
 
 
 @pytest.mark.slow
