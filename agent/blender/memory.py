@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 OUT_OF_MEMORY = "out_of_memory"
-"""The code of such a failure."""
+"""The code of a failure for want of main memory."""
+OUT_OF_GPU_MEMORY = "out_of_gpu_memory"
+"""The same, of a graphics card's memory."""
 
 #: The words of Blender's allocator, of C++ and Python, and of Cycles with those of CUDA, OptiX, HIP and oneAPI: "System
 #: is out of GPU and shared host memory", "CUDA_ERROR_OUT_OF_MEMORY", "hipErrorOutOfMemory", "Malloc returns null".
@@ -14,12 +16,20 @@ _SAYS_SO = re.compile(
     re.IGNORECASE,
 )
 
+#: Drivers name themselves; main memory that one of them cannot have is "host" memory and nothing else.
+_ON_THE_CARD = re.compile(r"gpu|cuda|optix|\bhip|oneapi|metal|device_memory", re.IGNORECASE)
+_ON_THE_HOST = re.compile(r"host_out_of_memory|out of host memory", re.IGNORECASE)
+
 _STATISTICS = Path("/proc/vmstat")
 
 
-def says_out_of_memory(text: str) -> bool:
-    """Tell whether a message or a log's end speaks of too little memory, the machine's or a graphics card's."""
-    return _SAYS_SO.search(text) is not None
+def memory_failure(text: str) -> str | None:
+    """Return the code of a message, or a log's end, that speaks of too little memory; None for other words."""
+    said = next((line for line in text.splitlines() if _SAYS_SO.search(line)), None)
+    if said is None:
+        return None
+    on_the_card = _ON_THE_CARD.search(said) is not None and _ON_THE_HOST.search(said) is None
+    return OUT_OF_GPU_MEMORY if on_the_card else OUT_OF_MEMORY
 
 
 def kernel_kills() -> int | None:

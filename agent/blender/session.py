@@ -13,7 +13,7 @@ import msgspec
 
 from agent.blender.command import session_argv, session_environment
 from agent.blender.locate import Blender
-from agent.blender.memory import OUT_OF_MEMORY, kernel_kills, says_out_of_memory
+from agent.blender.memory import OUT_OF_MEMORY, kernel_kills, memory_failure
 from agent.blender.output import (
     BadLineError,
     Configured,
@@ -53,7 +53,8 @@ class Limits:
 
 
 class SessionError(Exception):
-    """A command failed.  ``code`` is one of docs/PROTOCOL.md, or ``crashed``, ``timeout`` or ``out_of_memory``."""
+    """A command failed.  ``code`` is one of docs/PROTOCOL.md, or ``crashed``, ``timeout`` or one of
+    :mod:`agent.blender.memory`."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -192,8 +193,8 @@ class Session:
                     if isinstance(event, answer):
                         return event
                     if isinstance(event, Failed):
-                        no_memory = event.code in _BLENDERS_WORDS and says_out_of_memory(event.message)
-                        raise SessionError(OUT_OF_MEMORY if no_memory else event.code, event.message)
+                        no_memory = memory_failure(event.message) if event.code in _BLENDERS_WORDS else None
+                        raise SessionError(no_memory or event.code, event.message)
                     if isinstance(event, Progress) and on_progress is not None:
                         on_progress(event)
         except TimeoutError:
@@ -227,13 +228,12 @@ class Session:
         status = await self._process.end(self._limits.close)
         lines = await self._process.log.last_lines(TAIL_LINES)
         said = f' The last it said: "{" / ".join(lines[-_LINES_TOLD:])}"' if lines else ""
-        no_memory = says_out_of_memory("\n".join(lines))
-        if not no_memory and _signal_of(status) == signal.SIGKILL:
+        no_memory = memory_failure("\n".join(lines))
+        if no_memory is None and _signal_of(status) == signal.SIGKILL:
             kills = await asyncio.to_thread(kernel_kills)
-            no_memory = kills is None or kills != self._kills_before
+            no_memory = OUT_OF_MEMORY if kills is None or kills != self._kills_before else None
         because = ", because the memory did not suffice," if no_memory else ""
-        code = OUT_OF_MEMORY if no_memory else "crashed"
-        return SessionError(code, f"Blender {_ending(status)}{because} while {doing}.{said}")
+        return SessionError(no_memory or "crashed", f"Blender {_ending(status)}{because} while {doing}.{said}")
 
 
 def _signal_of(status: int) -> int:

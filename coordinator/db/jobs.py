@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from coordinator.db.schema import jobs, leases
-from coordinator.db.statement import Change, record_maker, records
+from coordinator.db.statement import Change, record_maker, records, scalars
 from coordinator.domain.model import Job, JobState
 
 _GET = records(select(jobs).where(jobs.c.id == bindparam("id")), Job)
@@ -23,6 +23,12 @@ _LOCK_OF_LEASE = records(
     )
     .with_for_update(key_share=True),
     Job,
+)
+_IS_PAUSED = scalars(
+    select(jobs.c.id)
+    .join(leases, leases.c.job_id == jobs.c.id)
+    .where(leases.c.id == bindparam("lease_id"), jobs.c.state == JobState.PAUSED),
+    int,
 )
 # One by one: a list would be bound anew each time.
 _WORKABLE = records(
@@ -55,6 +61,11 @@ def of_submission(conn: Connection, submission: str) -> int | None:
 def lock(conn: Connection, job_id: int) -> Job | None:
     """Return a job and keep every other writer off it, its chunks and its leases until the transaction ends."""
     return _LOCK.one_or_none(conn, id=job_id)
+
+
+def is_paused(conn: Connection, lease_id: str) -> bool:
+    """Tell whether the job of a lease is paused."""
+    return _IS_PAUSED.one_or_none(conn, lease_id=lease_id) is not None
 
 
 def lock_of_lease(conn: Connection, lease_id: str, agent_id: int) -> Job | None:

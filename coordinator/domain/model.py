@@ -118,9 +118,9 @@ class Job:
     needs: str
     """What else a slot must have to render it: JSON, see :mod:`coordinator.domain.matching`."""
     ram_needed: int
-    """The most memory that rendering it took on a processor, or more than what was too little; 0 while unknown."""
+    """The most main memory that rendering it took, or more than what was too little; 0 while unknown."""
     vram_needed: int
-    """The same of a graphics card's memory."""
+    """More than what was too little of a graphics card's memory; 0 while none was."""
     max_slots: int | None
     """No more slots work on it at once."""
     chunk_frames: int | None

@@ -22,7 +22,9 @@ SET_ASIDE_JOBS = 3
 AGENT_LOST = "agent_lost"
 """The code of an attempt that ended because nothing was heard of the agent any more."""
 OUT_OF_MEMORY = "out_of_memory"
-"""The agent's memory is too small for the frame; another one's may do."""
+OUT_OF_GPU_MEMORY = "out_of_gpu_memory"
+MEMORY_FAULTS = frozenset({OUT_OF_MEMORY, OUT_OF_GPU_MEMORY})
+"""The agent's memory, or its graphics card's, is too small for the frame; another one's may do."""
 WORLD_FAULTS = frozenset({"no_room", "network", "no_device", "not_started"})
 """Neither the scene's fault nor its renderer's: a full disk, the network, a machine without its graphics card."""
 
@@ -56,7 +58,7 @@ def is_strike(code: str, *, other_agents_can: bool) -> bool:
 
     Being out of memory does not while another agent, with more of it, can try.
     """
-    return code not in WORLD_FAULTS and not (code == OUT_OF_MEMORY and other_agents_can)
+    return code not in WORLD_FAULTS and not (code in MEMORY_FAULTS and other_agents_can)
 
 
 def same_way(one: Failure, other: Failure) -> bool:

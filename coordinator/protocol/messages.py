@@ -198,7 +198,7 @@ class FrameFailure(msgspec.Struct, frozen=True, kw_only=True):
 
     frame: FrameNumber | None
     code: Name
-    """``render_failed``, ``out_of_memory``, ``crashed``, ``no_camera``, ``cannot_open``, ``bad_frame``, ``timeout``…"""
+    """``render_failed``, ``out_of_memory``, ``out_of_gpu_memory``, ``crashed``, ``cannot_open``, ``bad_frame``…"""
     message: Annotated[str, Meta(max_length=4000)]
     """In the words of a person."""
 

@@ -33,7 +33,7 @@ from coordinator.services.queueing import idle_state
 #: Attempts looked at before a job's first finished frame; more of them would have ended it.
 _FIRST_ATTEMPTS = 1000
 #: An agent is not blamed for these, though another one rendered the frame.
-_NOT_BLAMED = {retry.AGENT_LOST, retry.OUT_OF_MEMORY}
+_NOT_BLAMED = {retry.AGENT_LOST, *retry.MEMORY_FAULTS}
 
 
 def leased_chunk(tx: Transaction, job: Job, lease: Lease, frame: int) -> Chunk | None:
@@ -130,10 +130,10 @@ def _forgive(tx: Transaction, job: Job, lease: Lease, frame: int | None, code: s
     if code in retry.WORLD_FAULTS:
         tell(tx, job, "attempt_forgiven", f"{what} will be tried again, it is not its fault: {message}", data)
         return job, True
-    agent = agents.get(tx.conn, lease.agent_id) if code == retry.OUT_OF_MEMORY else None
+    agent = agents.get(tx.conn, lease.agent_id) if code in retry.MEMORY_FAULTS else None
     if agent is None:
         return job, False
-    if agent.device == "CPU":
+    if code == retry.OUT_OF_MEMORY or agent.device == "CPU":
         raised = replace(job, ram_needed=max(job.ram_needed, agent.ram_bytes + MEMORY_STEP))
     elif agent.vram_bytes is not None:
         raised = replace(job, vram_needed=max(job.vram_needed, agent.vram_bytes + MEMORY_STEP))

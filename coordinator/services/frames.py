@@ -204,13 +204,9 @@ def _learn(tx: Transaction, job: Job, agent: Agent, frame: int, result: FrameRes
 
 def _memory(job: Job, agent: Agent, result: FrameResult) -> dict[str, int]:
     """Return what the job is known to need, where a frame took more than any before."""
-    took = result.peak_memory_bytes or 0
     # What was enough here cannot be too little, whatever Blender counts in.
-    if agent.device == "CPU":
-        took = min(took, agent.ram_bytes)
-        return {"ram_needed": took} if took > job.ram_needed else {}
-    took = min(took, agent.vram_bytes) if agent.vram_bytes is not None else 0
-    return {"vram_needed": took} if took > job.vram_needed else {}
+    took = min(result.peak_memory_bytes or 0, agent.ram_bytes)
+    return {"ram_needed": took} if took > job.ram_needed else {}
 
 
 def _recorded_before(tx: Transaction, job: Job, lease: Lease, frame: int, result: FrameResult) -> bool:

@@ -30,7 +30,8 @@ from coordinator.services.changes import check_chunk, chunk_written, tell, updat
 from coordinator.services.endings import end_lease
 from coordinator.services.errors import Refused, lease_lost
 from coordinator.services.failures import fail_frame, fail_whole_job
-from coordinator.services.grants import Asking, grant, to_message
+from coordinator.services.grants import Asking, grant, to_message, within_limits
+from coordinator.services.pausing import hold_untouched
 from coordinator.services.takeovers import take_over
 
 #: The one it renders and the next one, so that a slot never waits.
@@ -67,6 +68,8 @@ def lease(tx: Transaction, agent_id: int, request: LeaseRequest, timing: Timing)
         tx.changed_jobs[job_id] = job
         if job is None or job.state not in (JobState.QUEUED, JobState.RUNNING) or not job.pending:
             continue
+        if not within_limits(tx, asking, job):
+            continue
         granted = _lease_pending(tx, asking, job)
         if granted is not None:
             return granted
@@ -96,9 +99,9 @@ def report(tx: Transaction, agent_id: int, lease_id: str, request: ReportRequest
         Refused: LEASE_LOST, AGENT_GONE.
     """
     heard_of(tx, agent_id, timing)
-    # A failure decides on the job, and whoever does that locks it first.
+    # Failures, and what a paused job takes back, decide on the job, and whoever does that locks it first.
     job = None
-    if request.failures or request.warnings or request.release:
+    if request.failures or request.warnings or request.release or jobs.is_paused(tx.conn, lease_id):
         job, _ = lock_live(tx, agent_id, lease_id)
     current = leases.report(
         tx.conn,
@@ -128,6 +131,8 @@ def report(tx: Transaction, agent_id: int, lease_id: str, request: ReportRequest
         if request.release:
             end_lease(tx, job, current, LeaseEnd.RELEASED, "The agent handed back what it had not rendered.")
             return ReportResponse(last_frame=None)
+        if job.state == JobState.PAUSED:
+            hold_untouched(tx, job, current)
     return ReportResponse(last_frame=last_frame(tx, lease_id))
 
 

@@ -220,7 +220,7 @@ def _retries_are_used_up(job: Row, content: Content) -> None:
 
 def _forgiven(failures: list[Failure]) -> bool:
     """Tell whether some of the attempts may not have counted when they were made."""
-    return any(failure.code in ("agent_lost", "out_of_memory") for failure in failures)
+    return any(failure.code in ("agent_lost", "out_of_memory", "out_of_gpu_memory") for failure in failures)
 
 
 def _history_is_complete(job: Row, content: Content) -> None:

@@ -166,7 +166,7 @@ async def test_too_little_memory_raises_what_the_job_needs(farm: Farm) -> None:
     small = await farm.agent("small", device=Device.OPTIX, vram_bytes=8 * GIB)
     large = await farm.agent("large", device=Device.OPTIX, vram_bytes=24 * GIB)
     job = await farm.submit("1-2", max_retries=0)
-    await fail_first(farm, small, code="out_of_memory", message="out of GPU memory")
+    await fail_first(farm, small, code="out_of_gpu_memory", message="out of GPU memory")
     assert await farm.lease(small) is None
     await farm.leave(large)
     view = await farm.job(job.id)
@@ -182,7 +182,7 @@ async def test_where_no_one_has_more_memory_it_is_a_failure_like_any_other(farm:
     small = await farm.agent("small", device=Device.OPTIX, vram_bytes=8 * GIB)
     job = await farm.submit("1", max_retries=1)
     for _ in range(2):
-        await fail_first(farm, small, code="out_of_memory", message="out of GPU memory")
+        await fail_first(farm, small, code="out_of_gpu_memory", message="out of GPU memory")
     view = await farm.job(job.id)
     assert view.state == "failed"
     assert "out of GPU memory" in (view.reason or "")

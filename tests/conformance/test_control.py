@@ -86,9 +86,22 @@ async def test_a_lease_without_a_begun_frame_ends_when_its_job_is_paused(farm: F
     job, grant = await chunked(farm, ant, 5)
     await farm.report(ant, grant, stage=Stage.OPENING)
     await farm.pause(job)
+    assert (await farm.report(ant, grant, stage=Stage.OPENING)).last_frame is None
     with pytest.raises(Refused) as caught:
         await farm.report(ant, grant)
     assert caught.value.code == ErrorCode.LEASE_LOST
+
+
+async def test_a_frame_that_was_begun_before_the_pause_was_heard_of_is_not_lost(farm: Farm) -> None:
+    ant = await farm.agent()
+    job, grant = await chunked(farm, ant, 5)
+    await farm.report(ant, grant, frame=1)
+    await farm.pause(job)
+    # Meanwhile it has begun the third.
+    assert (await farm.report(ant, grant, frame=3)).last_frame == 3
+    for frame in (1, 2, 3):
+        await farm.deliver(ant, grant, frame)
+    assert (await farm.job(job)).finished == 3
 
 
 async def test_just_after_a_frame_the_next_one_is_being_rendered(farm: Farm) -> None:
@@ -123,6 +136,7 @@ async def test_a_job_is_resumed_while_its_last_frame_is_rendered_still(farm: Far
     job, grant = await chunked(farm, ant, 2)
     await farm.report(ant, grant, frame=1)
     await farm.pause(job)
+    await farm.report(ant, grant, frame=1)
     assert (await farm.resume(job)).state == JobState.RUNNING
     await farm.deliver(ant, grant, 1)
     assert await all_frames(farm, ant) == list(range(2, 11))
@@ -143,6 +157,7 @@ async def test_the_sound_of_a_paused_job_is_mixed_by_whoever_began_it(farm: Farm
     job, grant = await chunked(farm, ant, 5, video=True, sound=True)
     await farm.report(ant, grant, stage=Stage.MIXING)
     await farm.pause(job)
+    await farm.report(ant, grant, stage=Stage.MIXING)
     await farm.deliver_sound(ant, grant)
     view = await farm.job(job)
     assert (view.state, view.sound_state, view.slots) == (JobState.PAUSED, SoundState.READY, [])
@@ -150,7 +165,7 @@ async def test_the_sound_of_a_paused_job_is_mixed_by_whoever_began_it(farm: Farm
 
 async def test_a_frame_that_fails_in_a_paused_job_waits_with_the_others(farm: Farm) -> None:
     ant = await farm.agent()
-    job, grant = await chunked(farm, ant, 5)
+    job, grant = await chunked(farm, ant, 1)
     await farm.report(ant, grant, frame=1)
     await farm.pause(job)
     await farm.fail(ant, grant, 1)

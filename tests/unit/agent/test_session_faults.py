@@ -140,7 +140,7 @@ for words in ("System is out of GPU and shared host memory", "Cannot render, no 
             await blender.render(1, tmp_path / "o", tmp_path / "p", None, lambda _: None)
         codes.append(raised.value.code)
     await blender.kill()
-    assert codes == ["out_of_memory", "render_failed"]
+    assert codes == ["out_of_gpu_memory", "render_failed"]
 
 
 @pytest.mark.parametrize(
