@@ -133,6 +133,12 @@ class Board:
             heapq.heappush(self._rests, (until.timestamp(), job_id))
             self._hang_up(card)
 
+    def limited(self, user: str) -> bool:
+        """Tell whether only so many slots may work for a user at once."""
+        with self._lock:
+            owner = self._owners.get(user)
+            return owner is not None and owner.max_slots is not None
+
     def user_floor(self, name: str) -> float:
         """Return the least vtime for a user who comes with work now; one who waits keeps their place: 0."""
         with self._lock:

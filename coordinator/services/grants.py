@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from coordinator.db import leases
+from coordinator.db import jobs, leases, users
 from coordinator.db.engine import Notice, Transaction
 from coordinator.domain.board import SlotOffer
 from coordinator.domain.carving import Span
@@ -39,6 +39,22 @@ class Asking:
     def start_seconds(self, job: Job, costs: CostProfile) -> float:
         """Return how long it takes until the slot could begin a frame of the job."""
         return self.request.busy_seconds + self.load_seconds(job, costs)
+
+
+def within_limits(tx: Transaction, asking: Asking, job: Job) -> bool:
+    """Tell whether the slot may work on a job, which is locked: others may have reached a limit since it was chosen."""
+    if any(live.job_id == job.id for live in asking.held):
+        return True
+    if job.max_slots is not None and job.slots >= job.max_slots:
+        return False
+    if not tx.board.limited(job.created_by):
+        return True
+    # Locked, the user is given no other slot until this one is granted.
+    user = users.lock(tx.conn, job.created_by)
+    if user is None or user.max_slots is None or users.slots(tx.conn).get(user.name, 0) < user.max_slots:
+        return True
+    held = (jobs.get(tx.conn, live.job_id) for live in asking.held)
+    return any(other is not None and other.created_by == user.name for other in held)
 
 
 def grant(

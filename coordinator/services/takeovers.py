@@ -12,7 +12,7 @@ from coordinator.domain.transitions import NEW
 from coordinator.protocol import LeaseGrant, Stage
 from coordinator.services.changes import check_chunk, chunk_written, tell
 from coordinator.services.endings import end_lease
-from coordinator.services.grants import Asking, grant, to_message
+from coordinator.services.grants import Asking, grant, to_message, within_limits
 
 #: Leases looked at: those with the most frames, then those granted first.
 _LOOKED_AT = 64
@@ -27,7 +27,7 @@ def take_over(tx: Transaction, asking: Asking) -> LeaseGrant | None:
     for job_id in tx.board.running(asking.offer, tx.now):
         job = jobs.lock(tx.conn, job_id)
         tx.changed_jobs[job_id] = job
-        if job is None or job.state != JobState.RUNNING or job.pending:
+        if job is None or job.state != JobState.RUNNING or job.pending or not within_limits(tx, asking, job):
             continue
         taken = _take_over(tx, asking, job)
         if taken is not None:
