@@ -247,8 +247,5 @@ def _lost_connection(error: Exception) -> bool:
 
 
 def _set_up(connection: "psycopg.Connection[Any]", _entry: ConnectionPoolEntry) -> None:
-    # Not waiting for the disk makes a commit several times as fast, and short the lock that orders announcements.
-    connection.execute("SET synchronous_commit = off")
-    connection.commit()
     # More than there are statements.
     connection.prepared_max = 1000

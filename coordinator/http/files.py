@@ -8,8 +8,8 @@ from aiohttp import ETag, web
 from coordinator.keys import DATABASE, STORE
 from coordinator.protocol import ErrorCode
 from coordinator.services import assets
+from coordinator.services.downloads import FileRef
 from coordinator.services.errors import Refused
-from coordinator.services.views import FileRef
 
 #: A blob's bytes never change.
 _FOR_EVER = "private, max-age=31536000, immutable"

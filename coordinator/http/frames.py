@@ -9,7 +9,7 @@ from msgspec import Meta
 from coordinator.http.files import send_file
 from coordinator.http.paging import Cursor
 from coordinator.keys import DATABASE
-from coordinator.services import views
+from coordinator.services import downloads, views
 from coordinator.services.schemas import FrameView, Page
 
 
@@ -27,9 +27,9 @@ async def index(request: web.Request, job_id: int, query: FrameQuery) -> Page[Fr
 
 async def output(request: web.Request, job_id: int, frame: int) -> web.StreamResponse:
     """Send a frame's file as Blender wrote it."""
-    return await send_file(request, await request.app[DATABASE].read(views.frame_output, job_id, frame))
+    return await send_file(request, await request.app[DATABASE].read(downloads.frame_output, job_id, frame))
 
 
 async def preview(request: web.Request, job_id: int, frame: int) -> web.StreamResponse:
     """Send a frame's small picture."""
-    return await send_file(request, await request.app[DATABASE].read(views.frame_preview, job_id, frame))
+    return await send_file(request, await request.app[DATABASE].read(downloads.frame_preview, job_id, frame))

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from coordinator.db import agents as agent_rows
-from coordinator.db import blobs, chunks, dependencies, set_asides
+from coordinator.db import chunks, dependencies, set_asides
 from coordinator.db import events as event_rows
 from coordinator.db import frames as frame_rows
 from coordinator.db import jobs as job_rows
@@ -16,12 +16,11 @@ from coordinator.db import leases as lease_rows
 from coordinator.db.engine import Transaction
 from coordinator.domain import estimates
 from coordinator.domain.costs import CostProfile
-from coordinator.domain.filenames import CONTENT_TYPES, frame_filename
+from coordinator.domain.filenames import frame_filename
 from coordinator.domain.model import (
     Agent,
     AgentState,
     Frame,
-    FrameState,
     Job,
     JobState,
     Lease,
@@ -48,16 +47,6 @@ from coordinator.services.schemas import (
 _FAILURES = 200
 #: What a slot does with the lease it works on.
 _BUSY = (Stage.OPENING, Stage.MIXING, Stage.RENDERING)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRef:
-    """A file in the store and how to hand it out."""
-
-    sha256: str
-    size: int
-    filename: str
-    content_type: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,52 +175,6 @@ def agent_view(tx: Transaction, agent_id: int) -> AgentView:
     return _agent_view(tx, agent, live, job_rows.names(tx.conn, [lease.job_id for lease in live]))
 
 
-def frame_output(tx: Transaction, job_id: int, frame: int) -> FileRef:
-    """Return the file Blender wrote for a frame.
-
-    Raises:
-        Refused: NOT_FOUND.
-    """
-    job, found = _finished_frame(tx, job_id, frame)
-    image_format = _output(job).format.value
-    return FileRef(
-        sha256=found.output_sha256 or "",
-        size=found.output_size or 0,
-        filename=_download_name(job, f"-{frame_filename(frame, image_format)}"),
-        content_type=CONTENT_TYPES[image_format],
-    )
-
-
-def frame_preview(tx: Transaction, job_id: int, frame: int) -> FileRef:
-    """Return the small picture of a frame.
-
-    Raises:
-        Refused: NOT_FOUND.
-    """
-    job, found = _finished_frame(tx, job_id, frame)
-    return FileRef(
-        sha256=found.preview_sha256 or "",
-        size=found.preview_size or 0,
-        filename=_download_name(job, f"-{frame_filename(frame, 'JPEG')}"),
-        content_type=CONTENT_TYPES["JPEG"],
-    )
-
-
-def video(tx: Transaction, job_id: int) -> FileRef:
-    """Return a job's video.
-
-    Raises:
-        Refused: NOT_FOUND, there is none, or not yet.
-    """
-    job = _job(tx, job_id)
-    size = blobs.size(tx.conn, job.video_sha256) if job.video_sha256 is not None else None
-    if job.video_sha256 is None or size is None:
-        raise Refused(
-            ErrorCode.NOT_FOUND, f"job {job_id} has no video{' yet' if job.video and not job.state.ended else ''}"
-        )
-    return FileRef(sha256=job.video_sha256, size=size, filename=_download_name(job, ".mp4"), content_type="video/mp4")
-
-
 def counts(tx: Transaction) -> FarmCounts:
     """Return how much there is of what."""
     return FarmCounts(
@@ -247,20 +190,6 @@ def _job(tx: Transaction, job_id: int) -> Job:
     if job is None:
         raise not_found(f"job {job_id}")
     return job
-
-
-def _finished_frame(tx: Transaction, job_id: int, frame: int) -> tuple[Job, Frame]:
-    job = _job(tx, job_id)
-    found = frame_rows.get(tx.conn, job_id, frame)
-    if found is None or found.state != FrameState.FINISHED:
-        raise not_found(f"finished frame {frame} in job {job_id}")
-    return job, found
-
-
-def _download_name(job: Job, ending: str) -> str:
-    """Return a file name with the job's name in it that no system stumbles over."""
-    safe = "".join(character if character.isalnum() or character in " ._-" else "_" for character in job.name)
-    return safe.strip(" .")[:100] + ending
 
 
 def _output(job: Job) -> OutputSpec:

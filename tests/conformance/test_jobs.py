@@ -4,7 +4,7 @@ import pytest
 
 from coordinator.domain.model import JobState
 from coordinator.protocol import ErrorCode, ImageFormat, OutputSpec, Stage, StoredFile
-from coordinator.services import frames, stitching, views
+from coordinator.services import downloads, frames, stitching, views
 from coordinator.services.errors import Refused
 from coordinator.services.stitching import StitchTask
 from tests.conformance.farm import HEIGHT, WIDTH, Farm, digest
@@ -48,7 +48,7 @@ async def test_a_frame_is_recorded_once(farm: Farm) -> None:
     assert (await farm.deliver(ant, grant, 2)).status == "repeated"
     expected = await farm.database.read(frames.expect_frame, ant, grant.lease_id, 2, await farm.result(2))
     assert expected.recorded
-    output = await farm.database.read(views.frame_output, job.id, 1)
+    output = await farm.database.read(downloads.frame_output, job.id, 1)
     assert output.sha256 == digest("picture 1")
     assert output.content_type == "image/png"
 
@@ -170,7 +170,7 @@ async def test_a_video_is_made_once_all_frames_and_the_sound_are_there(farm: Far
     await farm.database.write(stitching.finish, task, digest("film"), 77)
     view = await farm.job(job.id)
     assert (view.state, view.video_ready) == (JobState.COMPLETED, True)
-    film = await farm.database.read(views.video, job.id)
+    film = await farm.database.read(downloads.video, job.id)
     assert (film.sha256, film.size, film.filename) == (digest("film"), 77, "shot.mp4")
 
 
@@ -281,8 +281,8 @@ async def test_what_is_not_there_is_not_found(farm: Farm) -> None:
     for view, arguments in (
         (views.job_detail, (99,)),
         (views.list_events, (99, 5, None)),
-        (views.frame_preview, (job.id, 1)),
-        (views.video, (job.id,)),
+        (downloads.frame_preview, (job.id, 1)),
+        (downloads.video, (job.id,)),
         (views.agent_view, (99,)),
     ):
         with pytest.raises(Refused) as caught:

@@ -1,5 +1,7 @@
 """Idle slots help: they take over tails, and render late frames a second time."""
 
+from typing import Any
+
 import pytest
 
 from coordinator.protocol import ErrorCode, LeaseGrant, Stage
@@ -93,7 +95,7 @@ async def test_jobs_of_fixed_chunks_keep_them(farm: Farm) -> None:
     assert await farm.lease(bee) is None
 
 
-async def late_frame(farm: Farm, **changes: object) -> tuple[int, int, int, LeaseGrant]:
+async def late_frame(farm: Farm, **changes: Any) -> tuple[int, int, int, LeaseGrant]:
     """Return two agents, a job, and the lease of the first agent whose one frame takes far too long."""
     ant, bee = await farm.agent("ant"), await farm.agent("bee")
     job = await farm.submit("1-2", chunk_frames=1, **changes)

@@ -56,7 +56,7 @@ def test_between_two_measured_frames_lies_a_straight_line() -> None:
 @pytest.mark.parametrize("frame_count", [24, 250, 2000])
 def test_estimates_follow_a_shot(frame_count: int) -> None:
     """Every second frame is known, one in fifty of them had to wait, and the slots' speeds go from 1 to 8."""
-    lot = random.Random(7)  # noqa: S311 a fixed seed makes the same shot every time
+    lot = random.Random(7)  # noqa: S311 - a fixed seed makes the same shot every time
     costs, profile = shot(frame_count), CostProfile.empty(frame_count)
     ranks = list(range(0, frame_count, 2))
     lot.shuffle(ranks)
@@ -243,7 +243,7 @@ def test_a_speed_is_learnt_at_once_and_then_kept() -> None:
 
 def test_slots_learn_their_speeds_from_one_another_and_keep_their_mean() -> None:
     """Twelve slots of speeds 1 to 8 render twenty jobs of uneven frames; nobody tells them anything else."""
-    lot = random.Random(3)  # noqa: S311 a fixed seed makes the same frames every time
+    lot = random.Random(3)  # noqa: S311 - a fixed seed makes the same frames every time
     true = [1.0 + 7.0 * slot / 11 for slot in range(12)]
     known = [(1.0, 0)] * len(true)
     scales = []
