@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, case, func, insert, literal_column, select, update
 
 from coordinator.db.schema import chunks, leases
-from coordinator.db.statement import Change, Command, bound, record_maker, records, scalars
+from coordinator.db.statement import Change, Command, bound, record_maker, records
 from coordinator.domain.model import Lease, LeaseState
 
 # Written out, not bound: a partial index is used only where its condition can be seen in the query.
@@ -59,7 +59,6 @@ _LARGEST = records(
 )
 _OF_SLOT = (leases.c.agent_id == bindparam("agent_id"), leases.c.slot == bindparam("slot"), LIVE)
 _LIVE_OF_SLOT = records(select(leases).where(*_OF_SLOT).order_by(leases.c.granted_at, leases.c.id), Lease)
-_SLOT_WORKS = scalars(select(leases.c.id).where(*_OF_SLOT, leases.c.job_id == bindparam("job_id")).limit(1), str)
 _LIVE_OF_JOB = records(
     select(leases).where(leases.c.job_id == bindparam("job_id"), LIVE).order_by(leases.c.granted_at, leases.c.id),
     Lease,
@@ -159,11 +158,6 @@ def end_all_of_job(conn: Connection, job_id: int, **values: Any) -> list[Lease]:
 def live_of_slot(conn: Connection, agent_id: int, slot: int) -> list[Lease]:
     """Return the live leases of a slot, the oldest first."""
     return _LIVE_OF_SLOT.all(conn, agent_id=agent_id, slot=slot)
-
-
-def slot_works(conn: Connection, agent_id: int, slot: int, job_id: int) -> bool:
-    """Tell whether a slot has a live lease of a job."""
-    return _SLOT_WORKS.one_or_none(conn, agent_id=agent_id, slot=slot, job_id=job_id) is not None
 
 
 def largest(conn: Connection, job_id: int, limit: int) -> list[Lease]:

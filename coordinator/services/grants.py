@@ -64,7 +64,7 @@ def grant(
     agent, slot = asking.agent, asking.request.slot
     # One that the slot held when it asked may have run out until the job was locked.
     own = [live for live in asking.held if live.job_id == job.id and leases.get_live(tx.conn, live.id) is not None]
-    columns = values | granted(tx, job, agent, charge, first=not own)
+    columns = values | granted(tx, job, agent, charge, own[-1] if own else None)
     made = leases.insert_lease(
         tx.conn,
         lease_id=secrets.token_hex(8),
@@ -73,8 +73,7 @@ def grant(
         slot=slot,
         granted_at=tx.now,
         expires_at=tx.now + timedelta(seconds=asking.timing.lease_seconds),
-        # A job counts a slot once, and with one speed, whatever is learned of it between two leases.
-        speed=own[0].speed if own else agent.speed,
+        speed=agent.speed,
         load_seconds=asking.load_seconds(job, CostProfile.decode(job.costs)),
         charged=charge,
     )

@@ -219,7 +219,7 @@ def _lease_pending(tx: Transaction, asking: Asking, job: Job) -> LeaseGrant | No
         own_speed=asking.agent.speed,
         fleet_speed=tx.board.fleet(needs_of(job)).speed,
         others=job.slots - bool(own),
-        others_speed=job.speed - (own[0].speed if own else 0.0),
+        others_speed=job.speed - (own[-1].speed if own else 0.0),
         start_seconds=asking.start_seconds(job, costs),
         target_seconds=job.target_seconds,
         fixed=job.chunk_frames,

@@ -9,16 +9,17 @@ from coordinator.domain.model import Agent, Job, Lease, User
 from coordinator.services.changes import update_user
 
 
-def granted(tx: Transaction, job: Job, agent: Agent, charge: float, *, first: bool) -> dict[str, object]:
+def granted(tx: Transaction, job: Job, agent: Agent, charge: float, before: Lease | None) -> dict[str, object]:
     """Charge a job's owner for a lease that is about to be granted, and return the job's columns with it.
 
-    ``first`` tells that its slot has no other lease of the job.
+    ``before`` is the newest lease of the job that its slot has already.  A job counts a slot once, with the speed that
+    it had at its newest lease: speeds are learned meanwhile.
     """
     # Who was kept from being served is owed a bounded time; the rest is given up with the first lease.
     tx.charge(job.created_by, charge + tx.board.forfeit(job.created_by))
     return {
-        "slots": job.slots + first,
-        "speed": job.speed + agent.speed if first else job.speed,
+        "slots": job.slots + (before is None),
+        "speed": max(0.0, job.speed - (0.0 if before is None else before.speed)) + agent.speed,
         "vtime": job.vtime + charge,
         "granted_at": tx.now,
     }
@@ -28,12 +29,13 @@ def settled(tx: Transaction, job: Job, lease: Lease) -> dict[str, object]:
     """Charge what a lease that has ended took, and return the job's columns without it."""
     difference = lease.used - lease.charged
     tx.charge(job.created_by, difference)
-    freed = not leases.slot_works(tx.conn, lease.agent_id, lease.slot, job.id)
-    slots = job.slots - freed
+    others = [it for it in leases.live_of_slot(tx.conn, lease.agent_id, lease.slot) if it.job_id == job.id]
+    newest = max([lease, *others], key=lambda it: (it.granted_at, it.id))
+    slots = job.slots - (not others)
     return {
         "slots": slots,
         # Sums of floats drift: with the last slot the rest of them goes.
-        "speed": (max(0.0, job.speed - lease.speed) if freed else job.speed) if slots else 0.0,
+        "speed": max(0.0, job.speed - newest.speed) + (others[-1].speed if others else 0.0) if slots else 0.0,
         "vtime": max(0.0, job.vtime + difference),
     }
 

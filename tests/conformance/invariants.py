@@ -173,14 +173,13 @@ def _counters_are_sums(job: Row, content: Content) -> None:
     assert job["pending"] == pending, f"{name} counts {job['pending']} pending frames; there are {pending}"
     busy = slots_of(content.live[number])
     assert job["slots"] == len(busy), f"{name} counts {job['slots']} slots; {len(busy)} work on it"
-    # The agents' speeds are learned while their leases last.
-    speeds: dict[tuple[int, int], list[float]] = defaultdict(list)
-    for lease in content.live[number]:
-        speeds[lease["agent_id"], lease["slot"]].append(lease["speed"])
-    slowest, fastest = sum(map(min, speeds.values())), sum(map(max, speeds.values()))
-    assert slowest - 1e-6 <= job["speed"] <= fastest + 1e-6, (
-        f"{name} counts a speed of {job['speed']}; its slots have {slowest} to {fastest}"
-    )
+    # What is learned of a slot's speed counts from its next lease on.
+    newest = {
+        (lease["agent_id"], lease["slot"]): lease["speed"]
+        for lease in sorted(content.live[number], key=lambda lease: (lease["granted_at"], lease["id"]))
+    }
+    speed = sum(newest.values())
+    assert abs(job["speed"] - speed) < 1e-6, f"{name} counts a speed of {job['speed']}; its slots have {speed}"
     counted = [attempt for attempt in content.attempts[number] if not attempt["voided"]]
     whole = sum(attempt["frame"] is None for attempt in counted)
     assert job["whole_failures"] == whole, f"{name} counts its failures as a whole wrongly"
