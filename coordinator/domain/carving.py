@@ -16,6 +16,8 @@ from coordinator.domain.frame_range import FrameRange
 SHARE = 0.35
 #: No lease is longer, however fast the frames are.
 MAX_FRAMES = 500
+#: A slot that is free in so many seconds is as good as free.
+AHEAD_SECONDS = 2.0
 #: After this many looks (the ends, the middle, and three rounds of bisecting) a job is seen well enough.
 MAX_LOOKS = 17
 #: Nor is a gap bisected that has fewer frames.
@@ -71,6 +73,11 @@ def lease_size(
         # Work can be shared, a frame cannot: at the end each of them is on average half a frame ahead or behind.
         shared, frame = (pending_seconds + leased_seconds) / others_speed, frame_seconds * others / others_speed
         if start_seconds + seconds_per_frame > max(shared + frame / 2, frame):
+            return 0
+        # Frames that others begin before this slot could are better left to whoever is free first: what slots say of
+        # the time they need is a guess.
+        begun = (pending_seconds + max(0.0, leased_seconds - others * frame_seconds)) / others_speed
+        if start_seconds > max(begun, AHEAD_SECONDS):
             return 0
     share_seconds = SHARE * pending_seconds / max(fleet_speed, own_speed)
     wanted = min(share_seconds, target_seconds) / seconds_per_frame if seconds_per_frame > 0 else math.inf

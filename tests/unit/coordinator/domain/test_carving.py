@@ -80,6 +80,10 @@ def test_size_of_a_lease(given: dict[str, Any], frames: int) -> None:
         ({"pending_frames": 4, "start_seconds": 20.0, "leased_seconds": 90.0}, True),
         # A slow slot is better than none.
         ({"pending_frames": 1, "own_speed": 0.125, "start_seconds": 500.0, "others": 0, "others_speed": 0.0}, True),
+        # While it is busy the others begin all that is left: whoever is free first shall have it.
+        ({"pending_frames": 4, "frame_seconds": 10.0, "own_speed": 8.0, "start_seconds": 15.0}, False),
+        ({"pending_frames": 9, "frame_seconds": 10.0, "own_speed": 8.0, "start_seconds": 15.0}, True),
+        ({"pending_frames": 1, "frame_seconds": 3.0, "own_speed": 8.0, "start_seconds": 2.0}, True),
         # An equal one is never sent away, however heavy the frame is beside those that the others render.
         ({"pending_frames": 1, "frame_seconds": 100.0, "leased_seconds": 3.0}, True),
         # Far from the end it is welcome.
@@ -121,7 +125,8 @@ def test_size_is_bounded(
         assert frames <= pending * own_speed / (own_speed + others)
     if frames == 0:
         assert others > 0
-        assert start + frame_seconds / own_speed > (pending * frame_seconds + leased) / others
+        # The others would have finished it by then, or begun.
+        assert start + frame_seconds / own_speed > (pending * frame_seconds + leased) / others - frame_seconds
 
 
 def test_slots_of_different_speed_finish_together() -> None:
