@@ -11,7 +11,7 @@ vtime.  So asking who is next looks at every group, and only at the first jobs o
 import heapq
 import math
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -101,6 +101,11 @@ class Asker:
     now: float
     """Seconds since 1970."""
 
+    @property
+    def packs(self) -> frozenset[str]:
+        """The packs that the slot has at hand."""
+        return self.cached_packs if self.open_pack is None else self.cached_packs | {self.open_pack}
+
 
 class _Group:
     """The jobs of one owner with one priority."""
@@ -170,6 +175,10 @@ class _Group:
                 insort(self._heads, (new, needs))
 
 
+_Queue = list[tuple[float, Iterable[Place]]]
+"""An owner's jobs of one effective priority: in parts, each with what the slot's files are worth to it."""
+
+
 class Ranking:
     """Jobs that slots may take."""
 
@@ -222,24 +231,33 @@ class Ranking:
 
     def in_order(self, asker: Asker, further: Iterable[JobCard] = ()) -> Iterator[Candidate]:
         """Yield the jobs for a slot, the first one first; ``further`` are some that only this slot may take."""
-        able = asker.able
         groups = list(self._eligible(asker))
-        further = [card for card in further if card.needs in able]
-        if not groups and not further:
-            return iter(())
-        top = max([group.priority for group in groups] + [card.priority for card in further])
-        priorities = {group: group.effective(asker.now, top) for group in groups}
-        queues: dict[tuple[int, Owner], _Queue] = {}
-        for group, priority in priorities.items():
-            _queue(queues, priority, group.owner).append((0.0, group.in_order(able)))
-        for worth, (group, needs), lane in self._at_hand(asker):
-            if group in priorities and needs in able:
-                _queue(queues, priorities[group], group.owner).append((worth, lane))
+        further = [card for card in further if card.needs in asker.able]
+        top = max([group.priority for group in groups] + [card.priority for card in further], default=0)
+        levels: dict[int, list[_Group]] = {}
+        for group in groups:
+            levels.setdefault(group.effective(asker.now, top), []).append(group)
         for card in further:
             # It is being worked on, and so has not waited.
-            place = (card.vtime, card.id)
-            _queue(queues, card.priority, card.owner).append((_worth(card.pack_id, asker), [place]))
-        return _merge(queues, asker.barred)
+            levels.setdefault(card.priority, [])
+        # Most slots are given the first job: nothing is done for a priority before its turn has come.
+        for priority in sorted(levels, reverse=True):
+            alone = [card for card in further if card.priority == priority]
+            yield from _merge(self._queues(asker, levels[priority], alone), asker.barred)
+
+    def _queues(self, asker: Asker, groups: Sequence[_Group], further: Iterable[JobCard]) -> dict[Owner, _Queue]:
+        """Return the jobs of one effective priority by their owners."""
+        queues: dict[Owner, _Queue] = {}
+        for group in groups:
+            queues.setdefault(group.owner, []).append((0.0, group.in_order(asker.able)))
+        if self._packs.keys() & asker.packs:
+            competing = set(groups)
+            for worth, (group, needs), lane in self._at_hand(asker):
+                if group in competing and needs in asker.able:
+                    queues[group.owner].append((worth, lane))
+        for card in further:
+            queues.setdefault(card.owner, []).append((_worth(card.pack_id, asker), [(card.vtime, card.id)]))
+        return queues
 
     def _eligible(self, asker: Asker) -> Iterator[_Group]:
         """Yield the groups with jobs for the slot."""
@@ -250,18 +268,10 @@ class Ranking:
 
     def _at_hand(self, asker: Asker) -> Iterator[tuple[float, tuple[_Group, int], list[Place]]]:
         """Yield the lanes of the packs that the slot has, and what that is worth."""
-        for pack_id in self._packs.keys() & (asker.cached_packs | {asker.open_pack}):
+        for pack_id in self._packs.keys() & asker.packs:
             worth = _worth(pack_id, asker)
             for key, lane in self._packs[pack_id].items():
                 yield worth, key, lane
-
-
-_Queue = list[tuple[float, Iterable[Place]]]
-"""An owner's jobs of one effective priority: in parts, each with what the slot's files are worth to it."""
-
-
-def _queue(queues: dict[tuple[int, Owner], _Queue], priority: int, owner: Owner) -> _Queue:
-    return queues.setdefault((priority, owner), [])
 
 
 def _worth(pack_id: str, asker: Asker) -> float:
@@ -271,32 +281,34 @@ def _worth(pack_id: str, asker: Asker) -> float:
     return CACHED_SECONDS if pack_id in asker.cached_packs else 0.0
 
 
-def _merge(queues: Mapping[tuple[int, Owner], _Queue], barred: frozenset[int]) -> Iterator[Candidate]:
+def _merge(queues: Mapping[Owner, _Queue], barred: frozenset[int]) -> Iterator[Candidate]:
     """Yield the jobs of all queues: of the owners' next ones always the one whose owner is furthest behind."""
-    # Looking into a queue costs: none is looked into before its priority and its owner's turn have come.
+    # Looking into a queue costs: none is looked into before its owner's turn has come.
     heap = [
-        (-priority, owner.vtime - max(worth for worth, _ in parts), -math.inf, 0, number)
-        for number, ((priority, owner), parts) in enumerate(queues.items())
+        (owner.vtime - max([worth for worth, _ in parts]), -math.inf, 0, number)
+        for number, (owner, parts) in enumerate(queues.items())
     ]
     heapq.heapify(heap)
-    opened = [(owner.vtime, _by_vtime(parts)) for (_, owner), parts in queues.items()]
-    furthest: dict[int, float] = {}
-    for priority, owner in queues:
-        furthest[-priority] = max(owner.vtime, furthest.get(-priority, 0.0))
+    owners = list(queues)
+    opened: dict[int, Iterator[tuple[float, int, float]]] = {}
+    furthest = max([owner.vtime for owner in owners], default=0.0)
     # A job with a pack at hand is in two parts, and comes where it counts more: that is earlier.
     seen = set(barred)
     while heap:
-        rank, _, _, job_id, number = heap[0]
+        _, _, job_id, number = heap[0]
         if job_id:
-            yield Candidate(job_id=job_id, furthest=furthest[rank])
-        full, places = opened[number]
+            yield Candidate(job_id=job_id, furthest=furthest)
+        owner = owners[number]
+        places = opened.get(number)
+        if places is None:
+            places = opened[number] = _by_vtime(queues[owner])
         following = next((place for place in places if place[1] not in seen), None)
         if following is None:
             heapq.heappop(heap)
             continue
         vtime, job_id, worth = following
         seen.add(job_id)
-        heapq.heapreplace(heap, (rank, full - worth, vtime, job_id, number))
+        heapq.heapreplace(heap, (owner.vtime - worth, vtime, job_id, number))
 
 
 def _by_vtime(parts: _Queue) -> Iterator[tuple[float, int, float]]:
