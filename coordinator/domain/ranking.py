@@ -313,7 +313,9 @@ def _merge(queues: Mapping[Owner, _Queue], barred: frozenset[int]) -> Iterator[C
 
 def _by_vtime(parts: _Queue) -> Iterator[tuple[float, int, float]]:
     """Yield vtime less worth, id and worth of an owner's jobs; nothing is looked at before the first is asked for."""
-    yield from heapq.merge(*(_lessened(places, worth) for worth, places in parts))
+    lessened = [_lessened(places, worth) for worth, places in parts]
+    # Merging costs, and most owners have but one part.
+    return lessened[0] if len(lessened) == 1 else heapq.merge(*lessened)
 
 
 def _lessened(places: Iterable[Place], worth: float) -> Iterator[tuple[float, int, float]]:

@@ -1,6 +1,6 @@
 """A lease's life: granted, reported on, renewed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from coordinator.db import agents, attempts, chunks, jobs, leases, set_asides
@@ -62,7 +62,7 @@ def lease(tx: Transaction, agent_id: int, request: LeaseRequest, timing: Timing)
     if len(held) >= LEASES_PER_SLOT or agent.set_aside is not None:
         return None
     asking = Asking(agent=agent, request=request, held=held, offer=_offer(tx, agent, request, held), timing=timing)
-    for job_id in tx.board.candidates(asking.offer, tx.now):
+    for job_id in _candidates(tx, asking.offer):
         job = jobs.lock(tx.conn, job_id)
         # The board shows what was; under the lock is what is.
         tx.changed_jobs[job_id] = job
@@ -198,6 +198,14 @@ def _offer(tx: Transaction, agent: Agent, request: LeaseRequest, held: Sequence[
         holds=frozenset(live.job_id for live in held),
         barred=frozenset(it.job_id for it in set_asides.of_agent(tx.conn, agent.id)),
     )
+
+
+def _candidates(tx: Transaction, offer: SlotOffer) -> Iterator[int]:
+    """Yield the jobs to try, the first one first; it nearly always does, and costs less than several."""
+    first = tx.board.candidates(offer, tx.now, limit=1)
+    yield from first
+    if first:
+        yield from (job_id for job_id in tx.board.candidates(offer, tx.now) if job_id not in first)
 
 
 def _lease_pending(tx: Transaction, asking: Asking, job: Job) -> LeaseGrant | None:
