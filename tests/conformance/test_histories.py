@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Iterator
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,46 +11,23 @@ from hypothesis import note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from coordinator.db.engine import Database, open_database
+from coordinator.db.engine import open_database
 from coordinator.domain.frame_range import parse
-from coordinator.domain.model import TokenKind
-from coordinator.protocol import Device, ErrorCode, FrameResult, Hardware, LeaseGrant, Stage
-from coordinator.services import agents, frames, stitching, submit
-from coordinator.services.accounts import Principal
-from coordinator.services.errors import Refused
-from coordinator.services.schemas import JobRequest, NeedsRequest
-from tests.conformance.farm import GIB, HEIGHT, WIDTH, Farm, SetClock, digest, machine, stored
-from tests.conformance.histories import check_farm, check_step, empty_farm, held_frames
-from tests.conformance.invariants import Content, Row
+from coordinator.protocol import ErrorCode, Stage
+from coordinator.services import frames, stitching, submit
+from coordinator.services.schemas import NeedsRequest
+from tests.conformance.farm import GIB, SetClock, digest
+from tests.conformance.history import MACHINES, PICTURES, USERS, History, a_result, first_of, prepared
+from tests.conformance.invariants import Row
+from tests.conformance.steps import held_frames
 
-T = TypeVar("T")
-
-MACHINES: dict[str, dict[str, Any]] = {
-    "ant": {},
-    "bee": {"device": Device.OPTIX, "vram_bytes": 8 * GIB, "tags": ["fast", "quiet"], "pools": ["night"]},
-    "cat": {"slots": 2, "tags": ["fast"], "pools": ["night"]},
-}
-#: Whatever a job needs, one of these has it.
-HONEST: dict[str, dict[str, Any]] = {
-    name: {
-        "device": device,
-        "hardware": Hardware(hostname=name, os="Linux", cpu="any", cpu_count=2, memory_bytes=2**50),
-        "vram_bytes": 2**50,
-        "tags": ["fast", "quiet"],
-        "pools": ["night"],
-    }
-    for name, device in (("dog", Device.CPU), ("elk", Device.OPTIX))
-}
-USERS = ["ana", "ben"]
 #: How many histories, by Hypothesis's profile and by database: every step is several round trips to a server.
 HISTORIES = {
-    ("fast", "sqlite"): 25,
-    ("fast", "postgresql"): 10,
+    ("fast", "sqlite"): 15,
+    ("fast", "postgresql"): 8,
     ("thorough", "sqlite"): 1500,
     ("thorough", "postgresql"): 200,
 }
-PACKS = ["scene", "other"]
-PICTURES = [f"picture {number}" for number in range(8)]
 RANGES = ["1", "1-2", "1-3", "1-16", "1-40", "2-20:3", "-3-3,7,9-11"]
 NEEDS = [NeedsRequest()] * 6 + [
     NeedsRequest(tags=["fast"]),
@@ -80,7 +57,7 @@ STEPS = [
     *["render_slowly"] * 3,
     *["straggle", "finish_leases"] * 3,
     *["fail"] * 3,
-    *["join"] * 2,
+    *["come"] * 2,
     *["submit", "time_passes", "requeue", "reframe", "stitch"] * 2,
     *["resume"] * 3,
     *["leave", "forget", "render_out_of_order", "render_late", "render_at_wrong_size", "fail_all", "fail_job"],
@@ -92,7 +69,6 @@ NEED_LEASES = {
 }
 NEED_GRANTS = {"render_late", "report_late"}
 
-_JOINS = Principal(kind=TokenKind.JOIN, name="join", token_id=1, agent_id=None)
 
 seeds = st.integers(min_value=0, max_value=2**16 - 1)
 
@@ -119,146 +95,14 @@ def _jobs() -> Iterator[dict[str, Any]]:
 JOBS = list(_jobs())
 
 
-class Histories(RuleBasedStateMachine):
+class Histories(History, RuleBasedStateMachine):
     """Histories over one database, which each of them begins by emptying."""
-
-    runner: ClassVar[asyncio.Runner]
-    database: ClassVar[Database]
-    clock: ClassVar[SetClock]
-    request: ClassVar[JobRequest]
-    pack_ids: ClassVar[dict[str, str]]
-
-    def __init__(self) -> None:
-        super().__init__()
-        # Set while something is found to be wrong: what follows tells nothing then.
-        self.wrong = False
-        self.seed = self.steps = 0
-        self.farm = Farm(self.database, self.clock)
-        self.run(self.database.write(empty_farm))
-        # Every lease that was ever granted, and the agent it was granted to.
-        self.grants: list[tuple[int, LeaseGrant]] = []
-        # The picture that was accepted first, for every finished frame.
-        self.accepted: dict[tuple[int, int], str] = {}
-        self.content = self.look()
-
-    # What a step is made of
-
-    def run(self, call: Awaitable[T]) -> T:
-        async def awaited() -> T:
-            return await call
-
-        return self.runner.get_loop().run_until_complete(awaited())
-
-    def tried(self, call: Awaitable[T]) -> T | ErrorCode:
-        """Run what may be refused, and return the refusal's code if it was."""
-        # No two things happen at the same time: what was granted before something else is known by its time.
-        self.clock.advance(0.001)
-        try:
-            return self.run(call)
-        except Refused as refused:
-            return refused.code
-
-    def look(self) -> Content:
-        """Check what is always true, and return what is in the database."""
-        self.wrong = True
-        content = self.run(self.database.read(check_farm))
-        self.wrong = False
-        return content
-
-    def settle(self, *, by_person: bool = False) -> None:
-        """End a step: what is always true is true, and nothing changed that must not."""
-        content = self.look()
-        self.wrong = True
-        check_step(self.content, content, by_person=by_person)
-        self.check_results(content)
-        self.content = content
-        self.wrong = False
-
-    def check_results(self, content: Content) -> None:
-        """The first result of a frame stays, and there is no other."""
-        finished = {
-            (job, frame["frame"]): frame["output_sha256"]
-            for job, rows in content.frames.items()
-            for frame in rows
-            if frame["state"] == "finished"
-        }
-        assert finished == self.accepted, "a result was changed, lost or not told of"
-
-    def an_agent(self, pick: int) -> int:
-        return list(self.content.agents)[pick % len(self.content.agents)]
-
-    def a_slot(self, pick: int) -> tuple[int, int]:
-        """Return a slot, rather one that is idle than one that works."""
-        idle = [slot for slot in self.slots if not self.held_by(*slot)]
-        chosen = idle if idle and pick % 4 else self.slots
-        return chosen[pick // 4 % len(chosen)]
-
-    @property
-    def slots(self) -> list[tuple[int, int]]:
-        """Every slot: its agent and its number."""
-        return [(agent["id"], slot) for agent in self.content.agents.values() for slot in range(agent["slots"])]
-
-    def a_job(self, pick: int) -> Row:
-        return list(self.content.jobs.values())[pick % len(self.content.jobs)]
-
-    @property
-    def live(self) -> list[Row]:
-        """The live leases."""
-        return [lease for lease in self.content.leases.values() if lease["state"] == "live"]
-
-    def a_live_lease(self, pick: int) -> Row:
-        return self.live[pick % len(self.live)]
-
-    def held_by(self, agent: int, slot: int) -> list[str]:
-        """Return the live leases of a slot."""
-        return [lease["id"] for lease in self.live if (lease["agent_id"], lease["slot"]) == (agent, slot)]
-
-    def granted(self, lease: Row) -> LeaseGrant:
-        return next(grant for _, grant in self.grants if grant.lease_id == lease["id"])
-
-    def asked(self, agent: int, slot: int, holds: list[str], **fields: Any) -> LeaseGrant | None:
-        """Have a slot ask for work."""
-        grant = self.tried(self.farm.lease(agent, slot, holds, **fields))
-        if not isinstance(grant, LeaseGrant):
-            assert grant in (None, ErrorCode.AGENT_GONE)
-            return None
-        self.grants.append((agent, grant))
-        return grant
-
-    def hand_in(self, agent: int, lease_id: str, frame: int, *, picture: str, seconds: float = 2.0) -> None:
-        """Hand in a frame: what is right is accepted, and what is not is refused for the right reason."""
-        result = _result(picture, seconds)
-        lease = self.content.leases[lease_id]
-        before = next((it for it in self.content.frames[lease["job_id"]] if it["frame"] == frame), None)
-        outcome = self.tried(
-            self.database.write(frames.record_frame, agent, lease_id, frame, result, WIDTH, HEIGHT, self.farm.timing)
-        )
-        told = outcome if isinstance(outcome, ErrorCode) else outcome.status
-        if lease["agent_id"] != agent:
-            assert told == ErrorCode.LEASE_LOST
-        elif before is not None and (before["lease_id"], before["output_sha256"]) == (lease_id, digest(picture)):
-            assert told == "repeated"
-        elif lease["state"] != "live":
-            assert told == ErrorCode.LEASE_LOST
-        elif frame not in held_frames(self.content, lease):
-            assert told == ErrorCode.FRAME_LOST
-        else:
-            assert told == "recorded"
-            self.accepted[lease["job_id"], frame] = digest(picture)
-
-    def report(self, lease: Row, frame: int | None, stage: Stage = Stage.RENDERING, **fields: Any) -> None:
-        """Report on a live lease, and be told how far to go on."""
-        call = self.farm.report(lease["agent_id"], self.granted(lease), stage=stage, frame=frame, **fields)
-        answer = self.tried(call)
-        if not fields:
-            assert not isinstance(answer, ErrorCode)
-            assert answer.last_frame == max(held_frames(self.content, lease), default=None)
 
     @initialize(seed=seeds)
     def begin(self, seed: int) -> None:
         self.seed = seed
         for number in range(1 + seed % 3):
-            self.join(number, 0, 0)
+            self.join(list(MACHINES)[number])
         self.submit(seed, seed // 7, 1)
 
     # One rule for all, and its own dice: of many rules Hypothesis leaves some out, and of numbers it prefers the small.
@@ -280,10 +124,9 @@ class Histories(RuleBasedStateMachine):
 
     # What agents do
 
-    def join(self, one: int, _two: int, _three: int) -> None:
-        name = list(MACHINES)[one % len(MACHINES)]
-        self.tried(self.database.write(agents.register, _JOINS, machine(name, **MACHINES[name]), self.farm.timing))
-        self.settle()
+    def come(self, one: int, _two: int, _three: int) -> None:
+        """An agent joins the farm, perhaps not for the first time."""
+        self.join(list(MACHINES)[one % len(MACHINES)])
 
     def leave(self, one: int, _two: int, _three: int) -> None:
         self.tried(self.farm.leave(self.an_agent(one)))
@@ -293,7 +136,7 @@ class Histories(RuleBasedStateMachine):
         """A slot asks for work and begins with it."""
         agent, slot = self.a_slot(one)
         if self.content.agents[agent]["state"] == "left":
-            self.join(list(MACHINES).index(self.content.agents[agent]["name"]), 0, 0)
+            self.join(self.content.agents[agent]["name"])
         warm = list(self.pack_ids.values())[two % 2] if two % 3 else None
         held = self.held_by(agent, slot)
         fields = {"open_pack": warm, "busy_seconds": 20.0 if held and two % 2 else 0.0}
@@ -333,7 +176,7 @@ class Histories(RuleBasedStateMachine):
 
     def render_slowly(self, one: int, two: int, three: int) -> None:
         """Every slot renders on and on, and one that is idle asks for work."""
-        rendering = {lease["id"]: _first(held_frames(self.content, lease), lease["frame"]) for lease in self.live}
+        rendering = {lease["id"]: first_of(held_frames(self.content, lease), lease["frame"]) for lease in self.live}
         for lease in self.live:
             self.report(lease, rendering[lease["id"]])
         seconds = (0.5, 6.0, 12.0, 28.0)[two % 4]
@@ -351,21 +194,15 @@ class Histories(RuleBasedStateMachine):
         for number in range(len(self.slots)):
             self.ask(4 * number, 0, three)
 
-    def finish(self, lease: Row, picture: str, seconds: float) -> None:
-        """Hand in all that a lease has left."""
-        for frame in held_frames(self.content, lease):
-            self.hand_in(lease["agent_id"], lease["id"], frame, picture=picture, seconds=seconds)
-        self.settle()
-
     def straggle(self, one: int, two: int, three: int) -> None:
         """One slot renders on and on; others, and some that join, render all there is, and then have nothing to do."""
         most = max(self.live, key=lambda lease: len(held_frames(self.content, lease)))
         last = (most if one % 4 else self.a_live_lease(one))["id"]
-        frame = _first(held_frames(self.content, self.content.leases[last]), self.content.leases[last]["frame"])
+        frame = first_of(held_frames(self.content, self.content.leases[last]), self.content.leases[last]["frame"])
         self.report(self.content.leases[last], frame)
         if two % 2:
-            for number in range(len(MACHINES)):
-                self.join(number, 0, 0)
+            for name in MACHINES:
+                self.join(name)
         for _ in range(MOST_ROUNDS):
             for lease in [lease for lease in self.live if lease["id"] != last]:
                 self.finish(lease, PICTURES[2], 2.0)
@@ -394,7 +231,7 @@ class Histories(RuleBasedStateMachine):
         lease = self.a_live_lease(one)
         held = held_frames(self.content, lease)
         if held:
-            wrong = (lease["agent_id"], lease["id"], held[0], _result(PICTURES[0], 1.0), 1, 1)
+            wrong = (lease["agent_id"], lease["id"], held[0], a_result(PICTURES[0], 1.0), 1, 1)
             outcome = self.tried(self.database.write(frames.record_frame, *wrong, self.farm.timing))
             assert not isinstance(outcome, ErrorCode)
             assert outcome.status == "bad" or self.content.jobs[lease["job_id"]]["width"] is None
@@ -540,60 +377,6 @@ class Histories(RuleBasedStateMachine):
             stopped = job["state"] == "paused" or (job["state"] == "blocked" and set(after) != {"completed"})
             assert stopped or job["ended_at"] is not None, f"job {job['id']} stays {job['state']} for ever"
 
-    def finish_everything(self) -> None:
-        self.clock.advance(1000)
-        self.run(self.farm.reap())
-        for barred in self.content.set_asides:
-            self.run(self.farm.reinstate(barred["agent_id"]))
-        honest = [
-            self.run(self.database.write(agents.register, _JOINS, machine(name, **fields), self.farm.timing)).agent_id
-            for name, fields in HONEST.items()
-        ]
-        while any([self.work_honestly(agent) for agent in honest] + [self.stitch_honestly()]):
-            pass
-
-    async def deliver_together(self, agent: int, grant: LeaseGrant) -> None:
-        """Hand in all frames of a lease at once."""
-        rest = (_result(PICTURES[0], 1.0), WIDTH, HEIGHT, self.farm.timing)
-        outcomes = await asyncio.gather(
-            *(self.database.write(frames.record_frame, agent, grant.lease_id, frame, *rest) for frame in grant.frames)
-        )
-        assert {outcome.status for outcome in outcomes} == {"recorded"}
-
-    def stitch_honestly(self) -> bool:
-        """Make a video, and tell whether there was one to be made."""
-        task = self.run(self.database.write(stitching.claim, self.farm.timing))
-        if task is not None:
-            self.run(self.database.write(stitching.finish, task, digest("film"), 9))
-        return task is not None
-
-    def work_honestly(self, agent: int) -> bool:
-        """Render what one slot is given until it is given nothing, and tell whether it was anything."""
-        worked = False
-        while (grant := self.run(self.farm.lease(agent))) is not None:
-            worked = True
-            if grant.mix_sound:
-                self.run(self.farm.deliver_sound(agent, grant))
-            self.run(self.deliver_together(agent, grant))
-            self.accepted.update({(grant.job.job_id, frame): digest(PICTURES[0]) for frame in grant.frames})
-        return worked
-
-
-def _result(picture: str, seconds: float) -> FrameResult:
-    return FrameResult(
-        output=stored(picture),
-        preview=stored("preview"),
-        seconds=seconds,
-        load_seconds=seconds / 2,
-        peak_memory_bytes=GIB,
-        blender=(4, 5, 15),
-    )
-
-
-def _first(held: list[int], frame: int | None) -> int | None:
-    """Return the frame that a slot renders: the one it has begun if it still has it."""
-    return frame if frame in held else next(iter(held), None)
-
 
 @pytest.mark.timeout(900)  # two minutes on two idle cores
 def test_random_histories(database_url: str) -> None:
@@ -606,17 +389,3 @@ def test_random_histories(database_url: str) -> None:
             run_state_machine_as_test(over_this, settings=settings(max_examples=examples, stateful_step_count=25))
         finally:
             runner.run(database.close())
-
-
-async def prepared(runner: asyncio.Runner, database: Database, clock: SetClock) -> dict[str, Any]:
-    """Have the files that all histories use."""
-    farm = Farm(database, clock)
-    for name in (*PICTURES, "preview"):
-        await farm.blob(name)
-    return {
-        "runner": runner,
-        "database": database,
-        "clock": clock,
-        "pack_ids": {name: await farm.pack(name) for name in PACKS},
-        "request": await farm.request(),
-    }
