@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from coordinator.http import work
-from coordinator.keys import KNOWN_CALLERS, WORK
+from coordinator.keys import KNOWN_CALLERS
 from tests.conformance.postgres import Server
 from tests.integration.coordinator import RunningCoordinator
 from tests.integration.test_rendering import ended
+from tests.integration.test_waiting import waits
 
 pytestmark = pytest.mark.slow
 
@@ -49,8 +50,7 @@ async def test_all_who_wait_at_both_get_one_frame_each(pair: Pair) -> None:
     agents = [await pair[number % 2].agent(f"agent {number}") for number in range(20)]
     asking = [asyncio.create_task(agent.lease(wait_seconds=25)) for agent in agents]
     for farm in pair:
-        while farm.app[WORK].waiting < 10:  # noqa: ASYNC110 - a request's progress sets no event
-            await asyncio.sleep(0)
+        await waits(farm, 10)
     await pair[0].submit("1-20", chunk_frames=1)
     grants = await asyncio.gather(*asking)
     assert sorted(frame for grant in grants if grant is not None for frame in grant.frames) == list(range(1, 21))

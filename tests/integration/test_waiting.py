@@ -20,8 +20,9 @@ from tests.integration.coordinator import ADMIN, RunningCoordinator
 
 async def waits(farm: RunningCoordinator, slots: int = 1) -> None:
     """Return when so many requests for work wait."""
-    while farm.app[WORK].waiting < slots:  # noqa: ASYNC110 - a request's progress sets no event
-        await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        while farm.app[WORK].waiting < slots:  # noqa: ASYNC110 - a request's progress sets no event
+            await asyncio.sleep(0)
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +71,7 @@ async def test_one_frame_is_looked_for_by_few_however_many_wait(farm: RunningCoo
     asking = [asyncio.create_task(agent.lease(wait_seconds=25)) for agent in agents]
     await waits(farm, 50)
     looks.clear()
-    job_id = await farm.submit("1")
+    job_id = await farm.submit("1", hedge=False)
     done, others = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
     (grant,) = [task.result() for task in done]
     assert grant is not None
@@ -122,8 +123,9 @@ async def test_who_hung_up_is_given_nothing(farm: RunningCoordinator) -> None:
     with pytest.raises(asyncio.CancelledError):
         await asking
     job_id = await farm.submit("1-3")
-    while farm.app[WORK].waiting:  # noqa: ASYNC110 - a request's progress sets no event
-        await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        while farm.app[WORK].waiting:  # noqa: ASYNC110 - a request's progress sets no event
+            await asyncio.sleep(0)
     job = await farm.job(job_id)
     assert job["state"] == "queued"
     assert (await agent.must_lease()).job.job_id == job_id
