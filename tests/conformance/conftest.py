@@ -10,8 +10,8 @@ import pytest
 
 from coordinator.db.engine import Database, open_database
 from tests.conformance.farm import Farm, SetClock
-from tests.conformance.invariants import check_invariants
 from tests.conformance.postgres import Server, running_server
+from tests.conformance.steps import check_farm
 
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
 
@@ -76,7 +76,7 @@ async def database(database_url: str, clock: SetClock) -> AsyncIterator[Database
     """An open database of each kind in turn."""
     opened = await asyncio.to_thread(open_database, database_url, clock)
     yield opened
-    await opened.read(lambda tx: check_invariants(tx.conn))
+    await opened.read(check_farm)
     await opened.close()
 
 

@@ -56,6 +56,7 @@ class History:
         self.seed = self.steps = 0
         self.farm = Farm(self.database, self.clock)
         self.run(self.database.write(empty_farm))
+        self.database.board.invalidate()
         # Every lease that was ever granted, and the agent it was granted to.
         self.grants: list[tuple[int, LeaseGrant]] = []
         # The picture that was accepted first, for every finished frame.

@@ -18,11 +18,10 @@ _KEPT = {"blobs", "packs", "pack_blobs"}
 
 
 def empty_farm(tx: Transaction) -> None:
-    """Remove everything but files and packs."""
+    """Remove everything but files and packs; the board is to be invalidated then."""
     for table in reversed(schema.metadata.sorted_tables):
         if table.name not in _KEPT:
             tx.conn.execute(delete(table))
-    tx.board.invalidate()
 
 
 def held_frames(content: Content, lease: Row) -> list[int]:

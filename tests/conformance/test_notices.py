@@ -154,6 +154,8 @@ async def test_the_board_shows_what_was_committed_and_nothing_else(
 
     await database.write(forget)
     assert shown(database, clock) == [first.id]
+    # The job is there all the same.
+    database.board.invalidate()
 
 
 async def test_a_new_coordinator_has_the_board_of_the_last_one(
