@@ -16,6 +16,9 @@ from coordinator.domain.frame_range import FrameRange
 SHARE = 0.35
 #: No lease is longer, however fast the frames are.
 MAX_FRAMES = 500
+#: A slot is to finish so many times as early as the others, by what was estimated: if it is late all of them wait for
+#: it, and if it could have been in time the job only does without one more frame of a slow slot.
+CAUTION = 1.25
 #: A slot that is free in so many seconds is as good as free.
 AHEAD_SECONDS = 2.0
 #: After this many looks (the ends, the middle, and three rounds of bisecting) a job is seen well enough.
@@ -72,7 +75,7 @@ def lease_size(
     if others > 0 and others_speed > 0:
         # Work can be shared, a frame cannot: at the end each of them is on average half a frame ahead or behind.
         shared, frame = (pending_seconds + leased_seconds) / others_speed, frame_seconds * others / others_speed
-        if start_seconds + seconds_per_frame > max(shared + frame / 2, frame):
+        if start_seconds + seconds_per_frame > max((shared + frame / 2) / CAUTION, frame):
             return 0
         # Frames that others begin before this slot could are better left to whoever is free first: what slots say of
         # the time they need is a guess.
