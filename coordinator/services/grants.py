@@ -40,6 +40,16 @@ class Asking:
         """Return how long it takes until the slot could begin a frame of the job."""
         return self.request.busy_seconds + self.load_seconds(job, costs)
 
+    def charge(self, job: Job, costs: CostProfile, spans: Sequence[Span]) -> float:
+        """Return how many slot-seconds a lease of these frames is expected to take.
+
+        Of unknown frames it is as much as leases are to take: were it nothing, a new job would be given every slot that
+        asks until its first frame is finished.
+        """
+        works = [costs.total(job.frame_range.rank(span.first), span.count) for span in spans]
+        known = [work / self.agent.speed for work in works if work is not None]
+        return self.load_seconds(job, costs) + (sum(known) if len(known) == len(works) else job.target_seconds)
+
 
 def within_limits(tx: Transaction, asking: Asking, job: Job) -> bool:
     """Tell whether the slot may work on a job, which is locked: others may have reached a limit since it was chosen."""

@@ -239,7 +239,7 @@ def _lease_pending(tx: Transaction, asking: Asking, job: Job) -> LeaseGrant | No
         check_chunk(tx, job, chunk.state, ChunkState.LEASED)
     else:
         check_chunk(tx, job, NEW, ChunkState.LEASED)
-    charge = asking.load_seconds(job, costs) + (costs.total(rank, head.count) or 0.0) / asking.agent.speed
+    charge = asking.charge(job, costs, [head])
     job, granted = grant(tx, asking, job, [head], charge, pending=job.pending - head.count)
     if rest is None:
         chunk_written(
@@ -263,10 +263,8 @@ def _lease_look(tx: Transaction, asking: Asking, job: Job) -> LeaseGrant | None:
     if look is None:
         return None
     chunk, frame = pending[look[0]], look[1]
-    costs = CostProfile.decode(job.costs)
-    seconds = costs.seconds(job.frame_range.rank(frame)) or 0.0
-    charge = asking.load_seconds(job, costs) + seconds / asking.agent.speed
     span = Span(frame, frame, 1)
+    charge = asking.charge(job, CostProfile.decode(job.costs), [span])
     job, granted = grant(tx, asking, job, [span], charge, pending=job.pending - 1, looks=job.looks + 1)
     parts = carving.take_out(job.frame_range, _span(chunk), frame)
     if not parts:

@@ -23,7 +23,12 @@ _OVERDUE = 0.25
 
 
 def take_over(tx: Transaction, asking: Asking) -> LeaseGrant | None:
-    """Give a slot what another one holds and would be late with; None when nothing is to be gained."""
+    """Give a slot what another one holds and would be late with; None when nothing is to be gained.
+
+    One that is busy gets nothing: it asks again when it is not, and until then another one may be free.
+    """
+    if asking.request.busy_seconds > 0:
+        return None
     for job_id in tx.board.running(asking.offer, tx.now):
         job = jobs.lock(tx.conn, job_id)
         tx.changed_jobs[job_id] = job
@@ -67,7 +72,8 @@ def _running(
 ) -> takeover.Running:
     rendering = lease.stage == Stage.RENDERING and lease.frame is not None
     left = sum(chunk.frame_count for chunk in held)
-    untouched = left
+    # What it has rendered and still uploads is nobody's to take.
+    untouched = 0 if lease.stage == Stage.UPLOADING else left
     if rendering and lease.frame is not None:
         untouched = sum(job.frame_range.count(max(chunk.first, lease.frame + 1), chunk.last) for chunk in held)
     works = [costs.total(job.frame_range.rank(chunk.first), chunk.frame_count) for chunk in held]
@@ -102,9 +108,7 @@ def _grant_tail(
     """Give the last ``count`` frames of a lease to another slot; a lease that has none left ends."""
     spans = [Span(chunk.first, chunk.last, chunk.frame_count) for chunk in held]
     kept, taken = carving.split_tail(job.frame_range, spans, count)
-    work = sum(costs.total(job.frame_range.rank(span.first), span.count) or 0.0 for span in taken)
-    charge = asking.load_seconds(job, costs) + work / asking.agent.speed
-    job, granted = grant(tx, asking, job, taken, charge)
+    job, granted = grant(tx, asking, job, taken, asking.charge(job, costs, taken))
     for span in taken:
         chunk = next(chunk for chunk in held if chunk.first <= span.first <= chunk.last)
         if chunk.first == span.first:
@@ -129,9 +133,8 @@ def _grant_hedge(
     tx: Transaction, asking: Asking, job: Job, costs: CostProfile, owner: Lease, chunk: Chunk
 ) -> LeaseGrant:
     """Have a second slot render the one frame that a lease has left."""
-    seconds = costs.seconds(job.frame_range.rank(chunk.first)) or 0.0
-    charge = asking.load_seconds(job, costs) + seconds / asking.agent.speed
-    job, granted = grant(tx, asking, job, [Span(chunk.first, chunk.last, 1)], charge)
+    span = Span(chunk.first, chunk.last, 1)
+    job, granted = grant(tx, asking, job, [span], asking.charge(job, costs, [span]))
     chunk_written(job, chunks.hedge(tx.conn, chunk, granted.id))
     message = f"Frame {chunk.first} takes long: {asking.agent.name} renders it as well, and the first result counts."
     tell(tx, job, "frame_hedged", message, {"lease": granted.id, "from": owner.id, "frame": chunk.first})

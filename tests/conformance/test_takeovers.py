@@ -86,6 +86,16 @@ async def test_frames_that_the_owner_is_about_to_begin_stay_with_it(farm: Farm) 
         await farm.deliver_all(bee, grant, seconds=0.2)
 
 
+async def test_a_frame_that_is_being_uploaded_is_not_taken(farm: Farm) -> None:
+    ant, bee = await farm.agent("ant"), await farm.agent("bee")
+    await farm.submit("1-3")
+    await known_pace(farm, ant)
+    owned = await rendering(farm, ant)
+    await farm.deliver_all(bee, await farm.must_lease(bee), seconds=SECONDS)
+    await farm.report(ant, owned, stage=Stage.UPLOADING)
+    assert await farm.lease(bee) is None
+
+
 async def test_jobs_of_fixed_chunks_keep_them(farm: Farm) -> None:
     ant, bee = await farm.agent("ant"), await farm.agent("bee")
     await farm.submit("1-21", chunk_frames=20)
