@@ -77,7 +77,9 @@ async def check_token(request: web.Request, token: str) -> Principal:
         attempts.failed(address)
         raise
     attempts.succeeded(digest)
-    known.remember(digest, caller, revocations)
+    if caller.kind is not TokenKind.SESSION:
+        # A session ends by itself, and a browser does not ask often.
+        known.remember(digest, caller, revocations)
     return caller
 
 

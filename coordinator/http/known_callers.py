@@ -11,8 +11,9 @@ _MAX_CALLERS = 10_000
 class KnownCallers:
     """Remembers callers by the digests of their tokens, for a few seconds.
 
-    What this coordinator revokes is forgotten with the commit (:meth:`forget_all`); what another process revokes, or
-    what runs out, is good for as long as it is remembered at most.  Wrong tokens are never remembered.
+    What this coordinator revokes is forgotten with the commit (:meth:`forget_all`); what another process revokes
+    is good for as long as it is remembered at most.  Wrong tokens are never remembered, nor are sessions, which end by
+    themselves.
     """
 
     def __init__(self, monotonic: Callable[[], float], *, seconds: float = 5.0) -> None:
