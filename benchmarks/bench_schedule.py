@@ -50,13 +50,13 @@ def shot(lot: random.Random, frames: int, mean: float) -> list[float]:
     """Return the seconds that a shot's frames take at speed 1.
 
     They change smoothly as the camera moves, by up to 60 % about the mean; each differs by some 10 % from its
-    neighbours; one in a hundred takes up to three times as long.
+    neighbours; one in two hundred takes up to three times as long.
     """
     turns, phase = lot.uniform(0.5, 2.0), lot.uniform(0.0, math.tau)
     costs = []
     for number in range(frames):
         smooth = 1.0 + 0.6 * math.sin(phase + math.tau * turns * number / frames)
-        outlier = lot.uniform(1.5, 3.0) if lot.random() < 0.01 else 1.0
+        outlier = lot.uniform(1.5, 3.0) if lot.random() < 0.005 else 1.0
         costs.append(smooth * lot.lognormvariate(0.0, 0.1) * outlier)
     scale = mean / fmean(costs)
     return [cost * scale for cost in costs]
