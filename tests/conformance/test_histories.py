@@ -55,7 +55,8 @@ STEPS = [
     *["ask"] * 8,
     *["render"] * 5,
     *["render_slowly"] * 3,
-    *["straggle", "finish_leases"] * 3,
+    *["straggle"] * 5,
+    *["finish_leases"] * 3,
     *["fail"] * 3,
     *["come"] * 2,
     *["submit", "time_passes", "requeue", "reframe", "stitch"] * 2,
@@ -198,6 +199,10 @@ class Histories(History, RuleBasedStateMachine):
 
     def straggle(self, one: int, two: int, three: int) -> None:
         """One slot renders on and on; others, and some that join, render all there is, and then have nothing to do."""
+        if two % 4 == 3:
+            self.work_alone()
+        if not self.live:
+            return
         most = max(self.live, key=lambda lease: len(held_frames(self.content, lease)))
         last = (most if one % 4 else self.a_live_lease(one))["id"]
         frame = first_of(held_frames(self.content, self.content.leases[last]), self.content.leases[last]["frame"])
@@ -220,6 +225,18 @@ class Histories(History, RuleBasedStateMachine):
             self.settle()
         for number in range(len(self.slots)):
             self.ask(4 * number, 0, three)
+
+    def work_alone(self) -> None:
+        """All agents leave but one, which learns how long frames take, and so is given many of them."""
+        alone, *others = self.content.agents
+        for agent in others:
+            self.tried(self.farm.leave(agent))
+        self.settle()
+        for _ in range(2):
+            for lease in self.live:
+                self.finish(lease, PICTURES[3], 2.0)
+            self.asked(alone, 0, self.held_by(alone, 0))
+            self.settle()
 
     def render_late(self, one: int, two: int, three: int) -> None:
         """A frame comes in of any lease there ever was, or by an agent whose lease it is not."""
