@@ -16,7 +16,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from coordinator.domain.fair_share import CACHED_SECONDS, WARM_SECONDS, effective_priority
+from coordinator.domain.fair_share import AGING_SECONDS, CACHED_SECONDS, WARM_SECONDS, effective_priority
 
 Place = tuple[float, int]
 """A job in a lane: its vtime and its id, the one furthest behind first and of equals the oldest."""
@@ -138,12 +138,14 @@ class _Group:
         """Tell whether the owner's limit leaves room for the slot."""
         return not self.owner.at_limit or self.owner in asker.works_for
 
+    @property
+    def since(self) -> float:
+        """Since when the group has waited (seconds since 1970)."""
+        return max(self.owner.granted.get(self.priority, 0.0), self._oldest[0][0])
+
     def effective(self, now: float, top: int) -> int:
         """Return the effective priority: the group has waited since its last lease, or since its oldest job came."""
-        if self.priority >= top:
-            return self.priority
-        since = max(self.owner.granted.get(self.priority, 0.0), self._oldest[0][0])
-        return effective_priority(self.priority, now - since, top)
+        return self.priority if self.priority >= top else effective_priority(self.priority, now - self.since, top)
 
     def in_order(self, able: AbstractSet[int]) -> Iterator[Place]:
         """Yield the jobs with these needs, the one furthest behind first."""
@@ -184,25 +186,34 @@ class Ranking:
 
     def __init__(self) -> None:
         """Begin without any."""
-        self._groups: dict[tuple[str, int], _Group] = {}
+        self._bands: dict[int, dict[Owner, _Group]] = {}
+        """The groups by priority."""
+        self._aging_at = math.inf
+        """Before this (seconds since 1970) no group has waited long enough to rise; it may be too early, never late."""
         self._packs: dict[str, dict[tuple[_Group, int], list[Place]]] = {}
         """The lanes once more, of the jobs of one pack."""
 
     def add(self, card: JobCard) -> None:
         """Add a job."""
-        group = self._groups.get((card.owner.name, card.priority))
+        band = self._bands.setdefault(card.priority, {})
+        group = band.get(card.owner)
         if group is None:
-            group = self._groups[card.owner.name, card.priority] = _Group(card.owner, card.priority)
+            group = band[card.owner] = _Group(card.owner, card.priority)
         group.add(card)
+        # Leases and jobs that end let a group have waited for less: only new jobs for more.
+        self._aging_at = min(self._aging_at, group.since + AGING_SECONDS)
         lanes = self._packs.setdefault(card.pack_id, {})
         insort(lanes.setdefault((group, card.needs), []), (card.vtime, card.id))
 
     def remove(self, card: JobCard) -> None:
         """Take off a job, with the very card it was added with."""
-        group = self._groups[card.owner.name, card.priority]
+        band = self._bands[card.priority]
+        group = band[card.owner]
         group.remove(card)
         if not group.lanes:
-            del self._groups[card.owner.name, card.priority]
+            del band[card.owner]
+        if not band:
+            del self._bands[card.priority]
         lanes = self._packs[card.pack_id]
         _take_off(lanes[group, card.needs], (card.vtime, card.id))
         if not lanes[group, card.needs]:
@@ -212,38 +223,47 @@ class Ranking:
 
     def suits(self, asker: Asker) -> bool:
         """Tell, faster than :meth:`in_order`, whether there is a job for the slot."""
-        groups = self._eligible(asker)
+        groups = (group for band in self._bands.values() for group in self._eligible(asker, band))
         if not asker.barred:
             return next(groups, None) is not None
         return any(job_id not in asker.barred for group in groups for _, job_id in group.in_order(asker.able))
 
     def outranks(self, card: JobCard, now: float, rivals: AbstractSet[int]) -> bool:
         """Tell whether jobs with one of these needs come before a job's group."""
-        top = max((group.priority for group in self._groups.values()), default=0)
-        own = self._groups.get((card.owner.name, card.priority))
+        top = max(self._bands, default=0)
+        own = self._bands.get(card.priority, {}).get(card.owner)
         priority = card.priority if own is None else own.effective(now, top)
         return any(
             group.effective(now, top) > priority
             and not group.owner.at_limit
             and not group.lanes.keys().isdisjoint(rivals)
-            for group in self._groups.values()
+            for band in self._bands.values()
+            for group in band.values()
         )
 
     def in_order(self, asker: Asker, further: Iterable[JobCard] = ()) -> Iterator[Candidate]:
         """Yield the jobs for a slot, the first one first; ``further`` are some that only this slot may take."""
-        groups = list(self._eligible(asker))
-        further = [card for card in further if card.needs in asker.able]
-        top = max([group.priority for group in groups] + [card.priority for card in further], default=0)
-        levels: dict[int, list[_Group]] = {}
-        for group in groups:
-            levels.setdefault(group.effective(asker.now, top), []).append(group)
+        # What is being worked on has not waited.
+        alone: dict[int, list[JobCard]] = {}
         for card in further:
-            # It is being worked on, and so has not waited.
-            levels.setdefault(card.priority, [])
-        # Most slots are given the first job: nothing is done for a priority before its turn has come.
+            if card.needs in asker.able:
+                alone.setdefault(card.priority, []).append(card)
+        if asker.now < self._aging_at:
+            # Most slots are given the first job: nothing is done for a priority before its turn has come.
+            for priority in sorted(self._bands.keys() | alone.keys(), reverse=True):
+                groups = list(self._eligible(asker, self._bands.get(priority, {})))
+                yield from _merge(self._queues(asker, groups, alone.get(priority, ())), asker.barred)
+            return
+        self._aging_at = AGING_SECONDS + min(
+            (group.since for band in self._bands.values() for group in band.values()), default=math.inf
+        )
+        eligible = [group for band in self._bands.values() for group in self._eligible(asker, band)]
+        top = max([group.priority for group in eligible] + list(alone), default=0)
+        levels: dict[int, list[_Group]] = {priority: [] for priority in alone}
+        for group in eligible:
+            levels.setdefault(group.effective(asker.now, top), []).append(group)
         for priority in sorted(levels, reverse=True):
-            alone = [card for card in further if card.priority == priority]
-            yield from _merge(self._queues(asker, levels[priority], alone), asker.barred)
+            yield from _merge(self._queues(asker, levels[priority], alone.get(priority, ())), asker.barred)
 
     def _queues(self, asker: Asker, groups: Sequence[_Group], further: Iterable[JobCard]) -> dict[Owner, _Queue]:
         """Return the jobs of one effective priority by their owners."""
@@ -259,12 +279,10 @@ class Ranking:
             queues.setdefault(card.owner, []).append((_worth(card.pack_id, asker), [(card.vtime, card.id)]))
         return queues
 
-    def _eligible(self, asker: Asker) -> Iterator[_Group]:
-        """Yield the groups with jobs for the slot."""
+    def _eligible(self, asker: Asker, band: Mapping[Owner, _Group]) -> Iterator[_Group]:
+        """Yield the groups of a band with jobs for the slot."""
         able = asker.able
-        return (
-            group for group in self._groups.values() if group.open_to(asker) and not group.lanes.keys().isdisjoint(able)
-        )
+        return (group for group in band.values() if not group.lanes.keys().isdisjoint(able) and group.open_to(asker))
 
     def _at_hand(self, asker: Asker) -> Iterator[tuple[float, tuple[_Group, int], list[Place]]]:
         """Yield the lanes of the packs that the slot has, and what that is worth."""

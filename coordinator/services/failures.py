@@ -95,7 +95,8 @@ def blame(tx: Transaction, job: Job, frame: int, renderer: int) -> None:
         barred = set_asides.of_agent(tx.conn, agent_id)
         if not retry.agent_verdict(outdone) or any(it.job_id == job.id for it in barred):
             continue
-        agent = agents.lock(tx.conn, agent_id)
+        # Not locked: whoever holds its lock may be waiting for this job's.
+        agent = agents.get(tx.conn, agent_id)
         if agent is None:
             continue
         reason = f"{agent.name} failed {outdone} frames of {job.name} (job {job.id}) that other agents rendered."

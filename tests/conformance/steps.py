@@ -142,8 +142,10 @@ def _shown(board: Board) -> dict[str, dict[Any, Any]]:
 
 
 def _ranked(board: Board) -> Iterator[int]:
-    for group in board._pending._groups.values():
-        for lane in group.lanes.values():
-            for vtime, job_id in lane:
-                assert vtime == board._jobs[job_id].vtime, f"job {job_id} has another place than its card says"
-                yield job_id
+    lanes = [
+        lane for band in board._pending._bands.values() for group in band.values() for lane in group.lanes.values()
+    ]
+    for lane in lanes:
+        for vtime, job_id in lane:
+            assert vtime == board._jobs[job_id].vtime, f"job {job_id} has another place than its card says"
+            yield job_id
