@@ -147,11 +147,14 @@ def measure(size: float, name: str, seed: int, schedule: str) -> dict[str, objec
         "scene_loads": ledger.loads,
     }
     if shares is not None:
-        errors = [error for checked in shares.errors.values() for error in checked]
+        whole = [checked[-1] for checked in shares.errors.values()]
+        moments = [error for checked in shares.errors.values() for error in checked]
         arrivals = {submission.user: submission.arrival for submission in scenario.submissions}
         line |= {
-            "share_error_max": round(max(errors, default=0.0), 4),
-            "share_error_mean": round(fmean(errors), 4) if errors else 0.0,
+            # Over all the time in which a user had a backlog, and at the worst moment of it: just after others came.
+            "share_error_max": round(max(whole, default=0.0), 4),
+            "share_error_mean": round(fmean(whole), 4) if whole else 0.0,
+            "share_error_worst_moment": round(max(moments, default=0.0), 4),
             "users_measured": len(shares.errors),
             "longest_wait": round(max(begun - arrivals[user] for user, begun in ledger.first_begun.items()), 1),
         }

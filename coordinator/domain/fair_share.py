@@ -11,7 +11,11 @@ from collections.abc import Sequence
 #: Waiting this long is worth one step of priority (seconds).
 AGING_SECONDS = 600.0
 #: How far behind its turn a job may be and still get the slot that has its scene open (slot-seconds).
-WARM_SECONDS = 120.0
+WARM_SECONDS = 360.0
+#: Each slot that works for a user counts as so many slot-seconds given: what leases will take is a guess, and settled
+#: only when they end.  Without it, whoever falls behind by a wrong guess is given every slot that asks, and each of
+#: them opens another scene.
+HELD_SECONDS = 60.0
 #: The same, for a slot that has its files but would have to open the scene.
 CACHED_SECONDS = 20.0
 #: No user is owed more than this (slot-seconds); more than any lease takes, so that plain turns are never cut short.

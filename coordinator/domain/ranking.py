@@ -1,8 +1,9 @@
 """Jobs in the order in which a slot shall take them.
 
-The order is that of effective priority, then of the owners' vtime, then of the jobs', then of age.  What a slot has of
-a job at hand counts as slot-seconds that the job is further behind: among its owner's jobs, and for its owner among
-others.  It is as much for a job that waits long as for one that just came, so no one is passed over for ever.
+The order is that of effective priority, then of the owners' places (their vtime, and the slots at work for them), then
+of the jobs' vtime, then of age.  What a slot has of a job at hand counts as slot-seconds that the job is further
+behind: among its owner's jobs, and for its owner among others.  It is as much for a job that waits long as for one that
+just came, so no one is passed over for ever.
 
 Jobs are kept in groups, one for each owner and priority; in a group, in lanes, one for each set of needs, sorted by
 vtime.  So asking who is next looks at every group, and only at the first jobs of the lanes that come into question.
@@ -16,7 +17,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from coordinator.domain.fair_share import AGING_SECONDS, CACHED_SECONDS, WARM_SECONDS, effective_priority
+from coordinator.domain.fair_share import AGING_SECONDS, CACHED_SECONDS, HELD_SECONDS, WARM_SECONDS, effective_priority
 
 Place = tuple[float, int]
 """A job in a lane: its vtime and its id, the one furthest behind first and of equals the oldest."""
@@ -49,6 +50,10 @@ class Owner:
     """How many of them another slot could take frames of."""
     least_vtime: float = 0.0
     """The user is not owed more than what lies behind this."""
+
+    def place(self, asker: "Asker") -> float:
+        """Return where the user stands for a slot: what was given, and what the other slots at work are giving."""
+        return self.vtime + HELD_SECONDS * (self.slots - (self in asker.works_for))
 
     @property
     def at_limit(self) -> bool:
@@ -252,7 +257,7 @@ class Ranking:
             # Most slots are given the first job: nothing is done for a priority before its turn has come.
             for priority in sorted(self._bands.keys() | alone.keys(), reverse=True):
                 groups = list(self._eligible(asker, self._bands.get(priority, {})))
-                yield from _merge(self._queues(asker, groups, alone.get(priority, ())), asker.barred)
+                yield from _merge(self._queues(asker, groups, alone.get(priority, ())), asker)
             return
         self._aging_at = AGING_SECONDS + min(
             (group.since for band in self._bands.values() for group in band.values()), default=math.inf
@@ -263,7 +268,7 @@ class Ranking:
         for group in eligible:
             levels.setdefault(group.effective(asker.now, top), []).append(group)
         for priority in sorted(levels, reverse=True):
-            yield from _merge(self._queues(asker, levels[priority], alone.get(priority, ())), asker.barred)
+            yield from _merge(self._queues(asker, levels[priority], alone.get(priority, ())), asker)
 
     def _queues(self, asker: Asker, groups: Sequence[_Group], further: Iterable[JobCard]) -> dict[Owner, _Queue]:
         """Return the jobs of one effective priority by their owners."""
@@ -299,34 +304,34 @@ def _worth(pack_id: str, asker: Asker) -> float:
     return CACHED_SECONDS if pack_id in asker.cached_packs else 0.0
 
 
-def _merge(queues: Mapping[Owner, _Queue], barred: frozenset[int]) -> Iterator[Candidate]:
+def _merge(queues: Mapping[Owner, _Queue], asker: Asker) -> Iterator[Candidate]:
     """Yield the jobs of all queues: of the owners' next ones always the one whose owner is furthest behind."""
+    owners = list(queues)
+    places_of = [owner.place(asker) for owner in owners]
     # Looking into a queue costs: none is looked into before its owner's turn has come.
     heap = [
-        (owner.vtime - max([worth for worth, _ in parts]), -math.inf, 0, number)
-        for number, (owner, parts) in enumerate(queues.items())
+        (place - max([worth for worth, _ in queues[owner]]), -math.inf, 0, number)
+        for number, (owner, place) in enumerate(zip(owners, places_of, strict=True))
     ]
     heapq.heapify(heap)
-    owners = list(queues)
     opened: dict[int, Iterator[tuple[float, int, float]]] = {}
     furthest = max([owner.vtime for owner in owners], default=0.0)
     # A job with a pack at hand is in two parts, and comes where it counts more: that is earlier.
-    seen = set(barred)
+    seen = set(asker.barred)
     while heap:
         _, _, job_id, number = heap[0]
         if job_id:
             yield Candidate(job_id=job_id, furthest=furthest)
-        owner = owners[number]
         places = opened.get(number)
         if places is None:
-            places = opened[number] = _by_vtime(queues[owner])
+            places = opened[number] = _by_vtime(queues[owners[number]])
         following = next((place for place in places if place[1] not in seen), None)
         if following is None:
             heapq.heappop(heap)
             continue
         vtime, job_id, worth = following
         seen.add(job_id)
-        heapq.heapreplace(heap, (owner.vtime - worth, vtime, job_id, number))
+        heapq.heapreplace(heap, (places_of[number] - worth, vtime, job_id, number))
 
 
 def _by_vtime(parts: _Queue) -> Iterator[tuple[float, int, float]]:

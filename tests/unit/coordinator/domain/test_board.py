@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.domain.board import Board, SlotOffer
-from coordinator.domain.fair_share import AGING_SECONDS, CACHED_SECONDS, CREDIT_SECONDS, WARM_SECONDS
+from coordinator.domain.fair_share import AGING_SECONDS, CACHED_SECONDS, CREDIT_SECONDS, HELD_SECONDS, WARM_SECONDS
 from coordinator.domain.fleet import Fleet
 from coordinator.domain.matching import can_run, decode_needs, needs_of
 from coordinator.domain.model import AgentState, Job, JobState, User
@@ -55,7 +55,7 @@ class PlainSorter:
             head = queues[key][0]
             return (
                 -key[0],
-                self._vtime(head.created_by) - worth[head.id],
+                self._place(head.created_by, offer) - worth[head.id],
                 head.vtime - worth[head.id],
                 head.id,
             )
@@ -82,17 +82,22 @@ class PlainSorter:
         user = self.users.get(job.created_by)
         if user is None or user.max_slots is None:
             return True
-        slots = sum(it.slots for it in self.jobs.values() if it.created_by == user.name)
-        held = (self.jobs[job_id].created_by for job_id in offer.holds if job_id in self.jobs)
-        return slots < user.max_slots or user.name in held
+        return self._slots(user.name) < user.max_slots or self._works_for(user.name, offer)
+
+    def _slots(self, name: str) -> int:
+        return sum(job.slots for job in self.jobs.values() if job.created_by == name)
+
+    def _works_for(self, name: str, offer: SlotOffer) -> bool:
+        return name in [self.jobs[job_id].created_by for job_id in offer.holds if job_id in self.jobs]
 
     def _worth(self, job: Job, offer: SlotOffer) -> float:
         if job.pack_id == offer.open_pack:
             return WARM_SECONDS
         return CACHED_SECONDS if job.pack_id in offer.cached_packs else 0.0
 
-    def _vtime(self, name: str) -> float:
-        return self.users[name].vtime if name in self.users else 0.0
+    def _place(self, name: str, offer: SlotOffer) -> float:
+        vtime = self.users[name].vtime if name in self.users else 0.0
+        return vtime + HELD_SECONDS * (self._slots(name) - self._works_for(name, offer))
 
 
 def full(job: Job) -> bool:
