@@ -340,7 +340,8 @@ async def test_frame_that_does_not_fit_into_the_memory(session: Session, scenes:
     resource.prlimit(session._process._process.pid, resource.RLIMIT_AS, (8 * 1024**3, 8 * 1024**3))
     with pytest.raises(SessionError) as raised:
         await render(session, tmp_path, 1, "png")
-    assert raised.value.code == "out_of_memory"
+    # Workbench speaks of the card's buffers, also where it has none.
+    assert raised.value.code in ("out_of_memory", "out_of_gpu_memory")
 
 
 async def test_blender_ends_with_the_agent_even_while_it_renders(
