@@ -79,12 +79,15 @@ class Farm:
         Raises:
             DemoError: a process ended or hung instead.
         """
-        ready = self._start(
-            "coordinator",
-            "coordinator", "--port", str(free_port(USUAL_PORT)), "--data-dir", str(self.folder / "coordinator"),
-            RENDERFARM_ADMIN_TOKEN=self.admin_token, RENDERFARM_JOIN_TOKEN=self._join_token,
-        )  # fmt: skip
-        self.url = str(json.loads(ready())["url"]).rstrip("/")
+        port = free_port(USUAL_PORT)
+        try:
+            self.url = self._start_coordinator(port)
+        except DemoError as error:
+            if not port or f"Port {port} " not in str(error):
+                raise
+            # Another program took it just now.
+            self._parts.clear()
+            self.url = self._start_coordinator(0)
         threads = max(1, (os.cpu_count() or 1) // len(AGENTS))
         agents = [
             self._start(
@@ -96,6 +99,15 @@ class Farm:
         ]  # fmt: skip
         for ready in agents:
             ready()
+
+    def _start_coordinator(self, port: int) -> str:
+        """Start the coordinator at a port, 0 for any free one; return its address."""
+        ready = self._start(
+            "coordinator",
+            "coordinator", "--port", str(port), "--data-dir", str(self.folder / "coordinator"),
+            RENDERFARM_ADMIN_TOKEN=self.admin_token, RENDERFARM_JOIN_TOKEN=self._join_token,
+        )  # fmt: skip
+        return str(json.loads(ready())["url"]).rstrip("/")
 
     def _start(self, name: str, *arguments: str, **environment: str) -> Callable[[], str]:
         """Start a part of the farm; return a function that waits for its ready file and returns what it holds."""
