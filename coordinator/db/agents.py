@@ -69,14 +69,6 @@ def names(conn: Connection, ids: Sequence[int]) -> dict[int, str]:
     return {row.id: row.name for row in conn.execute(select(agents.c.id, agents.c.name).where(agents.c.id.in_(ids)))}
 
 
-def online_slots(conn: Connection, blender: int) -> int:
-    """Return how many slots of online agents can open files of this Blender."""
-    query = select(func.coalesce(func.sum(agents.c.slots), 0)).where(
-        agents.c.state == AgentState.ONLINE, agents.c.max_blender >= blender
-    )
-    return int(conn.execute(query).scalar_one())
-
-
 def newest_blender(conn: Connection) -> int | None:
     """Return the newest Blender of any agent that has not left; None when there is no agent."""
     query = select(func.max(agents.c.max_blender)).where(agents.c.state != AgentState.LEFT)

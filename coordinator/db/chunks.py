@@ -86,15 +86,6 @@ _HOLD_ALL = Command(
     .where(chunks.c.job_id == bindparam("job_id"), chunks.c.state != ChunkState.HELD)
     .values(state=ChunkState.HELD, lease_id=None, hedge_lease_id=None)
 )
-
-
-_RELEASE_HELD = scalars(
-    update(chunks)
-    .where(chunks.c.job_id == bindparam("job_id"), chunks.c.state == literal_column("'held'"))
-    .values(state=ChunkState.PENDING)
-    .returning(chunks.c.frame_count),
-    int,
-)
 _PENDING_FRAMES = scalars(select(func.coalesce(func.sum(chunks.c.frame_count), 0)).where(PENDING), int)
 
 
@@ -187,11 +178,6 @@ def all_of_job(conn: Connection, job_id: int) -> list[Chunk]:
     """Return a job's chunks in order."""
     rows = conn.execute(select(chunks).where(chunks.c.job_id == job_id).order_by(chunks.c.first)).mappings()
     return [Chunk(**row) for row in rows]
-
-
-def release_held(conn: Connection, job_id: int) -> int:
-    """Make every held chunk of a job pending and return how many frames they have."""
-    return sum(_RELEASE_HELD.all(conn, job_id=job_id))
 
 
 def pending_frames(conn: Connection) -> int:

@@ -59,10 +59,6 @@ _LARGEST = records(
 )
 _OF_SLOT = (leases.c.agent_id == bindparam("agent_id"), leases.c.slot == bindparam("slot"), LIVE)
 _LIVE_OF_SLOT = records(select(leases).where(*_OF_SLOT).order_by(leases.c.granted_at, leases.c.id), Lease)
-_LIVE_OF_JOB = records(
-    select(leases).where(leases.c.job_id == bindparam("job_id"), LIVE).order_by(leases.c.granted_at, leases.c.id),
-    Lease,
-)
 
 
 def insert_lease(
@@ -163,11 +159,6 @@ def live_of_slot(conn: Connection, agent_id: int, slot: int) -> list[Lease]:
 def largest(conn: Connection, job_id: int, limit: int) -> list[Lease]:
     """Return the leases that hold a job's largest leased chunks, once for each chunk."""
     return _LARGEST.all(conn, job_id=job_id, limit=limit)
-
-
-def live_of_job(conn: Connection, job_id: int) -> list[Lease]:
-    """Return the live leases of a job, the oldest first."""
-    return _LIVE_OF_JOB.all(conn, job_id=job_id)
 
 
 def live_of_agents(conn: Connection, agent_ids: Sequence[int]) -> list[Lease]:

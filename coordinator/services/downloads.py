@@ -6,12 +6,12 @@ import msgspec
 
 from coordinator.db import blobs
 from coordinator.db import frames as frame_rows
-from coordinator.db import jobs as job_rows
 from coordinator.db.engine import Transaction
 from coordinator.domain.filenames import CONTENT_TYPES, frame_filename
 from coordinator.domain.model import Frame, FrameState, Job
 from coordinator.protocol import ErrorCode, OutputSpec
 from coordinator.services.errors import Refused, not_found
+from coordinator.services.views import known_job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ def video(tx: Transaction, job_id: int) -> FileRef:
     Raises:
         Refused: NOT_FOUND, there is none, or not yet.
     """
-    job = _job(tx, job_id)
+    job = known_job(tx, job_id)
     size = blobs.size(tx.conn, job.video_sha256) if job.video_sha256 is not None else None
     if job.video_sha256 is None or size is None:
         raise Refused(
@@ -70,15 +70,8 @@ def video(tx: Transaction, job_id: int) -> FileRef:
     return FileRef(sha256=job.video_sha256, size=size, filename=_download_name(job, ".mp4"), content_type="video/mp4")
 
 
-def _job(tx: Transaction, job_id: int) -> Job:
-    job = job_rows.get(tx.conn, job_id)
-    if job is None:
-        raise not_found(f"job {job_id}")
-    return job
-
-
 def _finished_frame(tx: Transaction, job_id: int, frame: int) -> tuple[Job, Frame]:
-    job = _job(tx, job_id)
+    job = known_job(tx, job_id)
     found = frame_rows.get(tx.conn, job_id, frame)
     if found is None or found.state != FrameState.FINISHED:
         raise not_found(f"finished frame {frame} in job {job_id}")

@@ -79,7 +79,7 @@ def job_view(tx: Transaction, job_id: int) -> JobView:
     Raises:
         Refused: NOT_FOUND.
     """
-    return job_views(tx, [_job(tx, job_id)])[0]
+    return job_views(tx, [known_job(tx, job_id)])[0]
 
 
 def job_views(tx: Transaction, jobs: Sequence[Job]) -> list[JobView]:
@@ -96,7 +96,7 @@ def job_detail(tx: Transaction, job_id: int) -> JobDetail:
     Raises:
         Refused: NOT_FOUND.
     """
-    job = _job(tx, job_id)
+    job = known_job(tx, job_id)
     working = _at_work(tx, [job.id])[job.id]
     names = agent_rows.names(tx.conn, [lease.agent_id for lease in working])
     failures = [
@@ -126,7 +126,7 @@ def list_frames(tx: Transaction, job_id: int, limit: int, cursor: str | None) ->
     Raises:
         Refused: NOT_FOUND; INVALID, the cursor is none of ours.
     """
-    job = _job(tx, job_id)
+    job = known_job(tx, job_id)
     frames = frame_rows.page(tx.conn, job.id, _number(cursor), limit + 1)
     shown = frames[:limit]
     names = agent_rows.names(tx.conn, [frame.agent_id for frame in shown if frame.agent_id is not None])
@@ -142,13 +142,25 @@ def list_events(tx: Transaction, job_id: int, limit: int, cursor: str | None) ->
     Raises:
         Refused: NOT_FOUND; INVALID, the cursor is none of ours.
     """
-    _job(tx, job_id)
+    known_job(tx, job_id)
     events = event_rows.page(tx, job_id, _number(cursor), limit + 1)
     shown = events[:limit]
     return Page(
         items=[EventView(id=it.id, at=it.at, kind=it.kind, message=it.message, data=it.data) for it in shown],
         next=str(shown[-1].id) if len(events) > limit else None,
     )
+
+
+def known_job(tx: Transaction, job_id: int) -> Job:
+    """Return a job that someone asks about.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    job = job_rows.get(tx.conn, job_id)
+    if job is None:
+        raise not_found(f"job {job_id}")
+    return job
 
 
 def list_agents(tx: Transaction) -> list[AgentView]:
@@ -183,13 +195,6 @@ def counts(tx: Transaction) -> FarmCounts:
         pending_frames=chunks.pending_frames(tx.conn),
         live_leases=lease_rows.count_live(tx.conn),
     )
-
-
-def _job(tx: Transaction, job_id: int) -> Job:
-    job = job_rows.get(tx.conn, job_id)
-    if job is None:
-        raise not_found(f"job {job_id}")
-    return job
 
 
 def _output(job: Job) -> OutputSpec:
