@@ -131,7 +131,8 @@ class SlotRunner:
                 self._working = self._spawn(self._work(instruction), "work")
             case StopWork() if self._working is not None:
                 self._work_unwanted = True
-                self._working.cancel()
+                # Not before it has begun, as it does in the loop's next turn: else it would end without a word.
+                asyncio.get_running_loop().call_soon(self._working.cancel)
             case Ask():
                 self._asking = self._spawn(self._ask(instruction), "ask")
             case StopAsking() if self._asking is not None:

@@ -198,6 +198,7 @@ class Slot:
 
     def _on_work_done(self, warnings: tuple[str, ...], seconds: float) -> list[Instruction]:
         work, self.work = self.work, None
+        self._work_unwanted = False  # it was done before it could be stopped
         if isinstance(work, Prepare):
             self._setup = _setup(work.job)
         elif isinstance(work, Render):
