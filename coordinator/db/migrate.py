@@ -7,7 +7,7 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 
 class SchemaTooNew(RuntimeError):
@@ -43,6 +43,15 @@ def upgrade(conn: Connection, revision: str = "head") -> None:
     environment.configure(connection=conn, fn=steps)
     with environment:
         environment.run_migrations()
+    if current != newest_revision() and conn.dialect.name == "sqlite":
+        _check_references(conn)
+
+
+def _check_references(conn: Connection) -> None:
+    """Raise unless every row that another one refers to is there: SQLite did not watch them meanwhile."""
+    broken = conn.execute(text("PRAGMA foreign_key_check")).first()
+    if broken is not None:
+        raise RuntimeError(f"the migration left a row of {broken[0]} without the row of {broken[2]} it refers to")
 
 
 def current_revision(conn: Connection) -> str | None:

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from coordinator.db.types import Instant, JsonTuple, PlainText, Word
 from coordinator.domain.model import (
     AgentState,
+    Blank,
     ChunkState,
     FrameState,
     JobState,
@@ -103,6 +104,10 @@ agents = Table(
     Column("speed_count", Integer, nullable=False),
     Column("set_aside", PlainText),
     Column("set_aside_at", Instant),
+    Column("sandboxed", Boolean, nullable=False),
+    Column("drained", Boolean, nullable=False),
+    Column("resting", PlainText),
+    Column("telemetry", PlainText),
     Column("registered_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
     one_of("state", AgentState),
@@ -117,6 +122,7 @@ users = Table(
     Column("name", PlainText, primary_key=True),
     Column("vtime", Float, nullable=False),
     Column("max_slots", Integer),
+    Column("scripts", Boolean, nullable=False),
     CheckConstraint("max_slots IS NULL OR max_slots >= 1", name="max_slots"),
 )
 
@@ -128,6 +134,7 @@ tokens = Table(
     Column("name", PlainText, nullable=False),
     Column("digest", Digest, nullable=False, unique=True),
     Column("agent_id", ForeignKey("agents.id"), index=True),
+    Column("single_use", Boolean, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
@@ -157,6 +164,8 @@ jobs = Table(
     Column("first_look", Boolean, nullable=False),
     Column("looks", Integer, nullable=False),
     Column("stop_after", Integer, nullable=False),
+    Column("stop_on_missing", Boolean, nullable=False),
+    Column("cpu_fallback", Boolean, nullable=False),
     Column("max_retries", Integer, nullable=False),
     Column("video", Boolean, nullable=False),
     Column("render", PlainText, nullable=False),
@@ -297,7 +306,10 @@ frames = Table(
     Column("display_sha256", ForeignKey("blobs.sha256")),
     Column("seconds", Float),
     Column("peak_memory_bytes", BigInteger),
+    Column("peak_gpu_memory_bytes", BigInteger),
     Column("blender", String(32)),
+    Column("blank", Word(Blank)),
+    Column("doubt", PlainText),
     Column("reason", PlainText),
     Column("attempts", Integer, nullable=False),
     Column("ended_at", Instant, nullable=False),
@@ -315,6 +327,7 @@ frames = Table(
         name="preview",
     ),
     CheckConstraint("(state = 'failed') = (reason IS NOT NULL)", name="failed"),
+    one_of("blank", Blank),
     CheckConstraint("attempts >= 1", name="attempts"),
     Index(
         "ix_frames_failed",
@@ -323,6 +336,16 @@ frames = Table(
         sqlite_where=text("state = 'failed'"),
         postgresql_where=text("state = 'failed'"),
     ),
+)
+extra_files = Table(
+    "extra_files",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("frame", Integer, primary_key=True, autoincrement=False),
+    # Where a File Output node of the scene would have put it, below the frame's folder.
+    Column("path", PlainText, primary_key=True),
+    Column("sha256", ForeignKey("blobs.sha256"), nullable=False),
+    Column("size", BigInteger, nullable=False),
 )
 
 attempts = Table(

@@ -13,6 +13,7 @@ _COLUMNS = (
     tokens.c.kind,
     tokens.c.name,
     tokens.c.agent_id,
+    tokens.c.single_use,
     tokens.c.created_at,
     tokens.c.expires_at,
 )
@@ -34,10 +35,17 @@ def insert_token(
     created_at: datetime,
     expires_at: datetime | None = None,
     agent_id: int | None = None,
+    single_use: bool = False,
 ) -> Token:
     """Add a token and return it."""
     query = insert(tokens).values(
-        kind=kind, name=name, digest=digest, created_at=created_at, expires_at=expires_at, agent_id=agent_id
+        kind=kind,
+        name=name,
+        digest=digest,
+        created_at=created_at,
+        expires_at=expires_at,
+        agent_id=agent_id,
+        single_use=single_use,
     )
     return Token(**conn.execute(query.returning(*_COLUMNS)).mappings().one())
 

@@ -26,7 +26,7 @@ _CHARGE = records(
 
 def insert_user(conn: Connection, name: str, vtime: float) -> User:
     """Add a user without a limit and return it."""
-    query = insert(users).values(name=name, vtime=vtime, max_slots=None).returning(users)
+    query = insert(users).values(name=name, vtime=vtime, max_slots=None, scripts=False).returning(users)
     return User(**conn.execute(query).mappings().one())
 
 

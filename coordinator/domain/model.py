@@ -91,6 +91,15 @@ class AgentState(enum.StrEnum):
     LEFT = "left"
 
 
+class Blank(enum.StrEnum):
+    """Pictures in which there is nothing to be seen."""
+
+    BLACK = "black"
+    TRANSPARENT = "transparent"
+    NAN = "nan"
+    """Not one pixel is a number."""
+
+
 class TokenKind(enum.StrEnum):
     """What a token is for."""
 
@@ -135,6 +144,10 @@ class Job:
     """How many of those were leased."""
     stop_after: int
     """It fails when its first so many frames all fail the same way; 0 turns that off."""
+    stop_on_missing: bool
+    """It is given up when its scene misses files."""
+    cpu_fallback: bool
+    """Frames that fit into no graphics card may be rendered on processors."""
     max_retries: int
     video: bool
     render: str
@@ -259,7 +272,12 @@ class Frame:
     display_sha256: str | None
     seconds: float | None
     peak_memory_bytes: int | None
+    peak_gpu_memory_bytes: int | None
     blender: str | None
+    blank: Blank | None
+    """There is nothing to be seen in it, in this way."""
+    doubt: str | None
+    """Why it may not be what the artist meant though it was accepted: a sentence."""
     reason: str | None
     attempts: int
     """How often it was tried, the last time included."""
@@ -299,6 +317,14 @@ class Agent:
     set_aside: str | None
     """Why it gets no work until a person lets it back: a sentence."""
     set_aside_at: datetime | None
+    sandboxed: bool
+    """Its Blenders see nothing of the machine but the job's files."""
+    drained: bool
+    """A person keeps work from it until further notice."""
+    resting: str | None
+    """Why it takes no work just now by its own settings: a sentence."""
+    telemetry: str | None
+    """JSON: what its machine measured last."""
     registered_at: datetime
     last_seen_at: datetime
 
@@ -312,6 +338,8 @@ class User:
     """Slot-seconds the user's jobs were given, counted from where the user joined the others."""
     max_slots: int | None
     """No more slots work for the user at once."""
+    scripts: bool
+    """The user's jobs may run the Python that their files bring along."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,6 +372,8 @@ class Token:
     kind: TokenKind
     name: str
     agent_id: int | None
+    single_use: bool
+    """Void once an agent has joined with it."""
     created_at: datetime
     expires_at: datetime | None
 

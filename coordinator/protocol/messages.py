@@ -78,6 +78,8 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     memory_bytes: Bytes | None = None
+    driver: str = ""
+    """The driver's version."""
 
 
 class Hardware(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +113,31 @@ class RegisterRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The engines it can render with, as in :class:`RenderSpec`; empty: all."""
     vram_bytes: Bytes | None = None
     """Memory of a slot's graphics card; ``None`` where it has none or it cannot be told."""
+    sandboxed: bool = False
+    """Its Blenders see nothing of the machine but the job's files, and no network."""
+    unsandboxed_because: Annotated[str, Meta(max_length=1000)] = ""
+    """Why they do."""
+
+
+class GpuLoad(msgspec.Struct, frozen=True, kw_only=True):
+    """What a graphics card measures of itself; ``None`` where it does not."""
+
+    name: str
+    celsius: Annotated[float, Meta(ge=-273, le=1000)] | None = None
+    watts: Annotated[float, Meta(ge=0, le=100_000)] | None = None
+    memory_used_bytes: Bytes | None = None
+    memory_bytes: Bytes | None = None
+    utilization: Fraction | None = None
+
+
+class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
+    """How an agent's machine is."""
+
+    gpus: Annotated[list[GpuLoad], Meta(max_length=64)] = []
+    cpu_utilization: Fraction | None = None
+    memory_used_bytes: Bytes | None = None
+    disk_free_bytes: Bytes | None = None
+    """Where it keeps its files."""
 
 
 class RegisterResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +166,10 @@ class RenderSpec(msgspec.Struct, frozen=True, kw_only=True):
     percentage: Annotated[int, Meta(ge=1, le=1000)] | None = None
     persistent_data: bool = True
     """Keep prepared scene data between frames of a session."""
+    allow_scripts: bool = False
+    """Run the Python in the file: registered texts and driver expressions.  In a sandbox only."""
+    processor: bool = False
+    """Render on the processor whatever the slot's device is."""
 
 
 class OutputSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,6 +193,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
     pack_id: Sha256
     render: RenderSpec
     output: OutputSpec
+    stop_on_missing: bool = False
+    """A scene that misses files fails the job (``missing_files``)."""
 
 
 class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,6 +212,9 @@ class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
     holds: list[str] = []
     """Ids of the leases the slot still works on; a live lease of this slot that is not among them is granted again."""
     wait_seconds: Seconds = 25.0
+    resting: Annotated[str, Meta(max_length=300)] | None = None
+    """Why it takes no work just now, a sentence for people; it only says that it is alive."""
+    telemetry: Telemetry | None = None
 
 
 class LeaseGrant(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,6 +227,8 @@ class LeaseGrant(msgspec.Struct, frozen=True, kw_only=True):
     mix_sound: bool = False
     """Mix the scene's sound for ``sound_range`` first and deliver it before the frames."""
     sound_range: tuple[FrameNumber, FrameNumber] | None = None
+    expected_seconds: Seconds | None = None
+    """What its slowest frame is expected to take on this slot; ``None`` while nothing is known."""
 
 
 class FrameFailure(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,6 +258,8 @@ class ReportRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What the job's owner should know (a missing texture); the same text counts once per job."""
     release: bool = False
     """Hand back every frame of the lease that is not finished; the lease ends."""
+    telemetry: Telemetry | None = None
+    """Sent by one slot of an agent, now and then."""
 
 
 class ReportResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -236,6 +276,14 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
     size: Annotated[int, Meta(ge=1, le=2**62)]
 
 
+class ExtraFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that the scene itself wrote beside its picture, by a File Output node."""
+
+    path: Annotated[str, Meta(min_length=1, max_length=500)]
+    """Relative, with ``/`` and without ``..``: where it lies below the frame's folder."""
+    file: StoredFile
+
+
 class FrameResult(msgspec.Struct, frozen=True, kw_only=True):
     """A rendered frame, its files already uploaded as blobs."""
 
@@ -248,7 +296,10 @@ class FrameResult(msgspec.Struct, frozen=True, kw_only=True):
     load_seconds: Seconds = 0.0
     """Wall time that opening the scene and setting it up took just before this frame."""
     peak_memory_bytes: Bytes | None = None
+    peak_gpu_memory_bytes: Bytes | None = None
+    """Of the graphics card, by all of this slot's Blender."""
     blender: BlenderVersion
+    extras: Annotated[list[ExtraFile], Meta(max_length=200)] = []
 
 
 class FrameAnswer(msgspec.Struct, frozen=True, kw_only=True):

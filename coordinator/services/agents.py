@@ -123,6 +123,7 @@ def _details(tx: Transaction, request: RegisterRequest) -> dict[str, object]:
         "platform": request.platform.value,
         "ram_bytes": request.hardware.memory_bytes // request.slots,
         "vram_bytes": request.vram_bytes,
+        "sandboxed": request.sandboxed,
         "max_blender": max(blender_number(*build.version[:2]) for build in request.blenders),
         "last_seen_at": tx.now,
     }
@@ -131,7 +132,13 @@ def _details(tx: Transaction, request: RegisterRequest) -> dict[str, object]:
 def _add(tx: Transaction, request: RegisterRequest) -> Agent:
     check("agent", request.name, NEW, AgentState.ONLINE, list)
     agent = add_agent(
-        tx, state=AgentState.ONLINE, registered_at=tx.now, speed=1.0, speed_count=0, **_details(tx, request)
+        tx,
+        state=AgentState.ONLINE,
+        registered_at=tx.now,
+        speed=1.0,
+        speed_count=0,
+        drained=False,
+        **_details(tx, request),
     )
     tell_agent(tx, agent, "registered", f"{agent.name} joined the farm.")
     return agent

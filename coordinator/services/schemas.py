@@ -85,6 +85,10 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Begin with the first, the middle and the last frame, and go on between them."""
     stop_after: Annotated[int, Meta(ge=0, le=1000)] = 3
     """Give up when the first so many frames all fail the same way; 0: never."""
+    stop_on_missing: bool = False
+    """Give up when the scene misses files; by default it is rendered without them, and a warning names them."""
+    cpu_fallback: bool = False
+    """Render frames that fit into no graphics card of the farm on processors."""
     after: Annotated[list[Annotated[int, Meta(ge=1, le=2**62)]], Meta(max_length=100)] = []
     """Begin when these jobs are completed."""
     video: bool = False

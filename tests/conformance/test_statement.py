@@ -14,8 +14,8 @@ from coordinator.db.statement import Change, Command, Query, bound, driver_error
 from coordinator.domain.model import Token, TokenKind
 from tests.conformance.farm import SetClock
 
-_COLUMNS = (tokens.c.expires_at, tokens.c.id, tokens.c.kind, tokens.c.name, tokens.c.agent_id, tokens.c.created_at)
-_GIVEN = ("kind", "name", "digest", "created_at", "expires_at")
+_COLUMNS = tuple(tokens.c[name] for name in reversed(Token.__slots__))
+_GIVEN = ("kind", "name", "digest", "single_use", "created_at", "expires_at")
 
 INSERT = Command(insert(tokens).values(bound(_GIVEN)))
 ALL = records(select(*_COLUMNS).order_by(tokens.c.id), Token)
@@ -28,8 +28,8 @@ CHANGE = Change(
 
 def row(tx: Transaction, name: str, **changes: Any) -> dict[str, Any]:
     """Return the values of a token."""
-    values = {"kind": TokenKind.JOIN, "name": name, "digest": f"of {name}", "created_at": tx.now, "expires_at": None}
-    return {**values, **changes}
+    who = {"kind": TokenKind.JOIN, "name": name, "digest": f"of {name}", "single_use": False}
+    return {**who, "created_at": tx.now, "expires_at": None, **changes}
 
 
 async def test_values_go_through_their_types_both_ways(database: Database, clock: SetClock) -> None:
@@ -45,6 +45,7 @@ async def test_values_go_through_their_types_both_ways(database: Database, clock
         kind=TokenKind.JOIN,
         name="50% of 'all'\ufffd",
         agent_id=None,
+        single_use=False,
         created_at=clock.now,
         expires_at=until,
     )
