@@ -7,7 +7,8 @@ from functools import cache
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from coordinator.db.schema import Digest, blobs
+from coordinator.db.schema import blobs
+from coordinator.db.schema.base import Digest
 from coordinator.db.statement import Command, Query, bound, scalars
 
 # Both dialects have ON CONFLICT; SQLAlchemy has it in each of them only.

@@ -1,9 +1,4 @@
-"""The tables, with CHECKs that repeat what they can of the invariants in docs/ARCHITECTURE.md.
-
-The migrations build the same schema step by step; a test compares the two on every database.
-"""
-
-import enum
+"""What is to be rendered, who renders it, and what became of it."""
 
 from sqlalchemy import (
     BigInteger,
@@ -14,133 +9,14 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    LargeBinary,
-    MetaData,
     String,
     Table,
     text,
 )
 
+from coordinator.db.schema.base import Identity, metadata, one_of
 from coordinator.db.types import Instant, JsonTuple, PlainText, Word
-from coordinator.domain.model import (
-    AgentState,
-    Blank,
-    ChunkState,
-    FrameState,
-    JobState,
-    LeaseEnd,
-    LeaseState,
-    SoundState,
-    TokenKind,
-)
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def one_of(column: str, kind: type[enum.StrEnum]) -> CheckConstraint:
-    """Return the CHECK that holds ``column`` to the words of ``kind``."""
-    words = ", ".join(f"'{word}'" for word in kind)
-    return CheckConstraint(f"{column} IN ({words})", name=column)
-
-
-# SQLite counts rows by itself only in a column of type INTEGER.
-Identity = BigInteger().with_variant(Integer(), "sqlite")
-Digest = String(64)
-
-blobs = Table(
-    "blobs",
-    metadata,
-    Column("sha256", Digest, primary_key=True),
-    Column("size", BigInteger, nullable=False),
-    Column("stored_at", Instant, nullable=False),
-    CheckConstraint("size >= 0", name="size"),
-)
-
-packs = Table(
-    "packs",
-    metadata,
-    Column("id", Digest, primary_key=True),
-    Column("manifest", LargeBinary, nullable=False),
-    Column("created_at", Instant, nullable=False),
-)
-
-# A pack is known before its blobs are in, so sha256 refers to nothing.
-pack_blobs = Table(
-    "pack_blobs",
-    metadata,
-    Column("pack_id", ForeignKey("packs.id"), primary_key=True),
-    Column("sha256", Digest, primary_key=True),
-    Column("size", BigInteger, nullable=False),
-    Index(None, "sha256"),
-)
-
-agents = Table(
-    "agents",
-    metadata,
-    Column("id", Identity, primary_key=True),
-    Column("name", PlainText, nullable=False, unique=True),
-    Column("state", Word(AgentState), nullable=False),
-    Column("software_version", PlainText, nullable=False),
-    Column("slots", Integer, nullable=False),
-    Column("hardware", PlainText, nullable=False),
-    Column("blenders", PlainText, nullable=False),
-    Column("tags", PlainText, nullable=False),
-    Column("pools", PlainText, nullable=False),
-    Column("engines", PlainText, nullable=False),
-    Column("device", String(16), nullable=False),
-    Column("platform", String(16), nullable=False),
-    Column("ram_bytes", BigInteger, nullable=False),
-    Column("vram_bytes", BigInteger),
-    Column("max_blender", Integer, nullable=False),
-    Column("speed", Float, nullable=False),
-    Column("speed_count", Integer, nullable=False),
-    Column("set_aside", PlainText),
-    Column("set_aside_at", Instant),
-    Column("sandboxed", Boolean, nullable=False),
-    Column("drained", Boolean, nullable=False),
-    Column("resting", PlainText),
-    Column("telemetry", PlainText),
-    Column("registered_at", Instant, nullable=False),
-    Column("last_seen_at", Instant, nullable=False),
-    one_of("state", AgentState),
-    CheckConstraint("slots BETWEEN 1 AND 64", name="slots"),
-    CheckConstraint("speed > 0", name="speed"),
-    CheckConstraint("(set_aside IS NULL) = (set_aside_at IS NULL)", name="set_aside"),
-)
-
-users = Table(
-    "users",
-    metadata,
-    Column("name", PlainText, primary_key=True),
-    Column("vtime", Float, nullable=False),
-    Column("max_slots", Integer),
-    Column("scripts", Boolean, nullable=False),
-    CheckConstraint("max_slots IS NULL OR max_slots >= 1", name="max_slots"),
-)
-
-tokens = Table(
-    "tokens",
-    metadata,
-    Column("id", Identity, primary_key=True),
-    Column("kind", Word(TokenKind), nullable=False),
-    Column("name", PlainText, nullable=False),
-    Column("digest", Digest, nullable=False, unique=True),
-    Column("agent_id", ForeignKey("agents.id"), index=True),
-    Column("single_use", Boolean, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("expires_at", Instant),
-    Column("revoked_at", Instant),
-    one_of("kind", TokenKind),
-    CheckConstraint("(kind = 'agent') = (agent_id IS NOT NULL)", name="agent"),
-)
+from coordinator.domain.model import Blank, ChunkState, FrameState, JobState, LeaseEnd, LeaseState, SoundState
 
 jobs = Table(
     "jobs",
@@ -337,6 +213,7 @@ frames = Table(
         postgresql_where=text("state = 'failed'"),
     ),
 )
+
 extra_files = Table(
     "extra_files",
     metadata,
@@ -346,64 +223,4 @@ extra_files = Table(
     Column("path", PlainText, primary_key=True),
     Column("sha256", ForeignKey("blobs.sha256"), nullable=False),
     Column("size", BigInteger, nullable=False),
-)
-
-attempts = Table(
-    "attempts",
-    metadata,
-    Column("id", Identity, primary_key=True),
-    Column("job_id", ForeignKey("jobs.id"), nullable=False),
-    # NULL: the whole job could not be rendered.
-    Column("frame", Integer),
-    Column("agent_id", ForeignKey("agents.id"), nullable=False),
-    Column("lease_id", ForeignKey("leases.id"), nullable=False),
-    Column("code", PlainText, nullable=False),
-    Column("message", PlainText, nullable=False),
-    Column("at", Instant, nullable=False),
-    # Of a frame that was requeued since: kept as a record, counted no more.
-    Column("voided", Boolean, nullable=False),
-    Index("ix_attempts_job_id_frame", "job_id", "frame"),
-    # The same failure told twice counts once.
-    Index("uq_attempts_lease_id_frame", "lease_id", "frame", unique=True),
-    Index(
-        "uq_attempts_lease_id_whole",
-        "lease_id",
-        unique=True,
-        sqlite_where=text("frame IS NULL"),
-        postgresql_where=text("frame IS NULL"),
-    ),
-)
-
-set_asides = Table(
-    "set_asides",
-    metadata,
-    Column("agent_id", ForeignKey("agents.id"), primary_key=True),
-    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
-    Column("reason", PlainText, nullable=False),
-    Column("at", Instant, nullable=False),
-    Index(None, "job_id"),
-)
-
-job_dependencies = Table(
-    "job_dependencies",
-    metadata,
-    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
-    Column("after_id", ForeignKey("jobs.id"), primary_key=True),
-    CheckConstraint("after_id < job_id", name="order"),
-    Index(None, "after_id"),
-)
-
-events = Table(
-    "events",
-    metadata,
-    Column("id", Identity, primary_key=True),
-    Column("job_id", ForeignKey("jobs.id")),
-    Column("agent_id", ForeignKey("agents.id")),
-    Column("at", Instant, nullable=False),
-    Column("kind", String(32), nullable=False),
-    Column("message", PlainText, nullable=False),
-    Column("data", PlainText, nullable=False),
-    CheckConstraint("job_id IS NOT NULL OR agent_id IS NOT NULL", name="subject"),
-    Index("ix_events_job_id_id", "job_id", "id"),
-    Index("ix_events_agent_id_id", "agent_id", "id"),
 )

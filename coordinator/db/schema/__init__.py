@@ -1,0 +1,29 @@
+"""The tables, with CHECKs that repeat what they can of the invariants in docs/ARCHITECTURE.md.
+
+The migrations build the same schema step by step; a test compares the two on every database.
+"""
+
+from coordinator.db.schema.assets import blobs, pack_blobs, packs
+from coordinator.db.schema.base import metadata
+from coordinator.db.schema.history import attempts, events, job_dependencies, set_asides
+from coordinator.db.schema.members import agents, tokens, users
+from coordinator.db.schema.work import chunks, extra_files, frames, jobs, leases
+
+__all__ = [
+    "agents",
+    "attempts",
+    "blobs",
+    "chunks",
+    "events",
+    "extra_files",
+    "frames",
+    "job_dependencies",
+    "jobs",
+    "leases",
+    "metadata",
+    "pack_blobs",
+    "packs",
+    "set_asides",
+    "tokens",
+    "users",
+]

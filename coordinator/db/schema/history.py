@@ -1,0 +1,76 @@
+"""What happened: failed attempts, who was set aside, which job waits for which, and the events."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    text,
+)
+
+from coordinator.db.schema.base import Identity, metadata
+from coordinator.db.types import Instant, PlainText
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False),
+    # NULL: the whole job could not be rendered.
+    Column("frame", Integer),
+    Column("agent_id", ForeignKey("agents.id"), nullable=False),
+    Column("lease_id", ForeignKey("leases.id"), nullable=False),
+    Column("code", PlainText, nullable=False),
+    Column("message", PlainText, nullable=False),
+    Column("at", Instant, nullable=False),
+    # Of a frame that was requeued since: kept as a record, counted no more.
+    Column("voided", Boolean, nullable=False),
+    Index("ix_attempts_job_id_frame", "job_id", "frame"),
+    # The same failure told twice counts once.
+    Index("uq_attempts_lease_id_frame", "lease_id", "frame", unique=True),
+    Index(
+        "uq_attempts_lease_id_whole",
+        "lease_id",
+        unique=True,
+        sqlite_where=text("frame IS NULL"),
+        postgresql_where=text("frame IS NULL"),
+    ),
+)
+
+set_asides = Table(
+    "set_asides",
+    metadata,
+    Column("agent_id", ForeignKey("agents.id"), primary_key=True),
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("reason", PlainText, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index(None, "job_id"),
+)
+
+job_dependencies = Table(
+    "job_dependencies",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("after_id", ForeignKey("jobs.id"), primary_key=True),
+    CheckConstraint("after_id < job_id", name="order"),
+    Index(None, "after_id"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("job_id", ForeignKey("jobs.id")),
+    Column("agent_id", ForeignKey("agents.id")),
+    Column("at", Instant, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("message", PlainText, nullable=False),
+    Column("data", PlainText, nullable=False),
+    CheckConstraint("job_id IS NOT NULL OR agent_id IS NOT NULL", name="subject"),
+    Index("ix_events_job_id_id", "job_id", "id"),
+    Index("ix_events_agent_id_id", "agent_id", "id"),
+)
