@@ -100,12 +100,27 @@ class StopRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class SentToRest:
+    """Others need the machine: take no work until Woken; said again when the reason changes."""
+
+    reason: str
+    """A sentence for people."""
+    at_once: bool = False
+    """Drop the frame being rendered instead of finishing it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """Take work again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rested:
     """The pause is over."""
 
 
 LeaseEvent = Fetched | FetchFailed | Delivered | FrameSpoilt | Reported | LeaseLost
-SlotEvent = Granted | NoWork | WorkDone | WorkFailed | Progressed | StopRequested | Rested
+SlotEvent = Granted | NoWork | WorkDone | WorkFailed | Progressed | StopRequested | SentToRest | Woken | Rested
 Event = LeaseEvent | SlotEvent
 
 LEASE_EVENTS = (Fetched, FetchFailed, Delivered, FrameSpoilt, Reported, LeaseLost)

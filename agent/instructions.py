@@ -13,6 +13,8 @@ class Ask:
     open_pack: str | None
     busy_seconds: float
     """How long the slot expects to be busy with what it holds; 0: it has nothing to render."""
+    resting: str | None = None
+    """Why it wants none just now: it only says that it is there."""
 
 
 @dataclass(frozen=True, slots=True)

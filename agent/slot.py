@@ -22,7 +22,9 @@ from agent.events import (
     Progressed,
     Reported,
     Rested,
+    SentToRest,
     StopRequested,
+    Woken,
     WorkDone,
     WorkFailed,
 )
@@ -113,6 +115,10 @@ class SlotRunner:
         """Finish the frame being rendered, hand the rest back, and end."""
         self.handle(StopRequested())
 
+    def rest(self, reason: str | None, *, at_once: bool) -> None:
+        """Take no work, for a reason that people are told, once the frame being rendered is done; None: take work again."""
+        self.handle(Woken() if reason is None else SentToRest(reason, at_once))
+
     async def close(self) -> None:
         """Kill the session, if there is one."""
         await self._drop_session()
@@ -171,6 +177,7 @@ class SlotRunner:
             busy_seconds=ask.busy_seconds,
             holds=list(ask.holds),
             wait_seconds=timing.poll_seconds,
+            resting=ask.resting,
         )
         began = monotonic()
         grant = await link.call(lambda: link.client.ask(request))

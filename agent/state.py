@@ -20,8 +20,10 @@ from agent.events import (
     Progressed,
     Reported,
     Rested,
+    SentToRest,
     SlotEvent,
     StopRequested,
+    Woken,
     WorkDone,
     WorkFailed,
 )
@@ -83,6 +85,9 @@ class Slot:
         self._asked: Ask | None = None
         """The request for work that waits for its answer."""
         self._resting = False
+        """It waits, after a fault of its own machine."""
+        self._rest: str | None = None
+        """Why it takes no work, though it could: others need the machine."""
         self._work_unwanted = False
         """It is being killed: its failure says nothing."""
         self._setup: Setup | None = None
@@ -172,6 +177,11 @@ class Slot:
                 return []
             case StopRequested():
                 return self._on_stop()
+            case SentToRest(reason, at_once):
+                return self._on_sent_to_rest(reason, at_once=at_once)
+            case Woken():
+                self._rest = None
+                return self._stop_asking()
             case Rested():
                 self._resting = False
                 return []
@@ -183,7 +193,7 @@ class Slot:
             return []  # asked for before an answer got lost
         lease = HeldLease(grant, deque(grant.frames), sound=grant.mix_sound and grant.sound_range is not None)
         self.leases[grant.lease_id] = lease
-        if self.stopping:
+        if self.stopping or self._rest is not None:
             lease.give_back()
             return [Report()]
         return [Fetch(grant.lease_id, grant.job.pack_id), Report()]
@@ -251,6 +261,18 @@ class Slot:
         # A frame is finished; a scene being opened would only be closed again.
         return instructions + self._stop_work() if isinstance(self.work, Prepare) else instructions
 
+    def _on_sent_to_rest(self, reason: str, *, at_once: bool) -> list[Instruction]:
+        if self._rest == reason:
+            return []
+        self._rest = reason
+        for lease in self.leases.values():
+            lease.give_back()
+        # A request under way says that the slot wants work, or another reason why it does not.
+        instructions = self._stop_asking()
+        # A scene being opened would only be closed again.
+        unwanted = self.work is not None and (at_once or isinstance(self.work, Prepare))
+        return instructions + self._stop_work() if unwanted else instructions
+
     # ── Ends ──
 
     def _fail(self, lease: HeldLease, frame: int | None, code: str, message: str) -> list[Instruction]:
@@ -299,13 +321,17 @@ class Slot:
         releasable = any(self.report(lease_id).release for lease_id in self.leases)
         if releasable:
             instructions.append(Report())
+        if self._rest is not None and self.work is None and self._setup is not None:
+            # Whoever needs the machine needs the memory of its graphics card.
+            self._setup = None
+            instructions.append(CloseSession())
         if self._is_dry() and self._asked is not None and self._asked.busy_seconds > 0:
             # What it said is not true any more, and only a slot without work is given what others have begun.
             instructions += self._stop_asking()
         if self._wants_more():
             # A session whose work is being stopped does not outlive it.
             open_pack = self._setup[0] if self._setup and not self._work_unwanted else None
-            self._asked = Ask(tuple(self.leases), open_pack, self._busy_seconds())
+            self._asked = Ask(tuple(self.leases), open_pack, self._busy_seconds(), self._rest)
             instructions.append(self._asked)
         if self.stopping and not self.finished and not self.leases and self.work is None:
             self.finished = True
@@ -314,7 +340,7 @@ class Slot:
 
     def _next_work(self) -> Work | None:
         lease = next((lease for lease in self.leases.values() if lease.has_work), None)
-        if lease is None or not lease.fetched or self.stopping:
+        if lease is None or not lease.fetched or self.stopping or self._rest is not None:
             return None
         if lease.warnings:
             # They go first: a lease ends with its last frame, and nothing more can be reported on it then.
@@ -330,6 +356,8 @@ class Slot:
     def _wants_more(self) -> bool:
         if self._asked is not None or self._resting or self.stopping or len(self.leases) >= MAX_LEASES:
             return False
+        if self._rest is not None:
+            return self.work is None  # before, reports tell that it is there
         if not any(lease.has_work for lease in self.leases.values()):
             return True  # the last frame has begun, if there is one
         expected = self._expected_seconds()

@@ -12,7 +12,9 @@ from agent.events import (
     NoWork,
     Reported,
     Rested,
+    SentToRest,
     StopRequested,
+    Woken,
     WorkDone,
     WorkFailed,
 )
@@ -46,6 +48,8 @@ class Farm:
         self.undelivered: list[tuple[str, int | None]] = []
         self.rendered: set[tuple[str, int]] = set()
         self.leases = 0
+        self.reason: str | None = None
+        """Why the slot was sent to rest."""
 
     def step(self, event: Event) -> None:
         instructions = self.slot.handle(event)
@@ -53,6 +57,7 @@ class Farm:
             if isinstance(instruction, Render):
                 assert (instruction.lease_id, instruction.frame) not in self.rendered
                 assert instruction.lease_id in self.slot.leases
+                assert self.reason is None
                 self.rendered.add((instruction.lease_id, instruction.frame))
             if isinstance(instruction, StopWork):
                 self.pending = [one for one in self.pending if not isinstance(one, Prepare | MixSound | Render)]
@@ -74,7 +79,8 @@ class Farm:
         idle = slot.work is None and not any(lease.has_work for lease in slot.leases.values())
         resting = any(isinstance(one, Pause) for one in self.pending)
         if idle and not resting and not slot.stopping and len(slot.leases) < MAX_LEASES:
-            assert [one.busy_seconds for one in self.pending if isinstance(one, Ask)] == [0.0]
+            asked = [(one.busy_seconds, one.resting) for one in self.pending if isinstance(one, Ask)]
+            assert asked == [(0.0, self.reason)]
 
     def answer(self) -> None:
         choices = [*range(len(self.pending))]
@@ -107,7 +113,7 @@ class Farm:
     def world(self) -> None:
         """Something happens that is no answer."""
         lease_id = self.data.draw(st.sampled_from([*self.slot.leases, "gone"]))
-        kind = self.data.draw(st.sampled_from(["deliver", "report", "lose"]))
+        kind = self.data.draw(st.sampled_from(["deliver", "report", "lose", "rest", "wake"]))
         if kind == "deliver" and self.undelivered:
             last_frame = self.data.draw(st.sampled_from([2, 3]))
             self.step(Delivered(*self.undelivered.pop(0), FrameAnswer(last_frame=last_frame)))
@@ -115,6 +121,12 @@ class Farm:
             self.step(Reported(lease_id, self.slot.report(lease_id), self.data.draw(st.sampled_from([2, 3, None]))))
         elif kind == "lose" and self.data.draw(st.integers(0, 4)) == 0:
             self.step(LeaseLost(lease_id))
+        elif kind == "rest":
+            self.reason = self.data.draw(st.sampled_from(["It is day.", "Someone is there."]))
+            self.step(SentToRest(self.reason, at_once=self.data.draw(st.booleans())))
+        elif kind == "wake" and self.reason is not None:
+            self.reason = None
+            self.step(Woken())
 
 
 @given(st.data())
