@@ -166,6 +166,15 @@ class CostProfile:
             raise IndexError(f"no {count} frames from rank {first_rank} on in a job of {self.frame_count}")
         return self._before(first_rank + count) - self._before(first_rank) if self.levels else None
 
+    def slowest(self, first_rank: int, last_rank: int) -> float | None:
+        """Return what the slowest frame of these ranks takes at speed 1, None while nothing is known.
+
+        Raises:
+            IndexError: the job has no such ranks.
+        """
+        first, last = self._bucket(first_rank), self._bucket(last_rank)
+        return max(self.levels[first : last + 1]) if self.levels else None
+
     @cached_property
     def levels(self) -> tuple[float, ...]:
         """The duration expected in each bucket; empty while nothing is known."""

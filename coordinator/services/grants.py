@@ -118,3 +118,6 @@ def to_message(job: Job, lease: Lease, frames: list[int]) -> LeaseGrant:
         mix_sound=mixes,
         sound_range=(job.frame_range.first, job.frame_range.last) if mixes else None,
     )
+    slowest = CostProfile.decode(job.costs).slowest(job.frame_range.rank(frames[0]), job.frame_range.rank(frames[-1]))
+            stop_on_missing=job.stop_on_missing,
+        expected_seconds=None if slowest is None else slowest / lease.speed,

@@ -41,6 +41,17 @@ async def test_leases_last_about_a_minute_once_frames_were_timed(farm: Farm) -> 
     assert len((await farm.must_lease(ant)).frames) == 30
 
 
+async def test_a_lease_says_what_its_slowest_frame_is_expected_to_take(farm: Farm) -> None:
+    ant = await farm.agent()
+    await farm.submit("1-1000", stop_on_missing=True)
+    first = await farm.must_lease(ant)
+    assert first.expected_seconds is None
+    assert first.job.stop_on_missing
+    await farm.deliver_all(ant, first, seconds=2.0)
+    second = await farm.must_lease(ant)
+    assert second.expected_seconds == pytest.approx(2.0)
+
+
 async def test_leases_get_shorter_towards_the_end(farm: Farm) -> None:
     ant = await farm.agent()
     await farm.submit("1-20")

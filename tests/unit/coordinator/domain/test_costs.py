@@ -36,6 +36,7 @@ def test_nothing_is_known_at_first() -> None:
     assert profile.seconds(9) is None
     assert profile.yardstick(0) is None
     assert profile.total(0, 10) is None
+    assert profile.slowest(0, 9) is None
     assert profile.typical is None
     assert profile.load == 0.0
     assert profile.samples == 0
@@ -51,6 +52,8 @@ def test_one_frame_tells_of_all() -> None:
 def test_between_two_measured_frames_lies_a_straight_line() -> None:
     profile = measured({0: 1.0, 10: 6.0}, 20)
     assert [profile.seconds(rank) for rank in (0, 4, 10, 19)] == pytest.approx([1.0, 3.0, 6.0, 6.0])
+    assert profile.slowest(0, 4) == pytest.approx(3.0)
+    assert profile.slowest(0, 19) == pytest.approx(6.0)
 
 
 @pytest.mark.parametrize("frame_count", [24, 250, 2000])
