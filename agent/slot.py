@@ -116,7 +116,7 @@ class SlotRunner:
         self.handle(StopRequested())
 
     def rest(self, reason: str | None, *, at_once: bool) -> None:
-        """Take no work, for a reason that people are told, once the frame being rendered is done; None: take work again."""
+        """Take no work, for a reason that people are told; None: take work again."""
         self.handle(Woken() if reason is None else SentToRest(reason, at_once))
 
     async def close(self) -> None:
