@@ -265,6 +265,8 @@ class AgentView(msgspec.Struct, frozen=True, kw_only=True):
     """How fast its slots render, 1 being the farm's typical slot."""
     set_aside: str | None
     """Why it gets no work until a person lets it back, a sentence."""
+    resting: str | None
+    """Why it takes no work just now, in its own words: outside its hours, or somebody uses the machine."""
     set_aside_jobs: list[int]
     """The jobs it gets no more work of, since it failed where others did not."""
     last_seen_at: datetime

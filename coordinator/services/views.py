@@ -322,6 +322,7 @@ def _agent_view(tx: Transaction, agent: Agent, live: Sequence[Lease], job_names:
         vram_bytes=agent.vram_bytes,
         speed=agent.speed,
         set_aside=agent.set_aside,
+        resting=agent.resting if agent.state == AgentState.ONLINE else None,
         set_aside_jobs=[it.job_id for it in set_asides.of_agent(tx.conn, agent.id)],
         last_seen_at=agent.last_seen_at,
         slots=slots,
