@@ -4,6 +4,7 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 
+from coordinator.domain.carving import Span
 from coordinator.domain.frame_range import FrameRange, parse
 
 
@@ -69,6 +70,8 @@ class LeaseEnd(enum.StrEnum):
     EXPIRED = "expired"
     LEFT = "left"
     """The agent left."""
+    STOPPED = "stopped"
+    """A person stopped the agent's work."""
     JOB_ENDED = "job_ended"
     SUPERSEDED = "superseded"
     """Another agent process took over the agent's name."""
@@ -165,6 +168,10 @@ class Job:
     """How many frames are finished."""
     failed: int
     """How many frames failed for good."""
+    blank: int
+    """In how many of the finished frames there is nothing to be seen."""
+    doubtful: int
+    """How many of the finished frames may not be what the artist meant."""
     whole_failures: int
     """How often an agent could not render the job at all."""
     latest_frame: int | None
@@ -221,6 +228,11 @@ class Chunk:
     """A second lease on this one frame: the first result wins."""
     avoid_agent_id: int | None
     """The agent that failed on it last; another one should try."""
+
+    @property
+    def span(self) -> Span:
+        """Its frames."""
+        return Span(self.first, self.last, self.frame_count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,6 +337,8 @@ class Agent:
     """Why it takes no work just now by its own settings: a sentence."""
     telemetry: str | None
     """JSON: what its machine measured last."""
+    removed: bool
+    """A person does not want to see it any more; it has left, and is seen again when it comes back."""
     registered_at: datetime
     last_seen_at: datetime
 
@@ -372,6 +386,7 @@ class Token:
     kind: TokenKind
     name: str
     agent_id: int | None
+    """The agent that it belongs to, or that has joined with it."""
     single_use: bool
     """Void once an agent has joined with it."""
     created_at: datetime

@@ -86,6 +86,8 @@ def submit(tx: Transaction, request: JobRequest, by: str) -> JobView:
         created_at=tx.now,
         finished=0,
         failed=0,
+        blank=0,
+        doubtful=0,
         whole_failures=0,
         costs=_expected_costs(tx, request, output, len(frames), by).encode(),
         pending=0 if blocked else len(frames),

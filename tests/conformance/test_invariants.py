@@ -36,6 +36,8 @@ BREAKS = [
     ("UPDATE attempts SET voided = true", "counts its attempts wrongly"),
     ("UPDATE jobs SET max_retries = 1", "failed too early"),
     ("UPDATE jobs SET finished = 3 WHERE id = 1", "counts ended frames wrongly"),
+    ("UPDATE jobs SET blank = 1 WHERE id = 1", "counts 1 blank frames; there are 0"),
+    ("UPDATE frames SET doubt = 'odd' WHERE state = 'finished'", "counts 0 doubtful frames; there are"),
     ("UPDATE jobs SET frame_count = 11", "counts its frames wrongly"),
     ("UPDATE jobs SET pending = 5 WHERE id = 1", "counts 5 pending frames; there are 6"),
     ("UPDATE jobs SET slots = 2 WHERE id = 1", "counts 2 slots; 1 work on it"),

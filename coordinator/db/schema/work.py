@@ -55,6 +55,8 @@ jobs = Table(
     Column("ended_at", Instant),
     Column("finished", Integer, nullable=False),
     Column("failed", Integer, nullable=False),
+    Column("blank", Integer, nullable=False),
+    Column("doubtful", Integer, nullable=False),
     Column("whole_failures", Integer, nullable=False),
     Column("latest_frame", Integer),
     Column("costs", PlainText, nullable=False),
@@ -80,6 +82,7 @@ jobs = Table(
     CheckConstraint(
         "finished >= 0 AND failed >= 0 AND pending >= 0 AND finished + failed + pending <= frame_count", name="counters"
     ),
+    CheckConstraint("blank BETWEEN 0 AND finished AND doubtful BETWEEN 0 AND finished", name="doubts"),
     CheckConstraint("pending = 0 OR state IN ('queued', 'running')", name="pending"),
     CheckConstraint("slots >= 0 AND (slots = 0 OR state IN ('running', 'paused'))", name="slots"),
     CheckConstraint("max_slots IS NULL OR max_slots >= 1", name="max_slots"),
@@ -211,6 +214,13 @@ frames = Table(
         "frame",
         sqlite_where=text("state = 'failed'"),
         postgresql_where=text("state = 'failed'"),
+    ),
+    Index(
+        "ix_frames_doubtful",
+        "job_id",
+        "frame",
+        sqlite_where=text("doubt IS NOT NULL"),
+        postgresql_where=text("doubt IS NOT NULL"),
     ),
 )
 

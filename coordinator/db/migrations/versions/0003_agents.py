@@ -11,6 +11,7 @@ branch_labels = None
 depends_on = None
 
 IDENTITY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+DOUBT = sa.text("doubt IS NOT NULL")
 
 #: The columns that each table gets, with the value for rows that are there already; None: the column may be empty.
 NEW: dict[str, dict[str, tuple[sa.types.TypeEngine[Any], str | None]]] = {
@@ -20,12 +21,16 @@ NEW: dict[str, dict[str, tuple[sa.types.TypeEngine[Any], str | None]]] = {
         "drained": (sa.Boolean(), "false"),
         "resting": (sa.Text(), None),
         "telemetry": (sa.Text(), None),
+        "removed": (sa.Boolean(), "false"),
     },
     "tokens": {"single_use": (sa.Boolean(), "false")},
     "users": {"scripts": (sa.Boolean(), "false")},
     "jobs": {
         "stop_on_missing": (sa.Boolean(), "false"),
         "cpu_fallback": (sa.Boolean(), "false"),
+        # No frame was looked at for that until now.
+        "blank": (sa.Integer(), "0"),
+        "doubtful": (sa.Integer(), "0"),
     },
     "frames": {
         "peak_gpu_memory_bytes": (sa.BigInteger(), None),
@@ -33,6 +38,22 @@ NEW: dict[str, dict[str, tuple[sa.types.TypeEngine[Any], str | None]]] = {
         "doubt": (sa.Text(), None),
     },
 }
+
+#: The conditions that a table gets; one of the same name is replaced.
+CHECKS = {
+    "agents": {"removed": "state = 'left' OR NOT removed"},
+    "jobs": {"doubts": "blank BETWEEN 0 AND finished AND doubtful BETWEEN 0 AND finished"},
+    "frames": {"blank": "blank IN ('black', 'transparent', 'nan')"},
+    "leases": {
+        "end_reason": "end_reason IN ('finished', 'released', 'failed', 'expired', 'left', 'stopped', 'job_ended',"
+        " 'superseded', 'taken_over')"
+    },
+    "tokens": {
+        "agent": "(kind = 'agent' AND agent_id IS NOT NULL) OR (kind <> 'agent' AND"
+        " (agent_id IS NULL OR (single_use AND revoked_at IS NOT NULL)))"
+    },
+}
+REPLACED = {("leases", "end_reason"), ("tokens", "agent")}
 
 
 def upgrade() -> None:
@@ -47,8 +68,12 @@ def upgrade() -> None:
             for name, (kind, value) in columns.items():
                 if value is not None:
                     altered.alter_column(name, existing_type=kind, nullable=False)
-            if table == "frames":
-                altered.create_check_constraint(op.f("ck_frames_blank"), "blank IN ('black', 'transparent', 'nan')")
+    for table, checks in CHECKS.items():
+        with op.batch_alter_table(table) as altered:
+            for name, condition in checks.items():
+                if (table, name) in REPLACED:
+                    altered.drop_constraint(op.f(f"ck_{table}_{name}"), type_="check")
+                altered.create_check_constraint(op.f(f"ck_{table}_{name}"), condition)
     op.create_table(
         "extra_files",
         sa.Column("job_id", IDENTITY, nullable=False),
@@ -60,3 +85,4 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["sha256"], ["blobs.sha256"], name=op.f("fk_extra_files_sha256")),
         sa.PrimaryKeyConstraint("job_id", "frame", "path", name=op.f("pk_extra_files")),
     )
+    op.create_index("ix_frames_doubtful", "frames", ["job_id", "frame"], sqlite_where=DOUBT, postgresql_where=DOUBT)

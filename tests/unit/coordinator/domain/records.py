@@ -59,6 +59,8 @@ _JOB = Job(
     ended_at=None,
     finished=0,
     failed=0,
+    blank=0,
+    doubtful=0,
     whole_failures=0,
     latest_frame=None,
     costs="",
@@ -103,6 +105,7 @@ _AGENT = Agent(
     drained=False,
     resting=None,
     telemetry=None,
+    removed=False,
     registered_at=START,
     last_seen_at=START,
 )
