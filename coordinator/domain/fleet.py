@@ -28,7 +28,7 @@ class Agents:
         self._fleets: dict[Needs, Fleet] = {}
 
     def put(self, agent: Agent) -> None:
-        """Take note of an agent: those that are not online are left out, those set aside are not given work."""
+        """Take note of an agent: those that are not online are left out, and not all that are take work."""
         before = self._online.get(agent.id)
         if before is not None and _same(before[0], agent):
             return
@@ -43,7 +43,7 @@ class Agents:
             return
         capability = capability_of(agent)
         self._online[agent.id] = (agent, capability)
-        if agent.set_aside is None:
+        if _takes_work(agent):
             self._alike.setdefault(capability, {})[agent.id] = agent
 
     def fleet(self, needs: Needs) -> Fleet:
@@ -75,14 +75,23 @@ class Agents:
             if not barred or any(agent_id not in barred for agent_id in alike)
         )
         reason = explain(needs, working)
-        if reason is not None and explain(needs, (capability for _, capability in self._online.values())) is None:
+        if reason is None:
+            return None
+        able = [agent for agent, capability in self._online.values() if can_run(needs, capability)]
+        if not able:
+            return reason
+        if all(agent.set_aside is not None or agent.id in barred for agent in able):
             return "The agents that could render it were set aside after failures."
-        return reason
+        return "The agents that could render it take no work just now: they rest, or were drained."
+
+
+def _takes_work(agent: Agent) -> bool:
+    return agent.set_aside is None and agent.resting is None and not agent.drained
 
 
 def _same(old: Agent, new: Agent) -> bool:
     """Tell whether two records of an agent are alike in all that counts here, so that signs of life change nothing."""
     return (
-        (old.state, old.slots, old.speed, old.set_aside is None)
-        == (new.state, new.slots, new.speed, new.set_aside is None)
+        (old.state, old.slots, old.speed, old.set_aside is None, _takes_work(old))
+        == (new.state, new.slots, new.speed, new.set_aside is None, _takes_work(new))
     ) and capability_of(old) == capability_of(new)

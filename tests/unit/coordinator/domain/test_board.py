@@ -313,6 +313,8 @@ def test_the_fleet_is_what_can_work() -> None:
             an_agent(3, state=AgentState.OFFLINE),
             an_agent(4, set_aside="It failed.", set_aside_at=at(0)),
             an_agent(5, slots=1),
+            an_agent(6, resting="Someone is using this machine."),
+            an_agent(7, drained=True),
         ],
     )
     everyone, gpu = decode_needs("{}", 402), decode_needs(GPU_ONLY, 402)
@@ -371,3 +373,8 @@ def test_why_a_job_waits_for_agents() -> None:
     board.put_agent(an_agent(2))
     assert board.waiting(1, at(0), barred={1}) == "It waits for a slot to be free."
     assert board.waiting(1, at(0), barred={1, 2}) == aside
+    for at_rest in (an_agent(1, resting="Outside its hours until 19:00."), an_agent(1, drained=True)):
+        board.put_agent(at_rest)
+        assert board.waiting(1, at(0), barred={2}) == (
+            "The agents that could render it take no work just now: they rest, or were drained."
+        )
