@@ -24,6 +24,7 @@ from agent.link import Link
 from agent.settings import AgentSettings, slot_device
 from agent.slot import SlotRunner, Tools
 from agent.tasks import Tasks
+from agent.tools import Tools
 from coordinator.protocol import PROTOCOL_VERSION, BlenderBuild, Device, RegisterRequest, RegisterResponse
 
 log = logging.getLogger(__name__)

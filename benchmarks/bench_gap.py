@@ -23,7 +23,7 @@ from unittest.mock import patch
 
 import aiohttp
 
-from agent import slot
+from agent import renderer
 from agent.blender.locate import find_blender
 from agent.blender.output import Progress, Rendered
 from agent.blender.session import Session
@@ -127,7 +127,7 @@ async def measure(frames: int, chunk_frames: int, folder: Path) -> dict[str, obj
         )
         agent = Agent(settings, blender)
         await submit(farm.url, blend, frames, chunk_frames)
-        with patch.object(slot, "Session", watch.timed_session()):
+        with patch.object(renderer, "Session", watch.timed_session()):
             running = asyncio.create_task(agent.run())
             async with asyncio.timeout(PATIENCE):
                 await watch.done.wait()

@@ -92,7 +92,7 @@ async def agent_of(settings: AgentSettings) -> AsyncIterator[tuple[Agent, "async
 
 
 def blender_pid(agent: Agent) -> int:
-    session = agent._slots[0]._session
+    session = agent._slots[0]._renderer._session
     assert session is not None
     return session._process._process.pid
 

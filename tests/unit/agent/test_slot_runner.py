@@ -6,8 +6,9 @@ from unittest.mock import Mock
 
 from agent.blender.session import Limits
 from agent.events import Fetched, Granted, StopRequested
-from agent.slot import SlotRunner, Tools
+from agent.slot import SlotRunner
 from agent.tasks import Tasks
+from agent.tools import Tools
 from coordinator.protocol import RegisterResponse
 from tests.unit.agent.jobs import grant
 
