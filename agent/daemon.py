@@ -22,7 +22,7 @@ from agent.identity import AgentFolder
 from agent.inputs import Inputs
 from agent.link import Link
 from agent.settings import AgentSettings, slot_device
-from agent.slot import SlotRunner, Tools
+from agent.slot import SlotRunner
 from agent.tasks import Tasks
 from agent.tools import Tools
 from coordinator.protocol import PROTOCOL_VERSION, BlenderBuild, Device, RegisterRequest, RegisterResponse
