@@ -25,6 +25,7 @@ import bpy
 _ROOT = str(Path(__file__).resolve().parents[2])
 sys.path.insert(0, _ROOT)
 try:
+    from agent.blender.inside.abilities import abilities
     from agent.blender.inside.configure import configure, find_scene, frame_size, mute_file_outputs
     from agent.blender.inside.errors import CommandError
     from agent.blender.inside.missing import missing_files
@@ -94,6 +95,7 @@ class Host:
         self._progress = 0.0
         self._told_at = 0.0
         self._commands: dict[str, Callable[..., None]] = {
+            "describe": self.describe,
             "open": self.open,
             "configure": self.configure,
             "render": self.render,
@@ -122,6 +124,10 @@ class Host:
         except TypeError as error:
             raise CommandError("bad_command", f"{carry_out.__name__}: {error}") from error
         carry_out(**command)
+
+    def describe(self) -> None:
+        """Tell what this Blender can do on this machine."""
+        self._pipe.send("described", **abilities())
 
     def open(self, blend: str, remap: Mapping[str, str]) -> None:
         """Open a .blend; a process opens one, and after a failure none."""

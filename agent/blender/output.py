@@ -5,6 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from coordinator.protocol import Device
+
 #: The longest line a session may write, in bytes.  A scene with ten thousand missing files stays below it.
 MAX_LINE_BYTES = 4 * 1024 * 1024
 
@@ -16,6 +18,26 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="r
     """Blender is up."""
 
     blender: tuple[int, int, int]
+
+
+class ComputeDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that Cycles can compute on."""
+
+    type: Device
+    name: str
+    id: str
+    """Cycles' own, with the device's place on the bus where it has one."""
+
+
+class Described(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="described"):
+    """What this Blender can do on this machine."""
+
+    engines: list[str]
+    """``CYCLES``, ``EEVEE``, ``WORKBENCH``."""
+    denoisers: list[str]
+    """Of Cycles: ``OPENIMAGEDENOISE``, ``OPTIX``."""
+    devices: list[ComputeDevice]
+    """In the order in which they are numbered."""
 
 
 class MissingFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +99,7 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="
     message: str
 
 
-Event = Ready | Opened | Configured | Progress | Rendered | Mixed | Failed
+Event = Ready | Described | Opened | Configured | Progress | Rendered | Mixed | Failed
 
 
 class BadLineError(ValueError):

@@ -17,6 +17,7 @@ from agent.blender.memory import OUT_OF_MEMORY, kernel_kills, memory_failure
 from agent.blender.output import (
     BadLineError,
     Configured,
+    Described,
     Event,
     Failed,
     Mixed,
@@ -29,7 +30,7 @@ from agent.blender.output import (
 from agent.blender.process import TAIL_LINES, BlenderProcess
 from coordinator.protocol import ImageFormat, RenderSpec
 
-T = TypeVar("T", Ready, Opened, Configured, Rendered, Mixed)
+T = TypeVar("T", Ready, Described, Opened, Configured, Rendered, Mixed)
 
 
 #: Failures of which only Blender's own words tell more.
@@ -44,6 +45,7 @@ class Limits:
     """How long each command may take (seconds) before its Blender is taken for hung and killed."""
 
     start: float = 180.0
+    describe: float = 60.0
     open: float = 3600.0
     configure: float = 300.0
     render: float | None = None
@@ -98,6 +100,14 @@ class Session:
             raise
         session.version = ready.blender
         return session
+
+    async def describe(self) -> Described:
+        """Return what this Blender can do on this machine.
+
+        Raises:
+            SessionError: it dies or hangs of looking: a driver is broken.
+        """
+        return await self._command(Described, "looking for devices", self._limits.describe, {"do": "describe"})
 
     async def open(self, blend: Path, remap: Mapping[str, str]) -> Opened:
         """Open a .blend, its files taken from where ``remap`` says (paths as the scene names them → here).
