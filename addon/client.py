@@ -26,7 +26,7 @@ _NEW_JOB = frozenset({"id", "name", "state", "warnings"})
 _JOB = _NEW_JOB | {"reason", "frame_count", "finished", "progress", "eta_seconds", "video_ready"}
 _WHOLE_JOB = _JOB | {"failures", "slots"}
 _USER = frozenset({"name", "max_slots", "slots"})
-_AGENT = frozenset({"id", "name", "state", "slots", "speed", "set_aside", "set_aside_jobs"})
+_AGENT = frozenset({"id", "name", "state", "slots", "speed", "set_aside", "set_aside_jobs", "resting"})
 _FRAME = frozenset({"frame", "state", "reason", "filename", "sha256"})
 
 

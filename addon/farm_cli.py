@@ -186,7 +186,7 @@ def agents(terminal: Terminal) -> None:
     for agent in items:
         busy = sum(slot["job"] is not None for slot in agent["slots"])
         slots = f"{busy}/{len(agent['slots'])}"
-        state = "set aside" if agent["set_aside"] else agent["state"]
+        state = "set aside" if agent["set_aside"] else "resting" if agent["resting"] else agent["state"]
         lines.append(f"{agent['id']:>6}  {state:<9}  {slots:>5}  {agent['speed']:>5.2g}  {_described(agent)}")
     terminal.answer({"items": items}, "\n".join(lines) if items else "No agent has joined the farm yet.")
 
@@ -200,8 +200,8 @@ def reinstate(terminal: Terminal, agent: str) -> None:
 
 
 def _described(agent: dict[str, Any]) -> str:
-    """Return an agent's name, and why it gets no work, or no work of some jobs."""
-    notes = [agent["set_aside"]] if agent["set_aside"] else []
+    """Return an agent's name, and why it gets or takes no work, or no work of some jobs."""
+    notes = [agent[why] for why in ("set_aside", "resting") if agent[why]]
     if agent["set_aside_jobs"]:
         notes.append(f"kept from jobs {', '.join(map(str, agent['set_aside_jobs']))}")
     return f"{agent['name']}: {'; '.join(notes)}" if notes else str(agent["name"])

@@ -17,6 +17,7 @@ AGENT = {
     "speed": 1.5,
     "set_aside": None,
     "set_aside_jobs": [],
+    "resting": None,
 }
 
 
@@ -134,9 +135,17 @@ def test_users(run: Run, coordinator: FaultyCoordinator) -> None:
 
 def test_agents(run: Run, coordinator: FaultyCoordinator) -> None:
     bad = {**AGENT, "id": 5, "name": "bob", "set_aside": "It failed frames of 3 jobs.", "set_aside_jobs": [7, 8]}
-    answers(coordinator, "GET /api/v1/agents", *[{"items": [AGENT, bad], "next": None}] * 4)
+    idle = {**AGENT, "id": 6, "name": "eva", "resting": "Outside its hours until 19:00."}
+    answers(coordinator, "GET /api/v1/agents", *[{"items": [AGENT, bad, idle], "next": None}] * 4)
     listed = run("agents").stdout
-    for words in ("1/2", "1.5", "set aside", "bob: It failed frames of 3 jobs.; kept from jobs 7, 8"):
+    for words in (
+        "1/2",
+        "1.5",
+        "set aside",
+        "bob: It failed frames of 3 jobs.; kept from jobs 7, 8",
+        "resting",
+        "eva: Outside its hours until 19:00.",
+    ):
         assert words in listed
     answers(coordinator, "POST /api/v1/agents/5/reinstate", AGENT, AGENT)
     assert run("reinstate", "bob").exit_code == 0
