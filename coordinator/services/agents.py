@@ -126,6 +126,7 @@ def _details(tx: Transaction, request: RegisterRequest) -> dict[str, object]:
         "sandboxed": request.sandboxed,
         "max_blender": max(blender_number(*build.version[:2]) for build in request.blenders),
         "last_seen_at": tx.now,
+        "resting": None,
     }
 
 

@@ -26,7 +26,7 @@ from coordinator.domain.timing import Timing
 from coordinator.domain.transitions import NEW
 from coordinator.protocol import ErrorCode, LeaseGrant, LeaseRequest, ReportRequest, ReportResponse, Stage
 from coordinator.services.agents import heard_of
-from coordinator.services.changes import check_chunk, chunk_written, tell, update_job
+from coordinator.services.changes import check_chunk, chunk_written, tell, update_agent, update_job
 from coordinator.services.endings import end_lease
 from coordinator.services.errors import Refused, lease_lost
 from coordinator.services.failures import fail_frame, fail_whole_job
@@ -53,6 +53,11 @@ def lease(tx: Transaction, agent_id: int, request: LeaseRequest, timing: Timing)
     agent = heard_of(tx, agent_id, timing)
     if request.slot >= agent.slots:
         raise Refused(ErrorCode.INVALID, f"agent {agent.name} has {agent.slots} slots, and no slot {request.slot}")
+    if request.resting != agent.resting:
+        agent = update_agent(tx, agent, resting=request.resting)
+        tx.notify(Notice(kind="agent", id=agent_id))
+    if request.resting is not None:
+        return None
     held: list[Lease] = []
     for live in leases.live_of_slot(tx.conn, agent.id, request.slot):
         if live.id in request.holds:
@@ -79,7 +84,7 @@ def lease(tx: Transaction, agent_id: int, request: LeaseRequest, timing: Timing)
 def offer_of(tx: Transaction, agent_id: int, request: LeaseRequest) -> SlotOffer | None:
     """Return what a request for work offers, to ask the board with while it waits; None: it can be given nothing."""
     agent = agents.get(tx.conn, agent_id)
-    if agent is None or agent.set_aside is not None:
+    if agent is None or agent.set_aside is not None or request.resting is not None:
         return None
     held = [live for live in leases.live_of_slot(tx.conn, agent_id, request.slot) if live.id in request.holds]
     return None if len(held) >= LEASES_PER_SLOT else _offer(tx, agent, request, held)
