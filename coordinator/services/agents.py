@@ -127,6 +127,7 @@ def _details(tx: Transaction, request: RegisterRequest) -> dict[str, object]:
         "max_blender": max(blender_number(*build.version[:2]) for build in request.blenders),
         "last_seen_at": tx.now,
         "resting": None,
+        "removed": False,
     }
 
 

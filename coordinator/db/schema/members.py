@@ -42,12 +42,14 @@ agents = Table(
     Column("drained", Boolean, nullable=False),
     Column("resting", PlainText),
     Column("telemetry", PlainText),
+    Column("removed", Boolean, nullable=False),
     Column("registered_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
     one_of("state", AgentState),
     CheckConstraint("slots BETWEEN 1 AND 64", name="slots"),
     CheckConstraint("speed > 0", name="speed"),
     CheckConstraint("(set_aside IS NULL) = (set_aside_at IS NULL)", name="set_aside"),
+    CheckConstraint("state = 'left' OR NOT removed", name="removed"),
 )
 
 users = Table(
@@ -73,5 +75,9 @@ tokens = Table(
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
     one_of("kind", TokenKind),
-    CheckConstraint("(kind = 'agent') = (agent_id IS NOT NULL)", name="agent"),
+    CheckConstraint(
+        "(kind = 'agent' AND agent_id IS NOT NULL) OR (kind <> 'agent' AND"
+        " (agent_id IS NULL OR (single_use AND revoked_at IS NOT NULL)))",
+        name="agent",
+    ),
 )
