@@ -17,7 +17,16 @@ from agent.client import DropLeaseError, RefusedError
 from agent.events import Delivered, FrameSpoilt, LeaseLost
 from agent.link import Link
 from agent.pictures import SpoiltFrameError, check_frame, shrink_preview
-from coordinator.protocol import ErrorCode, FrameAnswer, FrameResult, ImageFormat, SoundResult, StoredFile
+from coordinator.protocol import (
+    ColorMode,
+    ErrorCode,
+    FrameAnswer,
+    FrameResult,
+    ImageFormat,
+    SoundResult,
+    StoredFile,
+)
+from coordinator.protocol.pictures import Wanted
 
 T = TypeVar("T")
 
@@ -53,6 +62,8 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     failure: str | None = None
     format: ImageFormat | None = None
     size: tuple[int, int] | None = None
+    color_mode: ColorMode | None = None
+    color_depth: int | None = None
     seconds: float = 0.0
     load_seconds: float = 0.0
     memory_bytes: int | None = None
@@ -180,7 +191,11 @@ class Outbox:
             raise SpoiltFrameError("The note of this frame is incomplete.")
         output, preview = folder / note.output, folder / note.preview
         display = folder / note.display if note.display else None
-        await asyncio.to_thread(check_frame, output, note.format, note.size)
+        wanted = Wanted(note.format, note.size, note.color_mode, note.color_depth)
+        picture = await asyncio.to_thread(check_frame, output, wanted)
+        if picture.blank is not None:
+            # Whether that is meant is for the coordinator to judge: it knows the frames beside it.
+            log.warning("Frame %s of lease %s is blank (%s).", frame, note.lease_id, picture.blank)
         await asyncio.to_thread(shrink_preview, preview)
         files = {path: await asyncio.to_thread(_stored, path) for path in (output, preview, display) if path}
         result = FrameResult(

@@ -1,46 +1,31 @@
-"""A look at a frame's files before they are handed in: do they decode, are they the right size."""
+"""A look at a frame's files before they are handed in: do they decode, are they what the job asked for."""
 
 from pathlib import Path
 
-import OpenEXR
 from PIL import Image
 
-from coordinator.protocol import ImageFormat
+from coordinator.protocol.pictures import BadPicture, Picture, Wanted, read_picture
 
 #: The long side of a preview, in pixels.
 PREVIEW_PIXELS = 640
 
 PREVIEW_QUALITY = 82
 
-# Pillow warns of pictures that people do render; these come from a Blender of ours.
-Image.MAX_IMAGE_PIXELS = None
-
 
 class SpoiltFrameError(Exception):
     """The file is no good; the text says why."""
 
 
-def check_frame(path: Path, image_format: ImageFormat, size: tuple[int, int] | None) -> None:
-    """Decode a frame's file whole: Blender reports success for files that a full disk cut short.
-
-    Args:
-        path: the file.
-        image_format: what it must be.
-        size: its width and height in pixels, or None for any.
+def check_frame(path: Path, wanted: Wanted) -> Picture:
+    """Decode a frame's file whole and return what it is.
 
     Raises:
-        SpoiltFrameError: it does not decode, or has another size.
+        SpoiltFrameError: it does not decode, or is not what it must be.
     """
     try:
-        found = _exr_size(path) if image_format is ImageFormat.OPEN_EXR else _image_size(path, image_format)
-    except SpoiltFrameError:
-        raise
-    except Exception as error:
-        raise SpoiltFrameError(f"The rendered file is damaged ({str(error) or type(error).__name__}).") from error
-    if size is not None and found != size:
-        raise SpoiltFrameError(
-            f"The rendered file is {found[0]}×{found[1]} pixels, but {size[0]}×{size[1]} were to be rendered."
-        )
+        return read_picture(path, wanted)
+    except BadPicture as error:
+        raise SpoiltFrameError(str(error)) from error
 
 
 def shrink_preview(path: Path) -> None:
@@ -62,17 +47,3 @@ def shrink_preview(path: Path) -> None:
         small.replace(path)
     except Exception as error:
         raise SpoiltFrameError(f"The frame's preview is damaged ({str(error) or type(error).__name__}).") from error
-
-
-def _image_size(path: Path, image_format: ImageFormat) -> tuple[int, int]:
-    with Image.open(path, formats=[image_format.value]) as picture:
-        picture.load()
-        return picture.size
-
-
-def _exr_size(path: Path) -> tuple[int, int]:
-    with OpenEXR.File(str(path), separate_channels=True) as file:
-        if not file.channels():
-            raise SpoiltFrameError("The rendered file has no channels.")
-        low, high = file.header()["dataWindow"]
-        return int(high[0] - low[0] + 1), int(high[1] - low[1] + 1)

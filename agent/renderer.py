@@ -108,6 +108,8 @@ class Renderer:
             display=display,
             format=work.job.output.format,
             size=_size(configured, work.job),
+            color_mode=work.job.output.color_mode,
+            color_depth=work.job.output.color_depth,
             seconds=rendered.seconds,
             load_seconds=load_seconds,
             memory_bytes=rendered.memory_bytes,

@@ -7,7 +7,6 @@ from aiohttp import web
 from coordinator.domain.board import SlotOffer
 from coordinator.http.endpoint import Answer
 from coordinator.keys import DATABASE, STORE, TIMING, VERIFIER, WORK
-from coordinator.media.pictures import BadPicture
 from coordinator.protocol import (
     ErrorCode,
     FrameAnswer,
@@ -21,6 +20,7 @@ from coordinator.protocol import (
     SoundResult,
     StoredFile,
 )
+from coordinator.protocol.pictures import BadPicture, Wanted
 from coordinator.services import agents, frames, leases, sound
 from coordinator.services.accounts import Principal
 from coordinator.services.errors import Refused
@@ -69,8 +69,7 @@ async def frame(
             await _file(request, body.output),
             await _file(request, body.preview),
             await _file(request, body.display) if body.display is not None else None,
-            expected.format,
-            size,
+            Wanted(expected.format, size, expected.color_mode, expected.color_depth),
         )
     except BadPicture as error:
         await database.write(frames.record_bad_frame, agent_id, lease_id, frame, str(error), timing)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from coordinator.media.ffmpeg import MediaError, NoRoom, run_ffmpeg
 from coordinator.media.film import Film, decode_argv, encode_argv, exact_rate
-from coordinator.media.pictures import BadPicture, read_picture
 from coordinator.protocol import ImageFormat
+from coordinator.protocol.pictures import BadPicture, Wanted, read_picture
 
 _SUFFIX = {ImageFormat.PNG: "png", ImageFormat.JPEG: "jpg"}
 
@@ -53,7 +53,7 @@ def _prepare(pictures: Sequence[Path], kind: ImageFormat, fps: float, sound: Pat
         raise MediaError("There is no frame to make a video of.")
     suffix = _SUFFIX[kind]
     try:
-        first = read_picture(pictures[0], kind)
+        first = read_picture(pictures[0], Wanted(kind))
     except BadPicture as error:
         raise MediaError(f"The first frame cannot be read: {error}") from error
     numbered = folder / "frames"

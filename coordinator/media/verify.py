@@ -4,8 +4,8 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from coordinator.media.pictures import BadPicture, Picture, read_picture
 from coordinator.protocol import ImageFormat
+from coordinator.protocol.pictures import BadPicture, Picture, Wanted, read_picture
 
 #: A preview with more pixels is refused: previews are shown by the hundred in a browser.
 MAX_PREVIEW_PIXELS = 4096 * 4096
@@ -23,8 +23,7 @@ class FrameVerifier:
         output: Path,
         preview: Path,
         display: Path | None,
-        kind: ImageFormat,
-        size: tuple[int, int] | None,
+        wanted: Wanted,
     ) -> Picture:
         """Decode all files of a frame and return what its output is.
 
@@ -32,35 +31,30 @@ class FrameVerifier:
             output: the file Blender wrote.
             preview: the small JPEG.
             display: the full-size PNG, where the job asks for one.
-            kind: the output's format.
-            size: the width and height that the output must have in pixels, or None for any.
+            wanted: what the output must be.
 
         Raises:
             BadPicture: naming the file (output, preview, display) and what is wrong with it.
         """
-        return await asyncio.get_running_loop().run_in_executor(
-            self._pool, _check, output, preview, display, kind, size
-        )
+        return await asyncio.get_running_loop().run_in_executor(self._pool, _check, output, preview, display, wanted)
 
     async def close(self) -> None:
         """Wait for running checks and free the threads."""
         await asyncio.to_thread(self._pool.shutdown, wait=True)
 
 
-def _check(
-    output: Path, preview: Path, display: Path | None, kind: ImageFormat, size: tuple[int, int] | None
-) -> Picture:
-    picture = read_picture(output, kind, size)
-    small = _named("preview", preview, ImageFormat.JPEG, None)
+def _check(output: Path, preview: Path, display: Path | None, wanted: Wanted) -> Picture:
+    picture = read_picture(output, wanted)
+    small = _named("preview", preview, Wanted(ImageFormat.JPEG))
     if small.width * small.height > MAX_PREVIEW_PIXELS:
         raise BadPicture(f"The preview is {small.width} × {small.height} pixels, which is too large for a preview.")
     if display is not None:
-        _named("display picture", display, ImageFormat.PNG, (picture.width, picture.height))
+        _named("display picture", display, Wanted(ImageFormat.PNG, (picture.width, picture.height)))
     return picture
 
 
-def _named(name: str, path: Path, kind: ImageFormat, size: tuple[int, int] | None) -> Picture:
+def _named(name: str, path: Path, wanted: Wanted) -> Picture:
     try:
-        return read_picture(path, kind, size)
+        return read_picture(path, wanted)
     except BadPicture as error:
         raise BadPicture(f"The frame's {name} is no good: {error}") from error

@@ -9,6 +9,7 @@ from coordinator.protocol.errors import ErrorBody, ErrorCode, ErrorEnvelope
 from coordinator.protocol.messages import (
     PROTOCOL_VERSION,
     BlenderBuild,
+    ColorMode,
     Device,
     ExtraFile,
     FrameAnswer,
@@ -38,6 +39,7 @@ from coordinator.protocol.packs import (
     Manifest,
     ManifestError,
     ManifestFile,
+    check_path,
     manifest_digest,
     validate_manifest,
 )
@@ -47,6 +49,7 @@ __all__ = [
     "PROTOCOL_VERSION",
     "BlenderBuild",
     "BlobRef",
+    "ColorMode",
     "DecodeError",
     "Device",
     "ErrorBody",
@@ -77,6 +80,7 @@ __all__ = [
     "Stage",
     "StoredFile",
     "Telemetry",
+    "check_path",
     "decode",
     "encode",
     "manifest_digest",

@@ -5,7 +5,7 @@ add some; :data:`PROTOCOL_VERSION` changes when that is not enough.
 """
 
 import enum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -34,6 +34,14 @@ class ImageFormat(enum.StrEnum):
     PNG = "PNG"
     JPEG = "JPEG"
     OPEN_EXR = "OPEN_EXR"
+
+
+class ColorMode(enum.StrEnum):
+    """Channels of a frame's file, by Blender's identifiers."""
+
+    BW = "BW"
+    RGB = "RGB"
+    RGBA = "RGBA"
 
 
 class Stage(enum.StrEnum):
@@ -71,6 +79,12 @@ class BlenderBuild(msgspec.Struct, frozen=True, kw_only=True):
     version: BlenderVersion
     kind: str
     """``bpy`` (the Python module) or ``executable``."""
+    engines: Annotated[list[Name], Meta(max_length=32)] = []
+    """Blender's own that it was built with, as in :class:`RenderSpec`; empty: not told."""
+    denoisers: Annotated[list[Name], Meta(max_length=32)] = []
+    """Of Cycles, by Blender's identifiers."""
+    devices: Annotated[list[Device], Meta(max_length=32)] = []
+    """The kinds of devices that Cycles finds on the machine; empty: not looked for."""
 
 
 class Gpu(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,6 +197,10 @@ class OutputSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Pictures a second, the scene's ``fps / fps_base``."""
     display: bool = False
     """Also deliver a full-size 8-bit PNG through the view transform (a video of OpenEXR frames is made of these)."""
+    color_mode: ColorMode | None = None
+    """``None`` where it cannot be told, as of a scene that is set to a format the farm does not write."""
+    color_depth: Literal[8, 16, 32] | None = None
+    """Bits per channel; ``None`` as of ``color_mode``."""
 
 
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from coordinator.db.engine import Transaction
 from coordinator.domain.costs import CostProfile, learn_speed
 from coordinator.domain.model import Agent, Chunk, Frame, FrameState, Job, Lease
 from coordinator.domain.timing import Timing
-from coordinator.protocol import ErrorCode, FrameResult, ImageFormat, OutputSpec
+from coordinator.protocol import ColorMode, ErrorCode, FrameResult, ImageFormat, OutputSpec
 from coordinator.services.changes import end_frame, update_agent, update_job
 from coordinator.services.endings import end_lease_if_empty, finish_if_done
 from coordinator.services.errors import Refused, frame_lost, lease_lost
@@ -30,6 +30,9 @@ class Expected:
     width: int | None
     """Pixels; None while no frame of the job is known and its submission did not tell."""
     height: int | None
+    color_mode: ColorMode | None
+    color_depth: int | None
+    """Bits per channel."""
     display: bool
     """A display file must come along."""
     recorded: bool
@@ -70,6 +73,8 @@ def expect_frame(tx: Transaction, agent_id: int, lease_id: str, frame: int, resu
         format=output.format,
         width=job.width or output.width,
         height=job.height or output.height,
+        color_mode=output.color_mode,
+        color_depth=output.color_depth,
         display=output.display,
         recorded=recorded,
         last_frame=last_frame(tx, lease_id) if recorded else None,

@@ -9,6 +9,7 @@ from PIL import Image
 
 from agent.pictures import PREVIEW_PIXELS, SpoiltFrameError, check_frame, shrink_preview
 from coordinator.protocol import ImageFormat
+from coordinator.protocol.pictures import Wanted
 
 
 def make(path: Path, image_format: ImageFormat, width: int, height: int) -> Path:
@@ -26,10 +27,9 @@ def make(path: Path, image_format: ImageFormat, width: int, height: int) -> Path
 @pytest.mark.parametrize("image_format", ImageFormat)
 def test_whole_file(tmp_path: Path, image_format: ImageFormat) -> None:
     path = make(tmp_path / "frame", image_format, 40, 30)
-    check_frame(path, image_format, (40, 30))
-    check_frame(path, image_format, None)
-    with pytest.raises(SpoiltFrameError, match="40×30 pixels, but 41×30"):
-        check_frame(path, image_format, (41, 30))
+    assert check_frame(path, Wanted(image_format, (40, 30))) == check_frame(path, Wanted(image_format))
+    with pytest.raises(SpoiltFrameError, match="40 × 30 pixels, but the job's frames are 41 × 30"):
+        check_frame(path, Wanted(image_format, (41, 30)))
 
 
 @pytest.mark.parametrize("image_format", ImageFormat)
@@ -39,13 +39,13 @@ def test_file_cut_short(tmp_path: Path, image_format: ImageFormat, kept: float) 
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * kept)])
     with pytest.raises(SpoiltFrameError):
-        check_frame(path, image_format, (40, 30))
+        check_frame(path, Wanted(image_format, (40, 30)))
 
 
 def test_another_format(tmp_path: Path) -> None:
     path = make(tmp_path / "frame", ImageFormat.JPEG, 40, 30)
     with pytest.raises(SpoiltFrameError):
-        check_frame(path, ImageFormat.PNG, (40, 30))
+        check_frame(path, Wanted(ImageFormat.PNG, (40, 30)))
 
 
 @pytest.mark.parametrize(
