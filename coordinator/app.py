@@ -48,7 +48,7 @@ from coordinator.keys import (
 from coordinator.lock import FolderInUse, exclusive
 from coordinator.media.ffmpeg import MediaError, find_ffmpeg
 from coordinator.media.verify import FrameVerifier
-from coordinator.services import accounts, expiry, views
+from coordinator.services import accounts, agent_views, expiry, views
 from coordinator.services.errors import Refused
 from coordinator.services.schemas import AgentView, JobView
 from coordinator.settings import Settings
@@ -175,7 +175,7 @@ async def _streams(clock: Callable[[], datetime], app: web.Application) -> Async
         return await database.read(lambda tx: [views.job_view(tx, job_id) for job_id in ids])
 
     async def read_agents(ids: Sequence[int]) -> Sequence[AgentView]:
-        return await database.read(lambda tx: [views.agent_view(tx, agent_id) for agent_id in ids])
+        return await database.read(lambda tx: [agent_views.agent_view(tx, agent_id) for agent_id in ids])
 
     def has_work(offer: SlotOffer) -> bool:
         # Who looks in the database has the board loaded.

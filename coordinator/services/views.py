@@ -1,4 +1,4 @@
-"""The read side: jobs, frames, events and agents as the public API shows them.  Nothing here writes."""
+"""The read side: jobs, frames and events as the public API shows them.  Nothing here writes."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,7 +18,6 @@ from coordinator.domain import estimates
 from coordinator.domain.costs import CostProfile
 from coordinator.domain.filenames import frame_filename
 from coordinator.domain.model import (
-    Agent,
     AgentState,
     Frame,
     Job,
@@ -27,12 +26,10 @@ from coordinator.domain.model import (
     SoundState,
     blender_version,
 )
-from coordinator.protocol import BlenderBuild, ErrorCode, Hardware, OutputSpec, RenderSpec, Stage
+from coordinator.protocol import ErrorCode, OutputSpec, RenderSpec, Stage
 from coordinator.services import dependencies as waiting_jobs
 from coordinator.services.errors import Refused, not_found
 from coordinator.services.schemas import (
-    AgentSlotView,
-    AgentView,
     EventView,
     FailureView,
     FrameView,
@@ -163,30 +160,6 @@ def known_job(tx: Transaction, job_id: int) -> Job:
     return job
 
 
-def list_agents(tx: Transaction) -> list[AgentView]:
-    """Return all agents, those that left included, by name."""
-    everyone = agent_rows.everyone(tx.conn)
-    live = lease_rows.live_of_agents(tx.conn, [agent.id for agent in everyone])
-    names = job_rows.names(tx.conn, [lease.job_id for lease in live])
-    of_agent: dict[int, list[Lease]] = defaultdict(list)
-    for lease in live:
-        of_agent[lease.agent_id].append(lease)
-    return [_agent_view(tx, agent, of_agent[agent.id], names) for agent in everyone]
-
-
-def agent_view(tx: Transaction, agent_id: int) -> AgentView:
-    """Return an agent and what each of its slots does.
-
-    Raises:
-        Refused: NOT_FOUND.
-    """
-    agent = agent_rows.get(tx.conn, agent_id)
-    if agent is None:
-        raise not_found(f"agent {agent_id}")
-    live = lease_rows.live_of_agents(tx.conn, [agent_id])
-    return _agent_view(tx, agent, live, job_rows.names(tx.conn, [lease.job_id for lease in live]))
-
-
 def counts(tx: Transaction) -> FarmCounts:
     """Return how much there is of what."""
     return FarmCounts(
@@ -201,7 +174,7 @@ def _output(job: Job) -> OutputSpec:
     return msgspec.json.decode(job.output, type=OutputSpec)
 
 
-def _current(live: Sequence[Lease]) -> list[Lease]:
+def current_leases(live: Sequence[Lease]) -> list[Lease]:
     """Return one lease for each slot: that which keeps Blender busy, not its next one or one being delivered."""
     slots: dict[tuple[int, int], Lease] = {}
     for lease in sorted(live, key=lambda it: (it.stage not in _BUSY, it.granted_at)):
@@ -213,7 +186,7 @@ def _at_work(tx: Transaction, job_ids: list[int]) -> dict[int, list[Lease]]:
     """Return, by job, the current leases of the slots that work on it."""
     holders = {lease.agent_id for lease in lease_rows.live_of_jobs(tx.conn, job_ids)}
     by_job: dict[int, list[Lease]] = defaultdict(list)
-    for lease in _current(lease_rows.live_of_agents(tx.conn, list(holders))):
+    for lease in current_leases(lease_rows.live_of_agents(tx.conn, list(holders))):
         by_job[lease.job_id].append(lease)
     return by_job
 
@@ -290,42 +263,6 @@ def _frame_view(job: Job, frame: Frame, names: dict[int, str]) -> FrameView:
         sha256=frame.output_sha256,
         filename=frame_filename(frame.frame, _output(job).format.value),
         finished_at=frame.ended_at,
-    )
-
-
-def _agent_view(tx: Transaction, agent: Agent, live: Sequence[Lease], job_names: dict[int, str]) -> AgentView:
-    working = {lease.slot: lease for lease in _current(live)}
-    slots = [
-        AgentSlotView(slot=slot)
-        if (lease := working.get(slot)) is None
-        else AgentSlotView(
-            slot=slot,
-            job=lease.job_id,
-            job_name=job_names[lease.job_id],
-            stage=lease.stage,
-            frame=lease.frame,
-            progress=lease.progress,
-            remaining_seconds=lease.remaining_seconds,
-        )
-        for slot in range(agent.slots)
-    ]
-    return AgentView(
-        id=agent.id,
-        name=agent.name,
-        state=agent.state,
-        version=agent.software_version,
-        hardware=msgspec.json.decode(agent.hardware, type=Hardware),
-        blenders=msgspec.json.decode(agent.blenders, type=list[BlenderBuild]),
-        tags=msgspec.json.decode(agent.tags, type=list[str]),
-        pools=msgspec.json.decode(agent.pools, type=list[str]),
-        device=agent.device,
-        vram_bytes=agent.vram_bytes,
-        speed=agent.speed,
-        set_aside=agent.set_aside,
-        resting=agent.resting if agent.state == AgentState.ONLINE else None,
-        set_aside_jobs=[it.job_id for it in set_asides.of_agent(tx.conn, agent.id)],
-        last_seen_at=agent.last_seen_at,
-        slots=slots,
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from coordinator.domain.model import TokenKind
 from coordinator.protocol import BlenderBuild, BlobRef, ErrorCode, Manifest, ManifestFile
-from coordinator.services import accounts, assets, submit, views
+from coordinator.services import accounts, agent_views, assets, submit, views
 from coordinator.services.errors import Refused
 from tests.conformance.farm import Farm, digest, manifest
 
@@ -88,7 +88,7 @@ async def test_an_agent_joins_keeps_its_token_and_comes_back_with_it(farm: Farm)
     await farm.leave(first.agent_id)
     again = await farm.register("ant", own, slots=4)
     assert (again.agent_id, again.token) == (first.agent_id, "")
-    view = await farm.database.read(views.agent_view, first.agent_id)
+    view = await farm.database.read(agent_views.agent_view, first.agent_id)
     assert (view.state, len(view.slots)) == ("online", 4)
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from coordinator.protocol import Device, LeaseGrant
-from coordinator.services import agents, views
+from coordinator.services import agent_views, agents
 from coordinator.services.schemas import AgentView
 from tests.conformance.farm import GIB, Farm
 
@@ -19,7 +19,7 @@ async def fail_first(farm: Farm, agent: int, code: str = "render_failed", messag
 
 async def agent_view(farm: Farm, agent: int) -> AgentView:
     """Return an agent as the page shows it."""
-    return await farm.database.read(views.agent_view, agent)
+    return await farm.database.read(agent_views.agent_view, agent)
 
 
 async def test_another_agent_tries_what_one_has_failed(farm: Farm) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from coordinator.domain.model import JobState
 from coordinator.protocol import ErrorCode, ImageFormat, OutputSpec, Stage, StoredFile
-from coordinator.services import downloads, frames, stitching, views
+from coordinator.services import agent_views, downloads, frames, stitching, views
 from coordinator.services.errors import Refused
 from coordinator.services.stitching import StitchTask
 from tests.conformance.farm import HEIGHT, WIDTH, Farm, digest
@@ -283,7 +283,7 @@ async def test_what_is_not_there_is_not_found(farm: Farm) -> None:
         (views.list_events, (99, 5, None)),
         (downloads.frame_preview, (job.id, 1)),
         (downloads.video, (job.id,)),
-        (views.agent_view, (99,)),
+        (agent_views.agent_view, (99,)),
     ):
         with pytest.raises(Refused) as caught:
             await farm.database.read(view, *arguments)
@@ -295,7 +295,7 @@ async def test_agents_are_shown_with_what_their_slots_do(farm: Farm) -> None:
     job = await farm.submit("1-10", chunk_frames=2)
     grant = await farm.must_lease(ant, 1)
     await farm.report(ant, grant, frame=1, progress=0.25)
-    [shown] = await farm.database.read(views.list_agents)
+    [shown] = await farm.database.read(agent_views.list_agents)
     assert (shown.name, shown.state, shown.hardware.cpu_count) == ("ant", "online", 2)
     idle, busy = shown.slots
     assert (idle.slot, idle.job, idle.stage) == (0, None, None)

@@ -8,7 +8,7 @@ from coordinator.db.engine import DatabaseFull, Transaction
 from coordinator.db.schema import chunks
 from coordinator.domain.timing import Timing
 from coordinator.protocol import BlenderBuild, ErrorCode, Stage
-from coordinator.services import expiry, leases, views
+from coordinator.services import agent_views, expiry, leases
 from coordinator.services.errors import Refused
 from tests.conformance.farm import Farm
 
@@ -207,9 +207,9 @@ async def test_an_agent_goes_offline_and_comes_back(farm: Farm) -> None:
     ant = await farm.agent()
     farm.clock.advance(farm.timing.offline_seconds + 1)
     await farm.reap()
-    assert (await farm.database.read(views.agent_view, ant)).state == "offline"
+    assert (await farm.database.read(agent_views.agent_view, ant)).state == "offline"
     assert await farm.lease(ant) is None
-    assert (await farm.database.read(views.agent_view, ant)).state == "online"
+    assert (await farm.database.read(agent_views.agent_view, ant)).state == "online"
 
 
 async def test_warnings_of_agents_are_shown_once(farm: Farm) -> None:

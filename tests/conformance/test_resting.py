@@ -2,7 +2,7 @@
 
 from coordinator.domain.model import AgentState
 from coordinator.protocol import LeaseRequest, Stage
-from coordinator.services import leases, views
+from coordinator.services import agent_views, leases
 from coordinator.services.schemas import AgentView
 from tests.conformance.farm import Farm
 
@@ -10,7 +10,7 @@ REASON = "Outside its hours until 19:00."
 
 
 async def the_agent(farm: Farm) -> AgentView:
-    [agent] = await farm.database.read(views.list_agents)
+    [agent] = await farm.database.read(agent_views.list_agents)
     return agent
 
 
