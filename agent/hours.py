@@ -78,9 +78,8 @@ class Hours:
             day = today + timedelta(days=offset)
             for span in self.spans:
                 begin, end = self._instant(day, span.begin), self._instant(day, span.end)
-                if (
-                    day.weekday() in span.days and begin < end
-                ):  # there may be nothing of it when the clock is put forward
+                # When the clock is put forward, there may be nothing of it.
+                if day.weekday() in span.days and begin < end:
                     yield begin, end
 
     def _instant(self, day: date, minutes: int) -> datetime:

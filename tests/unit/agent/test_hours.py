@@ -160,7 +160,9 @@ def test_hours_that_are_written_down_are_read_as_they_were(spans: list[Span]) ->
 
 @given(st.text())
 def test_any_text_is_read_or_refused_in_a_sentence(text: str) -> None:
+    said = "."
     try:
         parse_hours(text)
     except HoursError as error:
-        assert str(error).endswith((".", "'."))
+        said = str(error)
+    assert said.endswith(".")
