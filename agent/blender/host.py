@@ -5,11 +5,13 @@ Started as ``python -I host.py --commands-fd N --events-fd M`` where Blender is 
 """
 
 import argparse
+import faulthandler
 import inspect
 import json
 import os
 import queue
 import resource
+import signal
 import sys
 import threading
 import time
@@ -39,6 +41,9 @@ finally:
 
 #: Progress is told at most this often (seconds).
 PROGRESS_INTERVAL = 0.25
+
+#: That something happens while no sample gets done is told this often: the agent takes a silent Blender for hung.
+SIGN_INTERVAL = 2.0
 
 EXIT_CLOSED = 0
 EXIT_FAILED = 3
@@ -92,7 +97,7 @@ class Host:
         self._opened = False
         self._scene: Any = None
         self._layers: list[str] = []
-        self._progress = 0.0
+        self._progress = RenderStats(0.0, None)
         self._told_at = 0.0
         self._commands: dict[str, Callable[..., None]] = {
             "describe": self.describe,
@@ -175,7 +180,7 @@ class Host:
         scene = self._configured()
         Path(output).unlink(missing_ok=True)
         scene.render.filepath = render_path(output)
-        self._progress = 0.0
+        self._progress = RenderStats(0.0, None)
         started = time.monotonic()
         try:
             scene.frame_set(frame)
@@ -202,24 +207,24 @@ class Host:
 
     def _make_stats_handler(self) -> Callable[..., None]:
         def tell(line: object, *_: object) -> None:
-            stats = parse_stats(line, self._layers) if isinstance(line, str) else None
-            if stats is not None:
-                self._tell(stats)
+            self._tell(parse_stats(line, self._layers) if isinstance(line, str) else None)
 
         # Opening a file drops the handlers that are not persistent.
         handler: Callable[..., None] = bpy.app.handlers.persistent(tell)
         return handler
 
-    def _tell(self, stats: RenderStats) -> None:
+    def _tell(self, stats: RenderStats | None) -> None:
         now = time.monotonic()
         # Another scene that the compositor needs counts its own samples: never go back.
-        if stats.progress <= self._progress or (now - self._told_at < PROGRESS_INTERVAL and stats.progress < 1):
+        risen = stats if stats is not None and stats.progress > self._progress.progress else None
+        done = risen is not None and risen.progress >= 1
+        if not done and now - self._told_at < (SIGN_INTERVAL if risen is None else PROGRESS_INTERVAL):
             return
-        self._progress, self._told_at = stats.progress, now
+        self._progress, self._told_at = risen or self._progress, now
         self._pipe.send(
             "progress",
-            progress=stats.progress,
-            remaining_seconds=stats.remaining_seconds,
+            progress=self._progress.progress,
+            remaining_seconds=self._progress.remaining_seconds,
             memory_bytes=_peak_memory(),
         )
 
@@ -253,6 +258,8 @@ def main() -> None:
     parser.add_argument("--commands-fd", type=int, required=True)
     parser.add_argument("--events-fd", type=int, required=True)
     options = parser.parse_args(arguments)
+    # The agent sends this to a Blender that hangs, to see from the log where.
+    faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
     try:
         Host(Pipe(options.commands_fd, options.events_fd)).serve()
     finally:

@@ -7,6 +7,7 @@ OUT_OF_MEMORY = "out_of_memory"
 """The code of a failure for want of main memory."""
 OUT_OF_GPU_MEMORY = "out_of_gpu_memory"
 """The same, of a graphics card's memory."""
+MEMORY_FAILURES = frozenset({OUT_OF_MEMORY, OUT_OF_GPU_MEMORY})
 
 #: The words of Blender's allocator, of C++ and Python, and of Cycles with those of CUDA, OptiX, HIP and oneAPI: "System
 #: is out of GPU and shared host memory", "CUDA_ERROR_OUT_OF_MEMORY", "hipErrorOutOfMemory", "Malloc returns null".

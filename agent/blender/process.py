@@ -115,6 +115,11 @@ class BlenderProcess:
         return cls(process, commands, events, events_transport, log)
 
     @property
+    def pid(self) -> int:
+        """The process's id; what it has started are its descendants."""
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether the process has not been seen to end."""
         return self._process.returncode is None

@@ -1,19 +1,23 @@
 """A warm Blender with one scene open, reused from frame to frame and chunk to chunk."""
 
 import asyncio
+import contextlib
+import logging
 import os
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 
 import msgspec
 
 from agent.blender.command import session_argv, session_environment
+from agent.blender.failures import machine_failure
 from agent.blender.locate import Blender
-from agent.blender.memory import OUT_OF_MEMORY, kernel_kills, memory_failure
+from agent.blender.memory import MEMORY_FAILURES, OUT_OF_MEMORY, kernel_kills
 from agent.blender.output import (
     BadLineError,
     Configured,
@@ -28,7 +32,11 @@ from agent.blender.output import (
     parse_event,
 )
 from agent.blender.process import TAIL_LINES, BlenderProcess
+from agent.blender.vitals import ask_for_stacks, describe, read_vitals
+from agent.blender.watchdog import Patience, Watchdog
 from coordinator.protocol import ImageFormat, RenderSpec
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T", Ready, Described, Opened, Configured, Rendered, Mixed)
 
@@ -38,6 +46,9 @@ _BLENDERS_WORDS = frozenset({"cannot_open", "render_failed", "not_written"})
 
 #: Lines of the log that go with the failure of a Blender that died.
 _LINES_TOLD = 3
+
+#: A Blender that hangs is given so long (seconds) to write its stacks before it is killed.
+_STACKS_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +60,15 @@ class Limits:
     open: float = 3600.0
     configure: float = 300.0
     render: float | None = None
-    """None: a frame may take as long as it needs."""
+    """None: a frame may take as long as it needs, while there are signs of life."""
     mix_sound: float = 3600.0
     close: float = 5.0
+    patience: Patience = field(default_factory=Patience)
 
 
 class SessionError(Exception):
-    """A command failed.  ``code`` is one of docs/PROTOCOL.md, or ``crashed``, ``timeout`` or one of
-    :mod:`agent.blender.memory`."""
+    """A command failed.  ``code`` is one of docs/PROTOCOL.md, or ``crashed``, ``timeout``, ``hung`` or one of
+    :mod:`agent.blender.failures`."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -136,9 +148,17 @@ class Session:
         return await self._command(Configured, "setting the scene up", self._limits.configure, command)
 
     async def render(
-        self, frame: int, output: Path, preview: Path, display: Path | None, on_progress: Callable[[Progress], None]
+        self,
+        frame: int,
+        output: Path,
+        preview: Path,
+        display: Path | None,
+        on_progress: Callable[[Progress], None],
+        expected_seconds: float | None = None,
     ) -> Rendered:
         """Render one frame into ``output``, and the pictures for people beside it.
+
+        How long it is expected to take says how long it may go without getting any further.
 
         Raises:
             SessionError: it could not be rendered.
@@ -150,7 +170,13 @@ class Session:
             "preview": str(preview),
             "display": None if display is None else str(display),
         }
-        return await self._command(Rendered, f"rendering frame {frame}", self._limits.render, command, on_progress)
+        return await self._command(
+            Rendered, f"rendering frame {frame}", self._limits.render, command, on_progress, expected_seconds
+        )
+
+    async def read_memory(self) -> int:
+        """Return how much memory (bytes) Blender and all that it has started hold now."""
+        return (await asyncio.to_thread(read_vitals, self._process.pid)).memory_bytes
 
     async def mix_sound(self, output: Path, first: int, last: int) -> None:
         """Mix the scene's sound for a range of frames, both ends included, into a FLAC file.
@@ -181,32 +207,41 @@ class Session:
         limit: float | None,
         command: Mapping[str, object],
         on_progress: Callable[[Progress], None] | None = None,
+        expected_seconds: float | None = None,
     ) -> T:
         try:
             await self._send(command)
         except OSError:
             raise await self._crashed(doing) from None
-        return await self._finish(answer, doing, limit, on_progress)
+        return await self._finish(answer, doing, limit, on_progress, expected_seconds)
 
     async def _send(self, command: Mapping[str, object]) -> None:
         self._process.commands.write(msgspec.json.encode(command) + b"\n")
         await self._process.commands.drain()
 
     async def _finish(
-        self, answer: type[T], doing: str, limit: float | None, on_progress: Callable[[Progress], None] | None = None
+        self,
+        answer: type[T],
+        doing: str,
+        limit: float | None,
+        on_progress: Callable[[Progress], None] | None = None,
+        expected_seconds: float | None = None,
     ) -> T:
         """Wait for the answer to the command sent before."""
+        watchdog = Watchdog(self._limits.patience, expected_seconds, monotonic())
         try:
             async with asyncio.timeout(limit):
                 while True:
-                    event = await self._next_event(doing)
+                    event = await self._next_event(doing, watchdog)
                     if isinstance(event, answer):
                         return event
                     if isinstance(event, Failed):
-                        no_memory = memory_failure(event.message) if event.code in _BLENDERS_WORDS else None
-                        raise SessionError(no_memory or event.code, event.message)
-                    if isinstance(event, Progress) and on_progress is not None:
-                        on_progress(event)
+                        machine = machine_failure(event.message) if event.code in _BLENDERS_WORDS else None
+                        raise SessionError(machine or event.code, event.message)
+                    if isinstance(event, Progress):
+                        watchdog.heard(monotonic(), event.remaining_seconds)
+                        if on_progress is not None:
+                            on_progress(event)
         except TimeoutError:
             await self.kill()
             raise SessionError(
@@ -217,9 +252,9 @@ class Session:
             await self.kill()
             raise
 
-    async def _next_event(self, doing: str) -> Event:
+    async def _next_event(self, doing: str, watchdog: Watchdog) -> Event:
         try:
-            line = await self._process.events.readline()
+            line = await self._next_line(doing, watchdog)
         except ValueError as error:  # longer than the stream's limit
             await self.kill()
             raise SessionError("crashed", f"Blender wrote something that is no answer while {doing}.") from error
@@ -233,17 +268,43 @@ class Session:
                 "crashed", f"Blender wrote something that is no answer while {doing}: {error}"
             ) from error
 
+    async def _next_line(self, doing: str, watchdog: Watchdog) -> bytes:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.patience.look):
+                    return await self._process.events.readline()
+            vitals = await asyncio.to_thread(read_vitals, self._process.pid)
+            why = watchdog.look(monotonic(), vitals)
+            if why is not None:
+                await self._examine(doing, why)
+                raise SessionError("hung", f"Blender was taken for hung while {doing}: {why}.")
+
+    async def _examine(self, doing: str, why: str) -> None:
+        """Write into the agent's log what can be seen of a Blender that hangs, and kill it."""
+        processes = await asyncio.to_thread(describe, self._process.pid)
+        if await asyncio.to_thread(ask_for_stacks, self._process.pid):
+            await asyncio.sleep(_STACKS_SECONDS)
+        await self.kill()
+        said = await self._process.log.last_lines(TAIL_LINES)
+        log.warning(
+            "Blender is taken for hung while %s: %s.\n%s\nThe end of its log:\n%s",
+            doing,
+            why,
+            "\n".join(processes),
+            "\n".join(said),
+        )
+
     async def _crashed(self, doing: str) -> SessionError:
         """Return the error that tells how Blender ended."""
         status = await self._process.end(self._limits.close)
         lines = await self._process.log.last_lines(TAIL_LINES)
         said = f' The last it said: "{" / ".join(lines[-_LINES_TOLD:])}"' if lines else ""
-        no_memory = memory_failure("\n".join(lines))
-        if no_memory is None and _signal_of(status) == signal.SIGKILL:
+        code = machine_failure("\n".join(lines))
+        if code is None and _signal_of(status) == signal.SIGKILL:
             kills = await asyncio.to_thread(kernel_kills)
-            no_memory = OUT_OF_MEMORY if kills is None or kills != self._kills_before else None
-        because = ", because the memory did not suffice," if no_memory else ""
-        return SessionError(no_memory or "crashed", f"Blender {_ending(status)}{because} while {doing}.{said}")
+            code = OUT_OF_MEMORY if kills is None or kills != self._kills_before else None
+        because = ", because the memory did not suffice," if code in MEMORY_FAILURES else ""
+        return SessionError(code or "crashed", f"Blender {_ending(status)}{because} while {doing}.{said}")
 
 
 def _signal_of(status: int) -> int:

@@ -110,6 +110,21 @@ async def test_crash_for_want_of_memory(tmp_path: Path, prints: str, die: str) -
 
 
 @pytest.mark.parametrize(
+    ("prints", "code"),
+    [
+        ("Illegal address in CUDA queue copy_from_device (integrator_shade_surface)", "gpu_error"),
+        ("NVRM: Xid (PCI:0000:01:00): 79, GPU has fallen off the bus.", "gpu_lost"),
+        ("cannot save: No space left on device", "no_room"),
+    ],
+)
+async def test_crash_after_a_word_on_the_machine(tmp_path: Path, prints: str, code: str) -> None:
+    error = await failing_open(tmp_path, f"commands.readline()\nos.write(2, {prints.encode()!r})\nos.abort()")
+    assert error.code == code
+    assert "crashed (SIGABRT) while opening the file" in error.message
+    assert prints in error.message
+
+
+@pytest.mark.parametrize(
     ("counts", "code"),
     [((7, 8), "out_of_memory"), ((7, 7), "crashed"), ((None, None), "out_of_memory")],
     ids=["by the kernel", "by a person", "nobody tells"],
@@ -124,23 +139,28 @@ async def test_killed_for_want_of_memory(
     assert "was killed (SIGKILL)" in error.message
 
 
-async def test_frame_that_does_not_fit_on_the_card(tmp_path: Path) -> None:
+async def test_frame_that_the_machine_could_not_render(tmp_path: Path) -> None:
     blender = await start(
         tmp_path,
         READY
         + """
-for words in ("System is out of GPU and shared host memory", "Cannot render, no camera of memory"):
+for words in (
+    "System is out of GPU and shared host memory",
+    "Launch failed in cuCtxSynchronize() (device/cuda/queue.cpp:180)",
+    "Render error (No space left on device) cannot save: '/tmp/1.png'",
+    "Cannot render, no camera of memory",
+):
     commands.readline()
     say(event="error", code="render_failed", message=words)
 """,
     )
     codes = []
-    for _ in range(2):
+    for _ in range(4):
         with pytest.raises(SessionError) as raised:
             await blender.render(1, tmp_path / "o", tmp_path / "p", None, lambda _: None)
         codes.append(raised.value.code)
     await blender.kill()
-    assert codes == ["out_of_gpu_memory", "render_failed"]
+    assert codes == ["out_of_gpu_memory", "gpu_error", "no_room", "render_failed"]
 
 
 @pytest.mark.parametrize(

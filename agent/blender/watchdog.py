@@ -1,0 +1,65 @@
+"""Telling a Blender that hangs from one that works for long (pure).
+
+A frame may sit for very long in one step of its preparation, with every processor busy; one that hangs mostly does
+nothing at all.  So there are two measures: a short one for a Blender that neither says nor does anything, and a long
+one, drawn from what the frame is expected to take, for one that is busy and gets nowhere.
+"""
+
+from dataclasses import dataclass
+
+from agent.blender.vitals import Vitals
+
+#: Processor time (seconds) between two looks that counts as doing something: what a sleeping Blender's threads use for
+#: waking up is far below.
+WORKS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a Blender may go on without a sign of life (seconds)."""
+
+    look: float = 5.0
+    """So often it is looked at."""
+    idle: float = 120.0
+    """Without a word, processor time, reading or writing."""
+    busy: float = 3600.0
+    """At work without a word: the least that is allowed for."""
+    times: float = 10.0
+    """At work without a word, as often as what the frame is expected to take."""
+
+
+class Watchdog:
+    """Watches one command."""
+
+    def __init__(self, patience: Patience, expected_seconds: float | None, now: float) -> None:
+        """Begin to watch at ``now``, a time in seconds like all that follow."""
+        self._patience = patience
+        self._expected = expected_seconds or 0.0
+        self._began = now
+        self._heard = now
+        self._worked = now
+        self._last: Vitals | None = None
+
+    def heard(self, now: float, remaining_seconds: float | None) -> None:
+        """Take note of a word from Blender, with its own estimate of what is left of the frame."""
+        self._heard = self._worked = now
+        if remaining_seconds is not None:
+            self._expected = max(self._expected, now - self._began + remaining_seconds)
+
+    def look(self, now: float, vitals: Vitals) -> str | None:
+        """Take note of what Blender does; return why it is taken for hung, a clause, or None while it is not."""
+        if self._last is None or _differs(self._last, vitals):
+            self._worked, self._last = now, vitals
+        if vitals.waits_for_disk:
+            self._worked = now
+        if now - self._worked >= self._patience.idle:
+            return f"it has used no processor time, read nothing and written nothing for {now - self._worked:.0f} s"
+        if now - self._heard >= max(self._patience.busy, self._patience.times * self._expected):
+            return f"it has been busy for {now - self._heard:.0f} s without getting any further"
+        return None
+
+
+def _differs(before: Vitals, after: Vitals) -> bool:
+    # A process that ends takes its share out of the sums.
+    worked = abs(after.cpu_seconds - before.cpu_seconds) >= WORKS
+    return worked or after.io_bytes != before.io_bytes

@@ -1,0 +1,59 @@
+"""When a Blender is taken for hung."""
+
+import pytest
+
+from agent.blender.vitals import Vitals
+from agent.blender.watchdog import Patience, Watchdog
+
+PATIENCE = Patience(look=5, idle=120, busy=3600, times=10)
+
+
+def vitals(cpu: float = 0.0, io: int = 0, *, waits_for_disk: bool = False) -> Vitals:
+    return Vitals(cpu, io, 0, waits_for_disk)
+
+
+def hung_at(watchdog: Watchdog, upto: int, **per_second: float) -> int | None:
+    """Return at which second it is taken for hung while these grow; None if it is not until ``upto``."""
+    for now in range(0, upto, 5):
+        if watchdog.look(now, vitals(now * per_second.get("cpu", 0.0), int(now * per_second.get("io", 0.0)))):
+            return now
+    return None
+
+
+def test_one_that_does_nothing_is_taken_for_hung_soon_however_long_the_frame() -> None:
+    assert hung_at(Watchdog(PATIENCE, None, 0), 10_000) == 120
+    assert hung_at(Watchdog(PATIENCE, 5000, 0), 10_000) == 120
+
+
+def test_waking_up_now_and_then_is_no_work() -> None:
+    assert hung_at(Watchdog(PATIENCE, None, 0), 10_000, cpu=0.0005) == 120
+
+
+@pytest.mark.parametrize("sign", [{"cpu": 0.5}, {"io": 1.0}])
+def test_one_that_works_without_a_word_has_long(sign: dict[str, float]) -> None:
+    assert hung_at(Watchdog(PATIENCE, None, 0), 20_000, **sign) == 3600
+    assert hung_at(Watchdog(PATIENCE, 1000, 0), 20_000, **sign) == 10_000
+
+
+def test_a_word_is_a_sign_of_life_and_blenders_own_estimate_counts() -> None:
+    watchdog = Watchdog(PATIENCE, None, 0)
+    watchdog.heard(100, None)
+    assert hung_at(watchdog, 20_000, cpu=1) == 3700
+    watchdog = Watchdog(PATIENCE, 1, 0)
+    watchdog.heard(100, 900)
+    assert hung_at(watchdog, 20_000, cpu=1) == 10_100
+
+
+def test_one_that_waits_for_the_disk_has_long_too() -> None:
+    watchdog = Watchdog(PATIENCE, None, 0)
+    taken = [watchdog.look(now, vitals(waits_for_disk=True)) for now in range(0, 3600, 5)]
+    assert set(taken) == {None}
+    assert "without getting any further" in (watchdog.look(3600, vitals(waits_for_disk=True)) or "")
+
+
+def test_a_helper_that_ends_shows_that_something_happens() -> None:
+    watchdog = Watchdog(PATIENCE, None, 0)
+    assert watchdog.look(0, vitals(cpu=50)) is None
+    assert watchdog.look(119, vitals(cpu=20)) is None
+    assert watchdog.look(200, vitals(cpu=20)) is None
+    assert "no processor time" in (watchdog.look(239, vitals(cpu=20)) or "")
