@@ -80,6 +80,13 @@ class Gpus:
         memory = self._ask("nvmlDeviceGetMemoryInfo", card)
         return None if memory is None else int(memory.used)
 
+    def computing(self, card: Card) -> set[int]:
+        """Return the processes that compute on a card; those that only draw, as desktops do, are left out.
+
+        Process ids are those of the machine: within a container they may mean nothing.
+        """
+        return {int(process.pid) for process in self._ask("nvmlDeviceGetComputeRunningProcesses", card) or ()}
+
     def memory_by_process(self, card: Card) -> dict[int, int | None]:
         """Return the processes that use a card, and the memory each has there (bytes; None: not told).
 

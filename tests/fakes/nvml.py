@@ -25,6 +25,9 @@ class FakeCard:
     capability: tuple[int, int] | None = (8, 9)
     lost: bool = False
     processes: dict[int, int | None] = field(default_factory=dict)
+    """Those that compute; they may draw as well."""
+    drawing: dict[int, int | None] = field(default_factory=dict)
+    """Those that only draw."""
 
 
 class FakeNvml:
@@ -72,10 +75,10 @@ class FakeNvml:
         return SimpleNamespace(gpu=_told(_present(card).utilization), memory=0)
 
     def nvmlDeviceGetComputeRunningProcesses(self, card: FakeCard) -> list[Any]:  # noqa: N802 - NVML's name
-        return [SimpleNamespace(pid=pid, usedGpuMemory=used) for pid, used in _present(card).processes.items()]
+        return _processes(_present(card).processes)
 
     def nvmlDeviceGetGraphicsRunningProcesses(self, card: FakeCard) -> list[Any]:  # noqa: N802 - NVML's name
-        return self.nvmlDeviceGetComputeRunningProcesses(card)
+        return _processes(_present(card).processes | card.drawing)
 
 
 def no_driver() -> Any:
@@ -87,6 +90,10 @@ def _present(card: FakeCard) -> FakeCard:
     if card.lost:
         raise pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
     return card
+
+
+def _processes(used: dict[int, int | None]) -> list[Any]:
+    return [SimpleNamespace(pid=pid, usedGpuMemory=memory) for pid, memory in used.items()]
 
 
 def _told(value: T | None) -> T:
