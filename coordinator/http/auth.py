@@ -77,8 +77,8 @@ async def check_token(request: web.Request, token: str) -> Principal:
         attempts.failed(address)
         raise
     attempts.succeeded(digest)
-    if caller.kind is not TokenKind.SESSION:
-        # A session ends by itself, and a browser does not ask often.
+    if caller.kind is not TokenKind.SESSION and not caller.single_use:
+        # Sessions and join codes end by themselves, and who has one does not ask often.
         known.remember(digest, caller, revocations)
     return caller
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from coordinator.db import tokens
 from coordinator.db.engine import REVOKED, Transaction
+from coordinator.domain.join_codes import plain_code
 from coordinator.domain.model import Token, TokenKind
 from coordinator.protocol import ErrorCode
 from coordinator.services.errors import Refused, not_found
@@ -14,6 +15,8 @@ from coordinator.services.schemas import TokenCreated, TokenView
 
 #: A browser stays signed in for this long.
 SESSION_TERM = timedelta(days=14)
+#: Who comes late with a join code is told for so long that it has run out, and not that no one knows it.
+_CODES_KEPT = timedelta(days=1)
 #: Characters of a preset token behind its prefix; a random one has 43.
 _SHORTEST = 16
 
@@ -26,6 +29,8 @@ class Principal:
     name: str
     token_id: int
     agent_id: int | None
+    single_use: bool = False
+    """The token is void once an agent has joined with it."""
 
 
 def prefix(kind: TokenKind) -> str:
@@ -34,18 +39,21 @@ def prefix(kind: TokenKind) -> str:
 
 
 def authenticate(tx: Transaction, plain: str) -> Principal:
-    """Return who a token belongs to.
+    """Return who a token, or a join code as a person typed it, belongs to.
 
     Raises:
         Refused: TOKEN_WRONG.
     """
-    token = tokens.by_digest(tx.conn, _digest(plain), tx.now)
+    token = tokens.by_digest(tx.conn, token_digest(plain), tx.now)
     if token is None:
-        raise Refused(
-            ErrorCode.TOKEN_WRONG,
-            "this token is not known to the coordinator: it is mistyped, was revoked or has run out",
-        )
-    return Principal(kind=token.kind, name=token.name, token_id=token.id, agent_id=token.agent_id)
+        raise _wrong(tx, plain)
+    return Principal(
+        kind=token.kind,
+        name=token.name,
+        token_id=token.id,
+        agent_id=token.agent_id,
+        single_use=token.single_use,
+    )
 
 
 def ensure_first_tokens(tx: Transaction, admin: str | None, join: str | None) -> list[TokenCreated]:
@@ -125,8 +133,8 @@ def close_session(tx: Transaction, token_id: int) -> None:
 
 
 def forget_expired(tx: Transaction) -> None:
-    """Remove tokens whose term is over: browsers' sessions of long ago."""
-    tokens.remove_expired(tx.conn, tx.now)
+    """Remove tokens whose term is over: browsers' sessions, and join codes of which no one asks any more."""
+    tokens.remove_expired(tx.conn, tx.now, codes_before=tx.now - _CODES_KEPT)
 
 
 def issue(
@@ -143,7 +151,7 @@ def issue(
         tx.conn,
         kind=kind,
         name=name,
-        digest=_digest(plain),
+        digest=token_digest(plain),
         created_at=tx.now,
         expires_at=tx.now + term if term is not None else None,
         agent_id=agent_id,
@@ -166,8 +174,8 @@ def _take_over(tx: Transaction, kind: TokenKind, plain: str) -> None:
             f" characters; change RENDERFARM_{kind.value.upper()}_TOKEN",
         )
     # One that was revoked stays so: it may be known to the wrong people.
-    if not tokens.is_known(tx.conn, _digest(plain)):
-        tokens.insert_token(tx.conn, kind=kind, name="preset", digest=_digest(plain), created_at=tx.now)
+    if not tokens.is_known(tx.conn, token_digest(plain)):
+        tokens.insert_token(tx.conn, kind=kind, name="preset", digest=token_digest(plain), created_at=tx.now)
 
 
 def _view(token: Token) -> TokenView:
@@ -176,6 +184,32 @@ def _view(token: Token) -> TokenView:
     )
 
 
-def _digest(plain: str) -> str:
+def token_digest(plain: str) -> str:
+    """Return what is stored of a token, or of a join code however it is written."""
     # A header may bring bytes that are no text; such a token is wrong like any other.
-    return hashlib.sha256(plain.encode(errors="surrogateescape")).hexdigest()
+    return hashlib.sha256((plain_code(plain) or plain).encode(errors="surrogateescape")).hexdigest()
+
+
+def code_refused(what: str) -> Refused:
+    """Return the refusal of a join code; ``what`` is wrong with it."""
+    return Refused(
+        ErrorCode.TOKEN_WRONG,
+        f"this join code {what}; make another one with “Add a machine” on the farm's page"
+        " (or in a terminal: renderfarm join-code)",
+    )
+
+
+def _wrong(tx: Transaction, plain: str) -> Refused:
+    """Return the refusal of a token that is not good."""
+    if plain_code(plain) is None:
+        return Refused(
+            ErrorCode.TOKEN_WRONG,
+            "this token is not known to the coordinator: it is mistyped, was revoked or has run out",
+        )
+    match tokens.fate(tx.conn, token_digest(plain)):
+        case "revoked":
+            return code_refused("was used already, and lets one machine in only")
+        case "expired":
+            return code_refused("has run out")
+        case _:
+            return code_refused("is not known to the coordinator: it is mistyped, or was made long ago")

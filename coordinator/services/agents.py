@@ -12,18 +12,20 @@ from coordinator.services.accounts import Principal, issue, revoke_agent
 from coordinator.services.changes import add_agent, move_agent, tell_agent, update_agent
 from coordinator.services.endings import end_lease
 from coordinator.services.errors import Refused, not_found
+from coordinator.services.join_codes import spend
 
 #: That an agent was heard of is written down so many times within the time after which it is offline.
 _SIGNS_OF_LIFE = 6
 
 
 def register(tx: Transaction, principal: Principal, request: RegisterRequest, timing: Timing) -> RegisterResponse:
-    """Admit an agent: a new one with the join token, a known one with its own.
+    """Admit an agent: a new one with a join token or a join code, a known one with its own token.
 
-    A join token may also take over the name of an agent that is offline or has left, whose own token is void then.
+    With the first two, a machine may also take over the name of an agent that is offline or has left, whose own token
+    is void then.
 
     Raises:
-        Refused: FORBIDDEN, UPGRADE_REQUIRED, INVALID (the name is taken), AGENT_GONE.
+        Refused: FORBIDDEN, UPGRADE_REQUIRED, INVALID (the name is taken), AGENT_GONE, TOKEN_WRONG (the code was used).
     """
     if principal.kind not in (TokenKind.JOIN, TokenKind.AGENT):
         raise Refused(
@@ -53,6 +55,7 @@ def register(tx: Transaction, principal: Principal, request: RegisterRequest, ti
         revoke_agent(tx, named.id)
         end_leases(tx, named, LeaseEnd.SUPERSEDED, "Another agent took over the name.")
         agent = _update(tx, named, request)
+    spend(tx, principal, agent.id)
     plain = issue(tx, TokenKind.AGENT, agent.name, agent_id=agent.id).token
     return _answer(agent, plain, timing)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from coordinator.domain.model import AgentState, FrameState, JobState, SoundState, TokenKind
+from coordinator.domain.model import AgentState, Blank, FrameState, JobState, SoundState, TokenKind
 from coordinator.protocol import BlenderBuild, BlobRef, Hardware, OutputSpec, Platform, RenderSpec
 from coordinator.protocol.packs import Sha256
 
@@ -51,6 +51,13 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     items: list[T]
     next: str | None = None
     """The cursor of the next page; ``None`` at the end."""
+
+
+class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a batch of blobs."""
+
+    blobs: int
+    """How many it had, all of them stored now."""
 
 
 class ManifestAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,6 +187,8 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     frame_count: int
     finished: int
     failed: int
+    doubtful: int
+    """Finished frames that may not be what the artist meant."""
     progress: float
     """0–1; frames being rendered count by their share."""
     eta_seconds: float | None
@@ -201,6 +210,16 @@ class FailureView(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
 
 
+class DoubtView(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished frame that may not be what the artist meant."""
+
+    frame: int
+    doubt: str
+    """A sentence."""
+    beside: list[int]
+    """The finished frames next before and after it, where there are any near it."""
+
+
 class JobSlotView(msgspec.Struct, frozen=True, kw_only=True):
     """A slot working on a job."""
 
@@ -213,9 +232,10 @@ class JobSlotView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobDetail(JobView, frozen=True, kw_only=True):
-    """A single job: also what failed (the first 200) and who works on it."""
+    """A single job: also what failed (the first 200), what is doubted (the first 50) and who works on it."""
 
     failures: list[FailureView]
+    doubts: list[DoubtView]
     slots: list[JobSlotView]
 
 
@@ -233,6 +253,9 @@ class FrameView(msgspec.Struct, frozen=True, kw_only=True):
     size: int | None
     sha256: str | None
     filename: str
+    blank: Blank | None
+    doubt: str | None
+    """Why it may not be what the artist meant: a sentence."""
     finished_at: datetime
 
 
@@ -304,6 +327,24 @@ class TokenCreated(TokenView, frozen=True, kw_only=True):
     """A new token; the only time that the plain token is shown."""
 
     token: str
+
+
+class JoinCodeCreated(msgspec.Struct, frozen=True, kw_only=True):
+    """A new join code; the only time that it is shown."""
+
+    id: int
+    code: str
+    """As a person types it: ABCD-EFGH."""
+    expires_at: datetime
+
+
+class JoinCodeView(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a join code."""
+
+    id: int
+    expires_at: datetime
+    agent: int | None
+    """The agent that joined with it."""
 
 
 class SessionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -23,6 +23,7 @@ PARTS = {
     "name": "ana",
     "frame": "1",
     "token_id": "1",
+    "code_id": "1",
     "path": "",
 }
 
