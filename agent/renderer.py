@@ -1,5 +1,6 @@
 """A slot's session: started, set up for jobs, kept warm, its pictures put into the outbox."""
 
+import asyncio
 from collections.abc import Callable
 from time import monotonic
 
@@ -8,6 +9,7 @@ from agent.blender.session import Session, SessionError
 from agent.events import Event
 from agent.frame_upload import Note
 from agent.instructions import MixSound, Prepare, Render, Work
+from agent.logs import fresh_log
 from agent.tools import Tools
 from coordinator.protocol import JobSpec
 
@@ -79,7 +81,7 @@ class Renderer:
             return self._session, self._opened[1]
         await self.close()
         pack = self._tools.inputs.pack(pack_id)
-        log_path = self._tools.logs / f"slot-{self._number}.log"
+        log_path = await asyncio.to_thread(fresh_log, self._tools.logs, f"slot-{self._number}")
         try:
             self._session = await Session.start(self._tools.blender, log_path, self._tools.limits)
         except SessionError as error:
