@@ -187,7 +187,7 @@ async def _streams(clock: Callable[[], datetime], app: web.Application) -> Async
     def on_notice(notice: Notice) -> None:
         match notice.kind:
             case "work":
-                work.wake()
+                work.wake(notice.id)
             case "token":
                 callers.forget_all()
             case _:

@@ -36,7 +36,8 @@ class Notice:
     kind: Literal["work", "job", "frame", "agent", "token"]
     """``work``: chunks became pending, waiting lease requests should look again; ``token``: some were revoked."""
     id: int | None = None
-    """The job of a ``job`` or ``frame`` notice, the agent of an ``agent`` notice."""
+    """The job of a ``job`` or ``frame`` notice, the agent of an ``agent`` notice; of a ``work`` notice, the agent that may
+    work again."""
     frame: int | None = None
     state: str | None = None
     """Of a ``frame`` notice: ``finished`` or ``failed``."""

@@ -47,7 +47,7 @@ async def lease(request: web.Request, caller: Principal, body: LeaseRequest) -> 
     def is_gone() -> bool:
         return request.transport is None or request.transport.is_closing()
 
-    return await request.app[WORK].find(look, is_gone, min(body.wait_seconds, timing.poll_seconds))
+    return await request.app[WORK].find(agent_id, look, is_gone, min(body.wait_seconds, timing.poll_seconds))
 
 
 async def report(request: web.Request, caller: Principal, lease_id: str, body: ReportRequest) -> ReportResponse:

@@ -19,13 +19,16 @@ Look = Callable[[], Awaitable[LeaseGrant | SlotOffer | None]]
 class _Waiter:
     """A request for work."""
 
-    __slots__ = ("looking", "offer", "turn")
+    __slots__ = ("agent_id", "looking", "offer", "turn", "wakes")
 
+    wakes: int
+    """How many wake-ups there were before it looked last."""
     offer: SlotOffer | None
     turn: asyncio.Future[bool]
     """Whether it may look again, or has waited long enough."""
 
-    def __init__(self) -> None:
+    def __init__(self, agent_id: int) -> None:
+        self.agent_id = agent_id
         self.looking = False
         """It was given its turn, and is not done."""
 
@@ -50,6 +53,8 @@ class WaitingSlots:
         self._to_ask: deque[_Waiter] = deque()
         """Those of them that were not asked for since the last wake-up."""
         self._wakes = 0
+        self._let_back: dict[int, int] = {}
+        """By agent: how many wake-ups there were when it was let work again last."""
         self._asked_wakes = 0
         self._asking_soon = False
         self._looking = 0
@@ -66,16 +71,16 @@ class WaitingSlots:
         """How many requests were answered with work so far."""
         return self._granted
 
-    async def find(self, look: Look, is_gone: Callable[[], bool], seconds: float) -> LeaseGrant | None:
-        """Return the work that ``look`` finds, now or within so many ``seconds``; None if it finds none.
+    async def find(self, agent_id: int, look: Look, is_gone: Callable[[], bool], seconds: float) -> LeaseGrant | None:
+        """Return the work that ``look`` finds for an agent, now or within so many ``seconds``; None if it finds none.
 
         ``is_gone`` tells whether the client hung up: work must not be given to no one.
         """
         end = asyncio.get_running_loop().time() + seconds
-        waiter = _Waiter()
+        waiter = _Waiter(agent_id)
         try:
             while not is_gone():
-                wakes = self._wakes
+                waiter.wakes = self._wakes
                 found = await look()
                 if isinstance(found, LeaseGrant):
                     self._granted += 1
@@ -83,15 +88,17 @@ class WaitingSlots:
                     return found
                 self._looked(waiter, found=False)
                 waiter.offer = found
-                if not await self._turn(waiter, wakes, end):
+                if not await self._turn(waiter, end):
                     break
         finally:
             self._looked(waiter, found=False)
         return None
 
-    def wake(self) -> None:
-        """Have everyone asked for: there may be work."""
+    def wake(self, agent_id: int | None = None) -> None:
+        """Have everyone asked for: there may be work; an agent that may work again looks without being asked for."""
         self._wakes += 1
+        if agent_id is not None:
+            self._let_back[agent_id] = self._wakes
         if self._waiting:
             self._ask_soon()
 
@@ -107,20 +114,14 @@ class WaitingSlots:
         for waiter in self._waiting:
             _settle(waiter.turn, may_look=False)
 
-    async def _turn(self, waiter: _Waiter, wakes: int, end: float) -> bool:
-        """Wait until a request may look again; False when its time is over.
-
-        Args:
-            waiter: the request.
-            wakes: how many wake-ups there were before it looked last.
-            end: when its time is over, in the event loop's seconds.
-        """
+    async def _turn(self, waiter: _Waiter, end: float) -> bool:
+        """Wait until a request may look again; False at ``end``, in the event loop's seconds."""
         loop = asyncio.get_running_loop()
         if self._closed or loop.time() >= end:
             return False
         waiter.turn = loop.create_future()
         self._waiting[waiter] = None
-        if wakes != self._wakes:
+        if waiter.wakes != self._wakes:
             self._to_ask.append(waiter)
             self._ask_soon()
         timer = loop.call_at(end, _settle, waiter.turn, False)
@@ -146,11 +147,17 @@ class WaitingSlots:
                 self._may_look = 1
         while self._to_ask and self._looking < self._may_look:
             waiter = self._to_ask.popleft()
-            if waiter in self._waiting and waiter.offer is not None and self._has_work(waiter.offer):
+            if waiter in self._waiting and self._should_look(waiter):
                 del self._waiting[waiter]
                 waiter.looking = True
                 self._looking += 1
                 _settle(waiter.turn, may_look=True)
+
+    def _should_look(self, waiter: _Waiter) -> bool:
+        if self._let_back.get(waiter.agent_id, 0) > waiter.wakes:
+            # What it could be given when it looked last is no longer true.
+            return True
+        return waiter.offer is not None and self._has_work(waiter.offer)
 
     def _looked(self, waiter: _Waiter, *, found: bool) -> None:
         """Note that a request has made use of its turn, if it had one."""

@@ -3,7 +3,7 @@
 import msgspec
 
 from coordinator.db import agents, jobs, leases, set_asides
-from coordinator.db.engine import WORK, Transaction
+from coordinator.db.engine import Notice, Transaction
 from coordinator.domain.model import Agent, AgentState, LeaseEnd, LeaseState, TokenKind, blender_number
 from coordinator.domain.timing import Timing
 from coordinator.domain.transitions import NEW, check
@@ -99,7 +99,7 @@ def reinstate(tx: Transaction, agent_id: int, by: str) -> None:
         return
     agent = update_agent(tx, agent, set_aside=None, set_aside_at=None)
     tell_agent(tx, agent, "reinstated", f"{by} let {agent.name} work again.")
-    tx.notify(WORK)
+    tx.notify(Notice(kind="work", id=agent.id))
 
 
 def end_leases(tx: Transaction, agent: Agent, reason: LeaseEnd, message: str) -> None:

@@ -23,6 +23,8 @@ class Farm:
 
     left: int = 0
     board_lies: bool = False
+    drained: set[int] = field(default_factory=set)
+    """The slots that are given nothing."""
     looks: list[int] = field(default_factory=list)
     """The slots that looked in the database, in their order."""
     granted: list[int] = field(default_factory=list)
@@ -47,23 +49,24 @@ class Farm:
         """Have a slot ask for work."""
         offer = SlotOffer(agent_id=number, slot=0, capability=Capability(blender=405))
 
-        async def look() -> LeaseGrant | SlotOffer:
+        async def look() -> LeaseGrant | SlotOffer | None:
             self.looks.append(number)
             self.looking += 1
             self.most_looking = max(self.most_looking, self.looking)
             await asyncio.sleep(0)
-            found = self.left > 0
+            drained = number in self.drained
+            found = self.left > 0 and not drained
             self.left -= found
             await asyncio.sleep(0)
             self.looking -= 1
             if not found:
-                return offer
+                return None if drained else offer
             self.granted.append(number)
             return LeaseGrant(lease_id=f"{number:016x}", job=JOB, frames=[1])
 
         # Whoever hangs up does so after the first look.
         hung_up = iter([False])
-        return asyncio.create_task(self.slots.find(look, lambda: next(hung_up, gone), seconds))
+        return asyncio.create_task(self.slots.find(number, look, lambda: next(hung_up, gone), seconds))
 
 
 async def settle() -> None:
@@ -195,6 +198,31 @@ async def test_who_is_stopped_at_its_turn_leaves_it_to_the_next(steps: int) -> N
     async with asyncio.timeout(10):
         assert await second is not None
     assert farm.slots.waiting == 0
+
+
+async def test_an_agent_that_may_work_again_looks_at_once_and_the_others_do_not() -> None:
+    farm = Farm(left=1, drained={1, 2})
+    tasks = [farm.slot(1), farm.slot(2)]
+    await settle()
+    farm.slots.wake()
+    await settle()
+    assert farm.looks == [1, 2]
+    farm.drained.discard(2)
+    farm.slots.wake(2)
+    await settle()
+    assert (farm.looks, farm.granted) == ([1, 2, 2], [2])
+    # It may be let work again just while it looks.
+    tasks.append(farm.slot(3))
+    farm.drained.add(3)
+    for _ in range(2):
+        await asyncio.sleep(0)
+    assert farm.looking == 1
+    farm.drained.discard(3)
+    farm.left = 1
+    farm.slots.wake(3)
+    await settle()
+    assert farm.granted == [2, 3]
+    await end(tasks)
 
 
 async def test_waiting_ends_with_its_time_and_with_the_coordinator() -> None:
