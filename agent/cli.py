@@ -11,11 +11,12 @@ import click
     "--join-token", help="Token to join the farm with (RENDERFARM_JOIN_TOKEN); needed for the first time only."
 )
 @click.option("--name", help="Name of this agent; the host name if not given (RENDERFARM_AGENT_NAME).")
-@click.option("--slots", help="Frames rendered at the same time (RENDERFARM_SLOTS).")
+@click.option("--slots", help="Frames rendered at the same time; one for each graphics card (RENDERFARM_SLOTS).")
 @click.option("--blender", help="A blender executable, or bpy for the Python module (RENDERFARM_BLENDER).")
-@click.option(
-    "--device", help="CPU, CUDA, OPTIX, HIP, ONEAPI or METAL, with :N for one of several (RENDERFARM_DEVICE)."
-)
+@click.option("--blender-paths", help="More places to look for Blenders, as patterns (RENDERFARM_BLENDER_PATHS).")
+@click.option("--device", help="auto, CPU, CUDA, OPTIX, HIP, ONEAPI or METAL (RENDERFARM_DEVICE).")
+@click.option("--devices", help="Numbers of the graphics cards to use, such as 0,2; all (RENDERFARM_DEVICES).")
+@click.option("--gpus-per-slot", help="Graphics cards that render a frame together (RENDERFARM_GPUS_PER_SLOT).")
 @click.option("--threads", help="Processor threads for each slot (RENDERFARM_THREADS).")
 @click.option("--tags", help="Words that describe this agent, separated by commas (RENDERFARM_TAGS).")
 @click.option("--pools", help="Pools this agent belongs to, separated by commas (RENDERFARM_POOLS).")
@@ -30,9 +31,10 @@ def agent_command(ready_file: Path | None, **options: str | None) -> None:
     import logging
     import os
 
-    from agent.blender.locate import NoBlenderError, find_blender
+    from agent.blender.locate import NoBlenderError, find_blenders
     from agent.client import StopAgentError
     from agent.daemon import Agent, run_until_signalled
+    from agent.devices import DeviceError
     from agent.identity import IdentityError
     from agent.settings import SettingsError, read_settings
 
@@ -41,9 +43,9 @@ def agent_command(ready_file: Path | None, **options: str | None) -> None:
     )
     try:
         settings = read_settings(os.environ, options)
-        agent = Agent(settings, find_blender(settings.blender), ready_file)
+        agent = Agent(settings, find_blenders(settings.blender, settings.blender_paths), ready_file)
         asyncio.run(run_until_signalled(agent))
-    except (SettingsError, NoBlenderError, IdentityError, StopAgentError) as error:
+    except (SettingsError, NoBlenderError, DeviceError, IdentityError, StopAgentError) as error:
         raise click.ClickException(str(error)) from error
     except (asyncio.CancelledError, KeyboardInterrupt):
         raise click.ClickException("Stopped at once; the frame being rendered is lost.") from None

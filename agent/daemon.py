@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import logging
-import os
 import random
 import signal
+from collections.abc import Coroutine, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TypeVar
 
 import aiohttp
 
@@ -16,16 +17,20 @@ from agent.blender.locate import Blender
 from agent.blender.session import Limits
 from agent.blob_cache import BlobCache
 from agent.client import CallError, CoordinatorClient
+from agent.equipment import Equipment, find_equipment, look_at_cards
 from agent.frame_upload import Outbox
-from agent.hardware import read_hardware, slot_vram, this_platform
+from agent.hardware import read_hardware, this_platform
 from agent.identity import AgentFolder
 from agent.inputs import Inputs
 from agent.link import Link
-from agent.settings import AgentSettings, slot_device
+from agent.scratch import clear_sessions
+from agent.settings import AgentSettings
 from agent.slot import SlotRunner
 from agent.tasks import Tasks
 from agent.tools import Tools
-from coordinator.protocol import PROTOCOL_VERSION, BlenderBuild, Device, RegisterRequest, RegisterResponse
+from coordinator.protocol import PROTOCOL_VERSION, RegisterRequest, RegisterResponse
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +48,13 @@ LEAVE_TIMEOUT = 5.0
 class Agent:
     """One agent on this machine."""
 
-    def __init__(self, settings: AgentSettings, blender: Blender, ready_file: Path | None = None) -> None:
-        """Make an agent; ``ready_file`` is written, with the agent's id, once it has joined the farm."""
+    def __init__(self, settings: AgentSettings, blenders: Sequence[Blender], ready_file: Path | None = None) -> None:
+        """Make an agent that renders with the first of ``blenders`` that starts.
+
+        ``ready_file`` is written, with the agent's id, once it has joined the farm.
+        """
         self._settings = settings
-        self._blender = blender
+        self._blenders = blenders
         self._ready_file = ready_file
         self._folder = AgentFolder(settings.folder, settings.coordinator)
         self._stopping = asyncio.Event()
@@ -67,17 +75,23 @@ class Agent:
         Raises:
             StopAgentError: the coordinator does not want this agent.
             IdentityError: the agent's folder cannot be used.
+            NoBlenderError: no Blender starts.
+            DeviceError: it has no such device.
         """
         await asyncio.to_thread(self._folder.claim)
         try:
+            equipment = await self._unless_stopped(self._find_equipment())
+            if equipment is None:
+                return
             async with aiohttp.ClientSession() as http:
-                request = await asyncio.to_thread(self._introduction)
+                request = await asyncio.to_thread(self._introduction, equipment)
                 repeater = Repeater(random.Random())  # noqa: S311 - jitter, not a secret
                 client = CoordinatorClient(http, self._settings.coordinator)
                 link = Link(client, repeater, self._folder, request, self._settings.join_token)
-                timing = await self._join(link)
+                timing = await self._unless_stopped(link.register())
                 if timing is not None:
-                    await self._serve(link, timing)
+                    log.info("Joined the farm at %s as %s.", self._settings.coordinator, self._settings.name)
+                    await self._serve(link, timing, equipment)
         except BaseExceptionGroup as failures:
             # One of the tasks failed and ended the others.
             raise failures.exceptions[0] from None
@@ -86,26 +100,30 @@ class Agent:
                 await slot.close()
             self._folder.release()
 
-    async def _join(self, link: Link) -> RegisterResponse | None:
-        """Register, however long the coordinator is away; return None if told to stop meanwhile."""
-        joining = asyncio.ensure_future(link.register())
+    async def _find_equipment(self) -> Equipment:
+        folder = self._folder
+        gpus = await look_at_cards()
+        return await find_equipment(self._settings.wish, self._blenders, gpus, folder.root, folder.logs)
+
+    async def _unless_stopped(self, doing: Coroutine[None, None, T]) -> T | None:
+        """Return what comes of it, however long that takes; None if told to stop meanwhile."""
+        task = asyncio.ensure_future(doing)
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
-            await asyncio.wait((joining, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if not joining.done():
-                return None
-            timing = joining.result()
-            log.info("Joined the farm at %s as %s.", self._settings.coordinator, self._settings.name)
-            return timing
+            await asyncio.wait((task, stopping), return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
         finally:
-            joining.cancel()
             stopping.cancel()
+            if task.cancel():
+                # It puts away what it has begun: a Blender, a connection.
+                await asyncio.gather(task, return_exceptions=True)
 
-    async def _serve(self, link: Link, timing: RegisterResponse) -> None:
+    async def _serve(self, link: Link, timing: RegisterResponse, equipment: Equipment) -> None:
         outbox = Outbox(self._folder.frames, link)
         cache = BlobCache(self._folder.inputs, link, self._settings.cache_bytes)
         inputs = Inputs(self._folder.inputs, cache, link, self._packs_in_use)
         await inputs.clear()
+        await asyncio.to_thread(clear_sessions, self._folder.sessions)
         await outbox.load()
         async with Tasks() as tasks:
             tasks.spawn(outbox.run(), "outbox")
@@ -117,16 +135,14 @@ class Agent:
                 inputs=inputs,
                 outbox=outbox,
                 tasks=tasks,
-                blender=self._blender,
+                blender=equipment.blender,
                 limits=Limits(render=self._settings.frame_timeout),
                 threads=self._settings.threads,
                 logs=self._folder.logs,
+                sessions=self._folder.sessions,
                 timing=timing,
             )
-            count = self._settings.slots
-            self._slots = [
-                SlotRunner(number, slot_device(self._settings.device, number, count), tools) for number in range(count)
-            ]
+            self._slots = [SlotRunner(number, slot.text, tools) for number, slot in enumerate(equipment.choice.slots)]
             for slot in self._slots:
                 slot.start()
             if self._ready_file is not None:
@@ -153,22 +169,21 @@ class Agent:
     def _packs_in_use(self) -> set[str]:
         return set().union(*(slot.state.packs() for slot in self._slots))
 
-    def _introduction(self) -> RegisterRequest:
-        hardware, settings = read_hardware(), self._settings
-        devices = [slot_device(settings.device, number, settings.slots) for number in range(settings.slots)]
+    def _introduction(self, equipment: Equipment) -> RegisterRequest:
+        settings, choice = self._settings, equipment.choice
         return RegisterRequest(
             protocol=PROTOCOL_VERSION,
             name=settings.name,
             software_version=_software_version(),
-            slots=settings.slots,
-            hardware=hardware,
-            blenders=[BlenderBuild(version=self._blender.version, kind=self._blender.kind)],
+            slots=len(choice.slots),
+            hardware=read_hardware(equipment.gpus.cards),
+            blenders=[equipment.build()],
             tags=list(settings.tags),
             pools=list(settings.pools),
-            device=Device(settings.device.partition(":")[0]),
+            device=choice.kind,
             platform=this_platform(),
-            engines=list(settings.engines),
-            vram_bytes=slot_vram(devices, hardware.gpus, os.environ),
+            engines=list(settings.engines) or equipment.engines(),
+            vram_bytes=choice.vram_bytes,
         )
 
 
@@ -177,7 +192,7 @@ async def run_until_signalled(agent: Agent) -> None:
 
     Raises:
         asyncio.CancelledError: it was stopped at once.
-        StopAgentError, IdentityError: as :meth:`Agent.run` does.
+        StopAgentError, IdentityError, NoBlenderError, DeviceError: as :meth:`Agent.run` does.
     """
     running = asyncio.current_task()
 

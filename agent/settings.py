@@ -1,5 +1,6 @@
 """The agent's settings: options of the command line before RENDERFARM_* variables before defaults."""
 
+import os
 import re
 import socket
 from collections.abc import Mapping
@@ -7,8 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from agent.devices import Wish
+from coordinator.protocol import Device
+
 DEFAULT_COORDINATOR = "http://127.0.0.1:8420"
-DEVICE = re.compile(r"^(CPU|(CUDA|OPTIX|HIP|ONEAPI|METAL)(:\d{1,2})?)$")
+DEVICE = re.compile(r"^(AUTO|CPU|(CUDA|OPTIX|HIP|ONEAPI|METAL)(:\d{1,2}(,\d{1,2})*)?)$")
+NUMBERS = re.compile(r"^\d{1,2}(\s*,\s*\d{1,2})*$")
 GIGABYTE = 1024**3
 
 #: The protocol's limits for tags and pools, for engines, and for the length of each.
@@ -30,11 +35,12 @@ class AgentSettings:
     """Empty when there is none: then the agent must have met the coordinator before."""
     name: str
     folder: Path
-    slots: int
+    wish: Wish
+    """How many slots render, and with which devices."""
     blender: str | None
     """A path, ``bpy``, or None for the newest there is."""
-    device: str
-    """``CPU``, or a compute device type of Cycles with an optional index."""
+    blender_paths: tuple[str, ...]
+    """Glob patterns of executables to look at beside the usual places."""
     threads: int | None
     """For each slot; None leaves the choice to the scene."""
     tags: tuple[str, ...]
@@ -104,12 +110,6 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
         raise SettingsError(
             f"RENDERFARM_AGENT_NAME (--name) must be at most 200 printable characters without '/', not {name!r}."
         )
-    device = text("device", "DEVICE", "CPU").upper()
-    if not DEVICE.match(device):
-        raise SettingsError(
-            "RENDERFARM_DEVICE (--device) must be CPU, CUDA, OPTIX, HIP, ONEAPI or METAL, "
-            f"with ':' and a number for one device of several, not {device!r}."
-        )
     folder = text("dir", "AGENT_DIR")
     threads = number("threads", "THREADS", "", 1, 1024, whole=True)
     return AgentSettings(
@@ -117,9 +117,14 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
         join_token=text("join_token", "JOIN_TOKEN"),
         name=name,
         folder=Path(folder).expanduser() if folder else Path.home() / ".local/share/renderfarm/agent" / name,
-        slots=int(number("slots", "SLOTS", "1", 1, 64, whole=True) or 1),
+        wish=_wish(
+            text("device", "DEVICE", "auto"),
+            text("devices", "DEVICES"),
+            slots=number("slots", "SLOTS", "", 1, 64, whole=True),
+            gpus_per_slot=number("gpus_per_slot", "GPUS_PER_SLOT", "", 1, 64, whole=True),
+        ),
         blender=text("blender", "BLENDER") or None,
-        device=device,
+        blender_paths=tuple(filter(None, map(str.strip, text("blender_paths", "BLENDER_PATHS").split(os.pathsep)))),
         threads=None if threads is None else int(threads),
         tags=words("tags", "TAGS", MAX_WORDS),
         pools=words("pools", "POOLS", MAX_WORDS),
@@ -129,9 +134,30 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
     )
 
 
-def slot_device(device: str, slot: int, slots: int) -> str:
-    """Return the device of one slot: with several slots each has a device of its own."""
-    return device if device == "CPU" or ":" in device or slots == 1 else f"{device}:{slot}"
+def _wish(device: str, devices: str, *, slots: float | None, gpus_per_slot: float | None) -> Wish:
+    """Return what is asked for.  ``OPTIX:0,2`` and ``OPTIX`` with the devices ``0,2`` mean the same."""
+    if not DEVICE.match(device.upper()):
+        raise SettingsError(
+            "RENDERFARM_DEVICE (--device) must be auto, CPU, CUDA, OPTIX, HIP, ONEAPI or METAL, "
+            f"the last five with ':' and the numbers of some devices if not all are meant, not {device!r}."
+        )
+    if devices and not NUMBERS.match(devices):
+        raise SettingsError(
+            "RENDERFARM_DEVICES (--devices) must be the numbers of graphics cards separated by commas, counted from 0 "
+            f"by their places on the bus, not {devices!r}."
+        )
+    kind, _, numbers = device.upper().partition(":")
+    if numbers and devices:
+        raise SettingsError(
+            f"RENDERFARM_DEVICE (--device) names devices, {device!r}, and so does RENDERFARM_DEVICES (--devices): "
+            "leave one of them out."
+        )
+    return Wish(
+        kind=None if kind == "AUTO" else Device(kind),
+        numbers=tuple(dict.fromkeys(int(number) for number in (numbers or devices).split(",") if number)),
+        slots=None if slots is None else int(slots),
+        gpus_per_slot=None if gpus_per_slot is None else int(gpus_per_slot),
+    )
 
 
 def _engine(name: str) -> str:

@@ -125,7 +125,7 @@ async def measure(frames: int, chunk_frames: int, folder: Path) -> dict[str, obj
         settings = read_settings(
             {}, {"coordinator": farm.url, "join_token": JOIN_TOKEN, "name": "gap", "dir": str(folder / "agent")}
         )
-        agent = Agent(settings, blender)
+        agent = Agent(settings, [blender])
         await submit(farm.url, blend, frames, chunk_frames)
         with patch.object(renderer, "Session", watch.timed_session()):
             running = asyncio.create_task(agent.run())

@@ -11,7 +11,7 @@ import msgspec
 
 from agent.blender.locate import Blender
 from agent.blender.output import Described
-from agent.blender.session import Limits, Session
+from agent.blender.session import Limits, Session, SessionError
 from agent.gpus import Card
 
 #: Variables by which drivers hide cards from programs.
@@ -30,6 +30,8 @@ async def find_abilities(
     memory: Path,
     log_path: Path,
     limits: Limits | None = None,
+    *,
+    devices: bool = True,
 ) -> Described:
     """Return what a Blender can do here; it is started for that unless it is the one that was asked before.
 
@@ -40,18 +42,22 @@ async def find_abilities(
         memory: the folder where answers are remembered.
         log_path: where its output goes.
         limits: how long it may take.
+        devices: whether to look for any; if not, none are told.
 
     Raises:
-        SessionError: it crashed or hung.
+        SessionError: it crashed or hung while it looked; ``not_started``: before.
     """
     file = memory / f"abilities-{hashlib.sha256(str(blender.path).encode()).hexdigest()[:12]}-{blender.kind}.json"
-    fingerprint = await asyncio.to_thread(_fingerprint, blender, cards, environment)
+    fingerprint = await asyncio.to_thread(_fingerprint, blender, cards, environment, devices)
     remembered = await asyncio.to_thread(_recall, file)
     if remembered is not None and remembered.fingerprint == fingerprint:
         return remembered.described
-    session = await Session.start(blender, log_path, limits)
     try:
-        described = await session.describe()
+        session = await Session.start(blender, log_path, limits)
+    except SessionError as error:
+        raise SessionError("not_started", error.message) from error
+    try:
+        described = await session.describe(devices=devices)
     finally:
         await session.close()
     await asyncio.to_thread(_remember, file, _Remembered(fingerprint=fingerprint, described=described))
@@ -71,10 +77,10 @@ def _recall(file: Path) -> _Remembered | None:
         return None
 
 
-def _fingerprint(blender: Blender, cards: Sequence[Card], environment: Mapping[str, str]) -> str:
+def _fingerprint(blender: Blender, cards: Sequence[Card], environment: Mapping[str, str], devices: bool) -> str:
     """Return what changes when the answer may have: the Blender, the cards and what drives them."""
     parts = [
-        repr(blender.version),
+        repr((blender.version, devices)),
         str(_changed_at(blender)),
         *(f"{card.place} {card.name} {card.driver}" for card in cards),
         # Cards that NVML knows nothing of.

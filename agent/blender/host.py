@@ -130,9 +130,9 @@ class Host:
             raise CommandError("bad_command", f"{carry_out.__name__}: {error}") from error
         carry_out(**command)
 
-    def describe(self) -> None:
+    def describe(self, devices: bool) -> None:
         """Tell what this Blender can do on this machine."""
-        self._pipe.send("described", **abilities())
+        self._pipe.send("described", **abilities(devices))
 
     def open(self, blend: str, remap: Mapping[str, str]) -> None:
         """Open a .blend; a process opens one, and after a failure none."""

@@ -1,7 +1,9 @@
 """Finding a Blender on this machine: the ``bpy`` module of this Python, or a ``blender`` executable."""
 
+import glob
 import importlib.metadata
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -23,7 +25,9 @@ _VERSION_LINE = re.compile(r"^Blender (\d+)\.(\d+)(?:\.(\d+))?", re.MULTILINE)
 USUAL_PLACES = (
     "/opt/blender*/blender",
     "/usr/local/blender*/blender",
+    "~/blender*/blender",
     "/snap/bin/blender",
+    "/var/lib/flatpak/exports/bin/org.blender.Blender",
     "/Applications/Blender*.app/Contents/MacOS/Blender",
 )
 
@@ -42,12 +46,33 @@ class Blender:
     """The executable; for ``bpy`` the Python that imports it."""
 
 
-def find_blender(wanted: str | None, *, places: Iterable[str] = USUAL_PLACES) -> Blender:
-    """Return the Blender to render with.
+@dataclass(frozen=True, slots=True)
+class Useless:
+    """Something that looks like a Blender and cannot render for the farm."""
+
+    path: Path
+    why: str
+    """A sentence."""
+
+
+def find_blender(wanted: str | None, paths: Iterable[str] = ()) -> Blender:
+    """Return the Blender to render with: the one that is ``wanted``, or the first of :func:`find_blenders`.
+
+    Raises:
+        NoBlenderError: there is none, it does not start, or it is too old.
+    """
+    return find_blenders(wanted, paths)[0]
+
+
+def find_blenders(
+    wanted: str | None, paths: Iterable[str] = (), *, places: Iterable[str] = USUAL_PLACES
+) -> list[Blender]:
+    """Return the Blenders that could render, the newest first (executables before a module of the same version).
 
     Args:
-        wanted: a path, ``bpy``, or None for the newest there is (an executable before a module of the same version).
-        places: glob patterns of executables to look at beside PATH.
+        wanted: a path, or ``bpy``: that one alone.
+        paths: glob patterns of executables to look at as well.
+        places: the usual ones.
 
     Raises:
         NoBlenderError: there is none, it does not start, or it is too old.
@@ -59,25 +84,42 @@ def find_blender(wanted: str | None, *, places: Iterable[str] = USUAL_PLACES) ->
                 f"The Python {sys.executable} has no bpy module; "
                 "install it (pip install bpy) or name a blender executable."
             )
-        return _check_version(module)
+        return [_check_version(module)]
     if wanted is not None:
-        return _check_version(_ask_version(Path(wanted)))
-    found: list[Blender] = []
-    for path in _executables(places):
-        try:
-            found.append(_ask_version(path))
-        except NoBlenderError:
-            continue  # one of several candidates; a person asked for none of them by name
-    module = _find_module()
-    if module is not None:
-        found.append(module)
-    if not found:
+        return [_check_version(_ask_version(Path(wanted)))]
+    found = survey(paths, places=places)
+    good = [blender for blender in found if isinstance(blender, Blender)]
+    if not good:
+        useless = [blender.why for blender in found if isinstance(blender, Useless)]
         raise NoBlenderError(
-            "No Blender was found: install Blender, or the bpy module (pip install bpy), or say where it is "
+            useless[0]
+            if useless
+            else "No Blender was found: install Blender, or the bpy module (pip install bpy), or say where it is "
             "with --blender or RENDERFARM_BLENDER."
         )
-    # max() keeps the first of equals: executables come before the module.
-    return _check_version(max(found, key=lambda blender: blender.version))
+    return sorted(good, key=lambda blender: blender.version, reverse=True)
+
+
+def survey(paths: Iterable[str] = (), *, places: Iterable[str] = USUAL_PLACES) -> list[Blender | Useless]:
+    """Return every Blender that is found, and what is wrong with those that will not do.
+
+    Args:
+        paths: glob patterns of executables to look at first.
+        places: the usual ones.
+    """
+    found: list[Blender | Useless] = []
+    for path in _executables([*paths, *places]):
+        try:
+            found.append(_check_version(_ask_version(path)))
+        except NoBlenderError as error:
+            found.append(Useless(path, str(error)))
+    module = _find_module()
+    if module is not None:
+        try:
+            found.append(_check_version(module))
+        except NoBlenderError as error:
+            found.append(Useless(module.path, str(error)))
+    return found
 
 
 def parse_version(output: str) -> tuple[int, int, int] | None:
@@ -112,7 +154,8 @@ def _executables(places: Iterable[str]) -> list[Path]:
     on_path = shutil.which("blender")
     found = [Path(on_path)] if on_path else []
     for pattern in places:
-        found += sorted(Path("/").glob(pattern.lstrip("/")))
+        # Unlike Path's, these raise for nothing that a person may write.
+        found += map(Path, sorted(glob.glob(os.path.expanduser(pattern))))  # noqa: PTH111, PTH207 - see above
     return list(dict.fromkeys(found))
 
 

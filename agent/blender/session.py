@@ -113,13 +113,14 @@ class Session:
         session.version = ready.blender
         return session
 
-    async def describe(self) -> Described:
-        """Return what this Blender can do on this machine.
+    async def describe(self, *, devices: bool) -> Described:
+        """Return what this Blender can do on this machine, without looking for ``devices`` if nobody needs any.
 
         Raises:
             SessionError: it dies or hangs of looking: a driver is broken.
         """
-        return await self._command(Described, "looking for devices", self._limits.describe, {"do": "describe"})
+        command = {"do": "describe", "devices": devices}
+        return await self._command(Described, "looking for devices", self._limits.describe, command)
 
     async def open(self, blend: Path, remap: Mapping[str, str]) -> Opened:
         """Open a .blend, its files taken from where ``remap`` says (paths as the scene names them → here).

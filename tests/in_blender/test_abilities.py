@@ -16,10 +16,11 @@ BLENDER = find_blender("bpy")
 async def test_the_module_renders_with_all_engines_on_the_processor_at_least(tmp_path: Path) -> None:
     session = await Session.start(BLENDER, tmp_path / "log")
     try:
-        described = await session.describe()
+        described = await session.describe(devices=True)
         assert described.engines == ["CYCLES", "EEVEE", "WORKBENCH"]
         assert "OPENIMAGEDENOISE" in described.denoisers
         assert Device.CPU in [device.type for device in described.devices]
+        assert (await session.describe(devices=False)).devices == []
         # It has changed nothing: the session can be worked with.
         with pytest.raises(SessionError) as raised:
             await session.open(tmp_path / "none.blend", {})

@@ -14,9 +14,14 @@ _ENGINES = {
 }
 
 
-def abilities() -> dict[str, list[Any]]:
-    """Return the engines that render, the denoisers of Cycles, and the devices it computes on."""
-    devices = [{"type": entry.type, "name": entry.name, "id": entry.id} for entry in list_devices()]
+def abilities(look_for_devices: bool) -> dict[str, list[Any]]:
+    """Return the engines that render, the denoisers of Cycles, and the devices it computes on.
+
+    Args:
+        look_for_devices: without it none are told, and no driver is asked: a broken one can end the process.
+    """
+    found = list_devices() if look_for_devices else []
+    devices = [{"type": entry.type, "name": entry.name, "id": entry.id} for entry in found]
     return {"engines": _engines(), "denoisers": _denoisers(devices), "devices": devices}
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from agent.blender.locate import find_blender
 from agent.client import StopAgentError
 from agent.daemon import Agent
+from agent.devices import Wish
 from agent.settings import AgentSettings
 from coordinator.protocol import Device, Platform
 from tests.integration.agent.stand_in import AGENT_TOKEN, JOIN_TOKEN, StandIn, running
@@ -65,9 +66,9 @@ def settings(farm: StandIn, tmp_path: Path) -> AgentSettings:
         join_token=JOIN_TOKEN,
         name="box",
         folder=tmp_path / "agent",
-        slots=1,
+        wish=Wish(Device.CPU),
         blender="bpy",
-        device="CPU",
+        blender_paths=(),
         threads=1,
         tags=("big",),
         pools=("lighting",),
@@ -80,7 +81,7 @@ def settings(farm: StandIn, tmp_path: Path) -> AgentSettings:
 @contextlib.asynccontextmanager
 async def agent_of(settings: AgentSettings) -> AsyncIterator[tuple[Agent, "asyncio.Task[None]"]]:
     """An agent that runs; killed at the end unless it has stopped by itself."""
-    agent = Agent(settings, BLENDER)
+    agent = Agent(settings, [BLENDER])
     task = asyncio.create_task(agent.run())
     try:
         yield agent, task

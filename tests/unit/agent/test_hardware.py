@@ -4,44 +4,27 @@ import platform
 
 import pytest
 
-from agent.hardware import read_hardware, slot_vram
+from agent.gpus import Gpus
+from agent.hardware import read_hardware
 from coordinator.protocol import Gpu, Hardware, decode, encode
+from tests.fakes.nvml import GIBIBYTE, FakeCard, FakeNvml
 
 
 def test_this_machine_is_described_and_can_be_sent() -> None:
-    hardware = read_hardware()
+    hardware = read_hardware([])
     assert hardware.cpu
     assert hardware.memory_bytes > 0
     assert decode(encode(hardware), Hardware) == hardware
 
 
-@pytest.mark.parametrize(
-    ("devices", "environment", "expected"),
-    [
-        (["CPU"], {}, None),
-        (["HIP"], {}, None),
-        (["OPTIX:1"], {}, 24),
-        (["OPTIX:0", "OPTIX:1"], {}, 24),
-        (["CUDA"], {}, 12),
-        (["CUDA:7"], {}, 12),
-        (["OPTIX:0"], {"CUDA_VISIBLE_DEVICES": "1"}, 12),
-    ],
-)
-def test_memory_of_the_smallest_card_in_use(
-    devices: list[str], environment: dict[str, str], expected: int | None
-) -> None:
-    cards = [Gpu(name=f"card of {memory}", memory_bytes=memory) for memory in (48, 24, 12)]
-    assert slot_vram(devices, cards, environment) == expected
-
-
-def test_card_whose_memory_nobody_tells() -> None:
-    assert slot_vram(["CUDA:0"], [Gpu(name="card")], {}) is None
-    assert slot_vram(["CUDA:0"], [], {}) is None
+def test_cards_are_told_with_the_machine() -> None:
+    cards = Gpus(FakeNvml(FakeCard()).load).cards
+    assert read_hardware(cards).gpus == [Gpu(name=cards[0].name, memory_bytes=24 * GIBIBYTE, driver=cards[0].driver)]
 
 
 def test_the_system_has_the_name_that_people_give_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "freedesktop_os_release", lambda: {"PRETTY_NAME": "Debian GNU/Linux 12 (bookworm)"})
-    assert read_hardware().os == "Debian GNU/Linux 12 (bookworm)"
+    assert read_hardware([]).os == "Debian GNU/Linux 12 (bookworm)"
 
 
 def test_a_system_that_does_not_tell_is_named_by_its_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,4 +32,4 @@ def test_a_system_that_does_not_tell_is_named_by_its_kernel(monkeypatch: pytest.
         raise OSError
 
     monkeypatch.setattr(platform, "freedesktop_os_release", not_linux)
-    assert platform.system() in read_hardware().os
+    assert platform.system() in read_hardware([]).os

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.blender.command import HOST, session_argv, session_environment
-from agent.blender.locate import Blender, NoBlenderError, find_blender, parse_version
+from agent.blender.locate import Blender, NoBlenderError, Useless, find_blender, find_blenders, parse_version, survey
 
 
 def fake_blender(folder: Path, prints: str, status: int = 0) -> Path:
@@ -30,8 +30,21 @@ def test_the_newest_is_taken(tmp_path: Path) -> None:
     fake_blender(tmp_path / "bin", "Blender 4.2.3 LTS\n\tbuild date: 2024")
     newest = fake_blender(tmp_path / "opt/blender-5.0", "Blender 5.0.1")
     fake_blender(tmp_path / "opt/blender-broken", "cannot open shared object file", 127)
-    found = find_blender(None, places=[f"{tmp_path}/opt/blender*/blender"])
-    assert found == Blender((5, 0, 1), "executable", newest)
+    found = find_blenders(None, places=[f"{tmp_path}/opt/blender*/blender"])
+    assert found[0] == Blender((5, 0, 1), "executable", newest)
+    assert [blender.version for blender in found] == [(5, 0, 1), (4, 2, 3)]
+
+
+def test_places_of_ones_own_are_looked_at_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    mine = fake_blender(tmp_path / "farm/5.1", "Blender 5.1.0")
+    old = fake_blender(tmp_path / "old", "Blender 3.4.1")
+    assert find_blender(None, ["~/farm/*/blender"]) == Blender((5, 1, 0), "executable", mine)
+    (useless,) = [found for found in survey([str(old)], places=[]) if isinstance(found, Useless)]
+    assert useless.path == old
+    assert "too old" in useless.why
+    with pytest.raises(NoBlenderError, match="too old"):
+        find_blenders(None, [str(old)], places=[])
 
 
 def test_a_named_one(tmp_path: Path) -> None:
@@ -57,7 +70,7 @@ def test_one_that_will_not_do(tmp_path: Path, prints: str, status: int, words: s
 
 def test_none_at_all(tmp_path: Path) -> None:
     with pytest.raises(NoBlenderError, match="install Blender"):
-        find_blender(None, places=[f"{tmp_path}/opt/*"])
+        find_blenders(None, places=[f"{tmp_path}/opt/*"])
     with pytest.raises(NoBlenderError, match="No such file"):
         find_blender(str(tmp_path / "nothing"))
     with pytest.raises(NoBlenderError, match="no bpy module"):

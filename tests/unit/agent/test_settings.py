@@ -10,9 +10,10 @@ import pytest
 
 from agent.backoff import FIRST_DELAY, Backoff, Repeater
 from agent.client import RetryError
-from agent.hardware import parse_gpus, read_hardware
+from agent.devices import Wish
 from agent.identity import AgentFolder, IdentityError
-from agent.settings import SettingsError, read_settings, slot_device
+from agent.settings import SettingsError, read_settings
+from coordinator.protocol import Device
 
 RANDOM = Random(1)  # noqa: S311 - jitter, not a secret
 
@@ -29,7 +30,8 @@ def test_options_win_over_variables_and_those_over_defaults(tmp_path: Path) -> N
     }
     settings = read_settings(environment, {"slots": "3", "dir": str(tmp_path), "name": "box", "threads": None})
     assert settings.coordinator == "https://farm.example.com"
-    assert (settings.slots, settings.tags, settings.threads, settings.device) == (3, ("gpu", "big"), None, "OPTIX")
+    assert (settings.tags, settings.threads) == (("gpu", "big"), None)
+    assert settings.wish == Wish(Device.OPTIX, slots=3)
     assert (settings.pools, settings.engines) == (("lighting", "fx"), ("CYCLES", "EEVEE"))
     assert (settings.folder, settings.name, settings.blender) == (tmp_path, "box", None)
     assert (settings.frame_timeout, settings.cache_bytes) == (None, 50 * 1024**3)
@@ -45,6 +47,9 @@ def test_options_win_over_variables_and_those_over_defaults(tmp_path: Path) -> N
         ("COORDINATOR", "ftp://farm"),
         ("DEVICE", "TPU"),
         ("DEVICE", "CPU:1"),
+        ("DEVICE", "CUDA:1,"),
+        ("DEVICES", "0-2"),
+        ("GPUS_PER_SLOT", "0"),
         ("AGENT_NAME", "a/b"),
         ("AGENT_NAME", ".."),
         ("THREADS", "-1"),
@@ -61,11 +66,28 @@ def test_a_bad_setting_is_named(name: str, value: str) -> None:
     assert "\n" not in str(raised.value)
 
 
-def test_slots_share_the_devices() -> None:
-    assert [slot_device("OPTIX", slot, 2) for slot in range(2)] == ["OPTIX:0", "OPTIX:1"]
-    assert slot_device("OPTIX", 0, 1) == "OPTIX"
-    assert slot_device("CUDA:3", 1, 2) == "CUDA:3"
-    assert slot_device("CPU", 1, 2) == "CPU"
+@pytest.mark.parametrize(
+    ("environment", "wish"),
+    [
+        ({}, Wish(None)),
+        ({"DEVICE": "Auto", "SLOTS": "2"}, Wish(None, slots=2)),
+        ({"DEVICE": "optix:2,0"}, Wish(Device.OPTIX, (2, 0))),
+        ({"DEVICES": "0, 2", "GPUS_PER_SLOT": "2"}, Wish(None, (0, 2), gpus_per_slot=2)),
+        ({"DEVICE": "CPU"}, Wish(Device.CPU)),
+    ],
+)
+def test_what_is_asked_for_to_render_with(environment: dict[str, str], wish: Wish) -> None:
+    assert read_settings({f"RENDERFARM_{name}": value for name, value in environment.items()}, {}).wish == wish
+
+
+def test_devices_are_named_once() -> None:
+    with pytest.raises(SettingsError, match="leave one of them out"):
+        read_settings({"RENDERFARM_DEVICE": "CUDA:1", "RENDERFARM_DEVICES": "0"}, {})
+
+
+def test_more_places_of_blenders() -> None:
+    settings = read_settings({"RENDERFARM_BLENDER_PATHS": "/farm/*/blender::~/b/blender"}, {})
+    assert settings.blender_paths == ("/farm/*/blender", "~/b/blender")
 
 
 def test_identity_is_kept_for_each_coordinator_and_for_this_user_alone(tmp_path: Path) -> None:
@@ -96,21 +118,6 @@ def test_one_agent_for_each_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(IdentityError, match="--dir"):
         AgentFolder(tmp_path / "file", "http://one").claim()
-
-
-def test_hardware() -> None:
-    hardware = read_hardware()
-    assert hardware.cpu_count >= 1
-    assert hardware.memory_bytes > 0
-    assert hardware.cpu
-
-
-def test_graphics_cards() -> None:
-    cards = parse_gpus("NVIDIA H200, 143771\nTesla, K80, [N/A]\n\n")
-    assert [(card.name, card.memory_bytes) for card in cards] == [
-        ("NVIDIA H200", 143771 * 1024**2),
-        ("Tesla, K80", None),
-    ]
 
 
 def test_backoff_grows_to_its_limit_with_jitter() -> None:
