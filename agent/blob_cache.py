@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import hashlib
+import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -49,7 +50,7 @@ class BlobCache:
         return {path.name for path in self._blobs.glob("??/*")}
 
     async def fetch(self, blobs: Iterable[BlobRef], extra_bytes: int = 0) -> None:
-        """Make blobs present, each verified by its digest just now.
+        """Make blobs present, each verified by its digest just now.  Calls must not overlap.
 
         Args:
             blobs: in any number of repetitions.
@@ -62,7 +63,7 @@ class BlobCache:
         wanted = {blob.sha256: blob for blob in blobs}
         missing = await asyncio.to_thread(self._find_missing, list(wanted.values()))
         needed = sum(blob.size for blob in missing) + extra_bytes
-        await asyncio.to_thread(self._make_room, needed, frozenset(wanted))
+        await asyncio.to_thread(self.make_room, needed, frozenset(wanted))
         try:
             async with asyncio.TaskGroup() as group:
                 for blob in missing:
@@ -82,28 +83,35 @@ class BlobCache:
                 missing.append(blob)
         return missing
 
-    def _make_room(self, needed: int, keep: frozenset[str]) -> None:
-        """Drop blobs until ``needed`` bytes fit on the disk and into the limit, or nothing is left to drop."""
+    def make_room(self, needed: int = 0, keep: frozenset[str] = frozenset()) -> None:
+        """Drop what was used least recently until ``needed`` bytes fit on the disk and into the limit.
+
+        Blobs that packs still have stay, as dropping them would free nothing; so do those to ``keep``, by digest.
+
+        Raises:
+            NoRoomError: nothing is left to drop, and the disk is too full.
+        """
         self._parts.mkdir(parents=True, exist_ok=True)
-        kept = sorted(
-            ((path.stat().st_mtime_ns, path.stat().st_size, path) for path in self._blobs.glob("??/*")),
-            key=lambda entry: entry[0],
-        )
-        total = sum(size for _, size, _ in kept)
-        for _, size, path in kept:
-            free = shutil.disk_usage(self._parts).free
-            if total + needed <= self._limit_bytes and free >= needed + RESERVE_BYTES:
+        broken_off = (part for part in self._parts.iterdir() if part.name not in keep)
+        found = sorted(((path.stat(), path) for path in (*self._blobs.glob("??/*"), *broken_off)), key=_last_used)
+        total = sum(status.st_size for status, _ in found)
+        for status, path in found:
+            if total + needed <= self._limit_bytes and self._free() >= needed + RESERVE_BYTES:
                 return
-            if path.name not in keep:
+            # A pack has its files by hard links.
+            if path.name not in keep and status.st_nlink == 1:
                 path.unlink(missing_ok=True)
-                total -= size
-        free = shutil.disk_usage(self._parts).free
+                total -= status.st_size
+        free = self._free()
         if needed and free < needed + RESERVE_BYTES:
             raise NoRoomError(
                 f"The disk of {self._parts.parent} has {free / 1e9:.1f} GB free, but the job's files need "
                 f"{needed / 1e9:.1f} GB and {RESERVE_BYTES / 1e9:.1f} GB to spare; "
                 "free some, or move the agent's folder."
             )
+
+    def _free(self) -> int:
+        return shutil.disk_usage(self._parts).free
 
     async def _fetch_one(self, blob: BlobRef) -> None:
         lock = self._fetching.setdefault(blob.sha256, asyncio.Lock())
@@ -162,6 +170,10 @@ class BlobCache:
         part.chmod(0o444)
         part.replace(path)
         return True
+
+
+def _last_used(entry: tuple[os.stat_result, Path]) -> int:
+    return entry[0].st_mtime_ns
 
 
 def _digest(path: Path) -> str:
