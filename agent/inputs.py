@@ -81,12 +81,13 @@ class Inputs:
                 for other in unused:
                     del self._packs[other]
                     await asyncio.to_thread(_remove, self._folder / other)
+                # Frames need room on this disk too.
+                await asyncio.to_thread(self._cache.make_room)
                 if not present:
                     self._packs[pack_id] = await self._assemble(pack_id)
                 self._cached[pack_id] = self._cached.pop(pack_id)
             finally:
-                if unused or not present:
-                    await self._forget_incomplete()
+                await self._forget_incomplete()
 
     async def _assemble(self, pack_id: str) -> Pack:
         try:
