@@ -11,7 +11,7 @@ from coordinator.db import leases as lease_rows
 from coordinator.db import set_asides
 from coordinator.db.engine import Transaction
 from coordinator.domain.model import Agent, AgentState, Lease
-from coordinator.protocol import BlenderBuild, Hardware
+from coordinator.protocol import BlenderBuild, Hardware, Telemetry
 from coordinator.services.errors import not_found
 from coordinator.services.schemas import AgentSlotView, AgentView
 from coordinator.services.views import current_leases
@@ -73,5 +73,6 @@ def _agent_view(tx: Transaction, agent: Agent, live: Sequence[Lease], job_names:
         resting=agent.resting if agent.state == AgentState.ONLINE else None,
         set_aside_jobs=[it.job_id for it in set_asides.of_agent(tx.conn, agent.id)],
         last_seen_at=agent.last_seen_at,
+        telemetry=None if agent.telemetry is None else msgspec.json.decode(agent.telemetry, type=Telemetry),
         slots=slots,
     )

@@ -7,7 +7,7 @@ from coordinator.db.engine import Notice, Transaction
 from coordinator.domain.model import Agent, AgentState, LeaseEnd, LeaseState, TokenKind, blender_number
 from coordinator.domain.timing import Timing
 from coordinator.domain.transitions import NEW, check
-from coordinator.protocol import PROTOCOL_VERSION, ErrorCode, RegisterRequest, RegisterResponse
+from coordinator.protocol import PROTOCOL_VERSION, ErrorCode, RegisterRequest, RegisterResponse, Telemetry
 from coordinator.services.accounts import Principal, issue, revoke_agent
 from coordinator.services.changes import add_agent, move_agent, tell_agent, update_agent
 from coordinator.services.endings import end_lease
@@ -69,7 +69,7 @@ def leave(tx: Transaction, agent_id: int) -> None:
     move_agent(tx, agent, AgentState.LEFT, f"{agent.name} left.", last_seen_at=tx.now)
 
 
-def heard_of(tx: Transaction, agent_id: int, timing: Timing) -> Agent:
+def heard_of(tx: Transaction, agent_id: int, timing: Timing, telemetry: Telemetry | None = None) -> Agent:
     """Note that an agent is alive, unless that was done just before, and return it, locked.
 
     Raises:
@@ -78,11 +78,12 @@ def heard_of(tx: Transaction, agent_id: int, timing: Timing) -> Agent:
     agent = agents.lock(tx.conn, agent_id)
     if agent is None or agent.state == AgentState.LEFT:
         raise _gone()
+    told = {} if telemetry is None else {"telemetry": msgspec.json.encode(telemetry).decode()}
     if agent.state == AgentState.OFFLINE:
-        return move_agent(tx, agent, AgentState.ONLINE, f"{agent.name} is back.", last_seen_at=tx.now)
-    if (tx.now - agent.last_seen_at).total_seconds() < timing.offline_seconds / _SIGNS_OF_LIFE:
+        return move_agent(tx, agent, AgentState.ONLINE, f"{agent.name} is back.", last_seen_at=tx.now, **told)
+    if not told and (tx.now - agent.last_seen_at).total_seconds() < timing.offline_seconds / _SIGNS_OF_LIFE:
         return agent
-    return update_agent(tx, agent, last_seen_at=tx.now)
+    return update_agent(tx, agent, last_seen_at=tx.now, **told)
 
 
 def reinstate(tx: Transaction, agent_id: int, by: str) -> None:

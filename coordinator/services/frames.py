@@ -131,6 +131,7 @@ def record_frame(
         display_sha256=result.display.sha256 if result.display is not None else None,
         seconds=result.seconds,
         peak_memory_bytes=result.peak_memory_bytes,
+        peak_gpu_memory_bytes=result.peak_gpu_memory_bytes,
         blender=".".join(str(part) for part in result.blender),
         # Only what failed before is to be kept from an agent.
         attempts=(attempts.count(tx.conn, job.id, frame) if chunk.avoid_agent_id is not None else 0) + 1,
@@ -209,9 +210,11 @@ def _learn(tx: Transaction, job: Job, agent: Agent, frame: int, result: FrameRes
 
 def _memory(job: Job, agent: Agent, result: FrameResult) -> dict[str, int]:
     """Return what the job is known to need, where a frame took more than any before."""
-    # What was enough here cannot be too little, whatever Blender counts in.
-    took = min(result.peak_memory_bytes or 0, agent.ram_bytes)
-    return {"ram_needed": took} if took > job.ram_needed else {}
+    # What was enough here cannot be too little, whatever Blender or the card's driver counts in.
+    ram = min(result.peak_memory_bytes or 0, agent.ram_bytes)
+    vram = min(result.peak_gpu_memory_bytes or 0, agent.vram_bytes or 0)
+    needed = {"ram_needed": ram} if ram > job.ram_needed else {}
+    return needed | ({"vram_needed": vram} if vram > job.vram_needed else {})
 
 
 def _recorded_before(tx: Transaction, job: Job, lease: Lease, frame: int, result: FrameResult) -> bool:

@@ -50,7 +50,7 @@ def lease(tx: Transaction, agent_id: int, request: LeaseRequest, timing: Timing)
     Raises:
         Refused: AGENT_GONE, the agent must register again; INVALID, it has no such slot.
     """
-    agent = heard_of(tx, agent_id, timing)
+    agent = heard_of(tx, agent_id, timing, request.telemetry)
     if request.slot >= agent.slots:
         raise Refused(ErrorCode.INVALID, f"agent {agent.name} has {agent.slots} slots, and no slot {request.slot}")
     if request.resting != agent.resting:
@@ -103,7 +103,7 @@ def report(tx: Transaction, agent_id: int, lease_id: str, request: ReportRequest
     Raises:
         Refused: LEASE_LOST, AGENT_GONE.
     """
-    heard_of(tx, agent_id, timing)
+    heard_of(tx, agent_id, timing, request.telemetry)
     # Failures, and what a paused job takes back, decide on the job, and whoever does that locks it first.
     job = None
     if request.failures or request.warnings or request.release or jobs.is_paused(tx.conn, lease_id):

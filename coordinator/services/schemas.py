@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from coordinator.domain.model import AgentState, Blank, FrameState, JobState, SoundState, TokenKind
-from coordinator.protocol import BlenderBuild, BlobRef, Hardware, OutputSpec, Platform, RenderSpec
+from coordinator.protocol import BlenderBuild, BlobRef, Hardware, OutputSpec, Platform, RenderSpec, Telemetry
 from coordinator.protocol.packs import Sha256
 
 T = TypeVar("T")
@@ -250,6 +250,8 @@ class FrameView(msgspec.Struct, frozen=True, kw_only=True):
     agent: str | None
     seconds: float | None
     peak_memory_bytes: int | None
+    peak_gpu_memory_bytes: int | None
+    """Of the graphics card, where one rendered it and could tell."""
     size: int | None
     sha256: str | None
     filename: str
@@ -293,6 +295,8 @@ class AgentView(msgspec.Struct, frozen=True, kw_only=True):
     set_aside_jobs: list[int]
     """The jobs it gets no more work of, since it failed where others did not."""
     last_seen_at: datetime
+    telemetry: Telemetry | None
+    """How its machine was when it last told."""
     slots: list[AgentSlotView]
 
 

@@ -259,6 +259,7 @@ def _frame_view(job: Job, frame: Frame, names: dict[int, str]) -> FrameView:
         agent=names.get(frame.agent_id) if frame.agent_id is not None else None,
         seconds=frame.seconds,
         peak_memory_bytes=frame.peak_memory_bytes,
+        peak_gpu_memory_bytes=frame.peak_gpu_memory_bytes,
         size=frame.output_size,
         sha256=frame.output_sha256,
         filename=frame_filename(frame.frame, _output(job).format.value),
