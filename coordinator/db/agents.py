@@ -7,17 +7,21 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from coordinator.db.schema import agents
-from coordinator.db.statement import Change, record_maker, records
+from coordinator.db.statement import Change, bound, records
 from coordinator.domain.model import Agent, AgentState
 
 _GET = records(select(agents).where(agents.c.id == bindparam("id")), Agent)
 _EVERYONE = records(select(agents).order_by(agents.c.name), Agent)
 _LOCK = records(select(agents).where(agents.c.id == bindparam("id")).with_for_update(key_share=True), Agent)
 _CHANGE = Change(
+    update(agents).where(agents.c.id == bindparam("of_id"), agents.c.state == bindparam("of_state")), Agent
+)
+_SET_ASIDE = records(
     update(agents)
-    .where(agents.c.id == bindparam("of_id"), agents.c.state == bindparam("of_state"))
+    .where(agents.c.id == bindparam("of_id"))
+    .values(bound(("set_aside", "set_aside_at")))
     .returning(*agents.c),
-    record_maker(Agent, agents.c.keys()),
+    Agent,
 )
 
 
@@ -43,9 +47,18 @@ def lock_by_name(conn: Connection, name: str) -> Agent | None:
     return Agent(**row) if row else None
 
 
-def change(conn: Connection, agent: Agent, **values: Any) -> Agent | None:
-    """Set columns of an agent that is still in the state it was read in; None if it is not."""
-    return _CHANGE.one_or_none(conn, values, of_id=agent.id, of_state=agent.state)
+def change(conn: Connection, agent: Agent, **values: Any) -> Agent:
+    """Set columns of an agent, which is locked, and return it.
+
+    Raises:
+        StaleWrite: it is no longer in the state that it was read in.
+    """
+    return _CHANGE.of(conn, agent, values, of_id=agent.id, of_state=agent.state)
+
+
+def set_aside(conn: Connection, agent_id: int, reason: str, at: datetime) -> Agent:
+    """Give an agent, which need not be locked, no more work, and return it."""
+    return _SET_ASIDE.one(conn, of_id=agent_id, set_aside=reason, set_aside_at=at)
 
 
 def lock_silent(conn: Connection, since: datetime) -> list[Agent]:

@@ -62,6 +62,8 @@ _OUTDONE = scalars(
         attempts.c.agent_id == bindparam("agent_id"),
         _COUNTED,
         frames.c.state == literal_column("'finished'"),
+        # One in which there is nothing to be seen outdoes nobody.
+        frames.c.blank.is_(None),
         frames.c.agent_id != attempts.c.agent_id,
     ),
     int,
@@ -80,7 +82,7 @@ def insert_attempt(
     at: datetime,
 ) -> None:
     """Record a failed attempt at a frame, or at the whole job (``frame`` None)."""
-    _INSERT.run(
+    _INSERT.must(
         conn, job_id=job_id, frame=frame, agent_id=agent_id, lease_id=lease_id, code=code, message=message, at=at
     )
 

@@ -1,4 +1,7 @@
-"""Queries on chunks.  Callers hold the lock of the job."""
+"""Queries on chunks.  Callers hold the lock of the job.
+
+What changes one chunk raises StaleWrite unless it is as it was read.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -99,7 +102,7 @@ def insert_chunk(
     avoid_agent_id: int | None = None,
 ) -> None:
     """Add a chunk to a job."""
-    _INSERT.run(
+    _INSERT.must(
         conn,
         job_id=job.id,
         first=span.first,
@@ -139,28 +142,28 @@ def around(conn: Connection, job_id: int, frame: int) -> Chunk | None:
     return found if found is not None and found.last >= frame else None
 
 
-def shrink(conn: Connection, chunk: Chunk, span: Span) -> bool:
-    """Make a chunk smaller; False if it is not as it was read."""
+def shrink(conn: Connection, chunk: Chunk, span: Span) -> None:
+    """Make a chunk smaller."""
     values = {"first": span.first, "last": span.last, "frame_count": span.count}
-    return _SHRINK.run(conn, **_as_read(chunk), **values) == 1
+    _SHRINK.must(conn, **_as_read(chunk), **values)
 
 
 def set_state(
     conn: Connection, chunk: Chunk, state: ChunkState, lease_id: str | None = None, *, avoid_agent_id: int | None = None
-) -> bool:
-    """Change a chunk's state and whose it is, with no second lease on it; False if it is not as it was read."""
+) -> None:
+    """Change a chunk's state and whose it is, with no second lease on it."""
     values = {"state": state, "lease_id": lease_id, "avoid_agent_id": avoid_agent_id}
-    return _SET_STATE.run(conn, **_as_read(chunk), **values) == 1
+    _SET_STATE.must(conn, **_as_read(chunk), **values)
 
 
-def hedge(conn: Connection, chunk: Chunk, lease_id: str) -> bool:
-    """Put a second lease on a chunk of one frame; False if it is not as it was read, or has one."""
-    return _HEDGE.run(conn, **_as_read(chunk), hedge_lease_id=lease_id) == 1
+def hedge(conn: Connection, chunk: Chunk, lease_id: str) -> None:
+    """Put a second lease on a chunk of one frame, which has none."""
+    _HEDGE.must(conn, **_as_read(chunk), hedge_lease_id=lease_id)
 
 
-def remove(conn: Connection, chunk: Chunk) -> bool:
-    """Remove a chunk that has no frame left; False if it is not as it was read."""
-    return _REMOVE.run(conn, **_as_read(chunk)) == 1
+def remove(conn: Connection, chunk: Chunk) -> None:
+    """Remove a chunk that has no frame left."""
+    _REMOVE.must(conn, **_as_read(chunk))
 
 
 def hold_all(conn: Connection, job_id: int) -> int:

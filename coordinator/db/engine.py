@@ -16,6 +16,7 @@ from typing import ClassVar, Concatenate, Literal, ParamSpec, TypeVar
 from sqlalchemy import Connection
 
 from coordinator.db import users
+from coordinator.db.driver import driver_of
 from coordinator.db.statement import Command
 from coordinator.domain.board import Board
 from coordinator.domain.model import Agent, Job, User
@@ -36,7 +37,7 @@ class Notice:
     kind: Literal["work", "job", "frame", "agent", "token"]
     """``work``: chunks became pending, waiting lease requests should look again; ``token``: some were revoked."""
     id: int | None = None
-    """The job of a ``job`` or ``frame`` notice, the agent of an ``agent`` notice; of a ``work`` notice, the agent that may
+    """The job of a ``job`` or ``frame`` notice, the agent of an ``agent`` notice; of a ``work`` notice, one that may
     work again."""
     frame: int | None = None
     state: str | None = None
@@ -84,14 +85,15 @@ class Transaction:
         """Write what was gathered; who runs the transaction does so before its end, readers of it before they read."""
         for command, rows in self._rows.items():
             if len(rows) == 1:
-                command.run(self.conn, **rows[0])
+                command.must(self.conn, **rows[0])
             else:
-                command.run_many(self.conn, rows)
+                command.many(self.conn, rows)
         self._rows.clear()
         # In order, as every transaction that locks several of them does.
         for user, seconds in sorted(self._charges.items()):
             self.changed_users[user] = users.charge(self.conn, user, seconds)
         self._charges.clear()
+        driver_of(self.conn).flush()
 
     def show(self) -> None:
         """Show on the board what this transaction has changed."""

@@ -19,7 +19,7 @@ _GET = records(
 
 def insert_frame(conn: Connection, **values: Any) -> None:
     """Record how a frame ended."""
-    _INSERT.run(conn, **(_NOTHING | values))
+    _INSERT.must(conn, **(_NOTHING | values))
 
 
 def get(conn: Connection, job_id: int, frame: int) -> Frame | None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from coordinator.db.schema import jobs, leases
-from coordinator.db.statement import Change, record_maker, records, scalars
+from coordinator.db.statement import Change, records, scalars
 from coordinator.domain.model import Job, JobState
 
 _GET = records(select(jobs).where(jobs.c.id == bindparam("id")), Job)
@@ -37,10 +37,7 @@ _WORKABLE = records(
     .order_by(jobs.c.id),
     Job,
 )
-_CHANGE = Change(
-    update(jobs).where(jobs.c.id == bindparam("of_id"), jobs.c.state == bindparam("of_state")).returning(*jobs.c),
-    record_maker(Job, jobs.c.keys()),
-)
+_CHANGE = Change(update(jobs).where(jobs.c.id == bindparam("of_id"), jobs.c.state == bindparam("of_state")), Job)
 
 
 def insert_job(conn: Connection, **values: Any) -> Job:
@@ -73,9 +70,13 @@ def lock_of_lease(conn: Connection, lease_id: str, agent_id: int) -> Job | None:
     return _LOCK_OF_LEASE.one_or_none(conn, lease_id=lease_id, agent_id=agent_id)
 
 
-def change(conn: Connection, job: Job, **values: Any) -> Job | None:
-    """Set columns of a job that is still in the state it was read in; None if it is not."""
-    return _CHANGE.one_or_none(conn, values, of_id=job.id, of_state=job.state)
+def change(conn: Connection, job: Job, **values: Any) -> Job:
+    """Set columns of a job, which is locked, and return it.
+
+    Raises:
+        StaleWrite: it is no longer in the state that it was read in.
+    """
+    return _CHANGE.of(conn, job, values, of_id=job.id, of_state=job.state)
 
 
 def workable(conn: Connection) -> list[Job]:

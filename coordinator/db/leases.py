@@ -7,27 +7,17 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, case, func, insert, literal_column, select, update
 
 from coordinator.db.schema import chunks, leases
-from coordinator.db.statement import Change, Command, bound, record_maker, records
+from coordinator.db.statement import Change, Command, bound, records
 from coordinator.domain.model import Lease, LeaseState
 
 # Written out, not bound: a partial index is used only where its condition can be seen in the query.
 LIVE = leases.c.state == literal_column("'live'")
 
-_GRANTED = ("job_id", "agent_id", "slot", "granted_at", "expires_at", "speed", "load_seconds", "charged")
-
-_INSERT = records(
-    insert(leases)
-    .values(bound(("id", *_GRANTED)))
-    .values(state=LeaseState.LIVE, progress=0.0, used=0.0)
-    .returning(*leases.c),
-    Lease,
-)
+_COLUMNS = tuple(leases.c.keys())
+_INSERT = Command(insert(leases).values(bound(_COLUMNS)))
 _GET = records(select(leases).where(leases.c.id == bindparam("id")), Lease)
 _GET_LIVE = records(select(leases).where(leases.c.id == bindparam("id"), LIVE), Lease)
-_CHANGE = Change(
-    update(leases).where(leases.c.id == bindparam("of_id"), LIVE).returning(*leases.c),
-    record_maker(Lease, leases.c.keys()),
-)
+_CHANGE = Change(update(leases).where(leases.c.id == bindparam("of_id"), LIVE), Lease)
 _EXTEND = Command(
     update(leases)
     .where(leases.c.id == bindparam("of_id"), leases.c.agent_id == bindparam("of_agent_id"), LIVE)
@@ -75,18 +65,29 @@ def insert_lease(
     charged: float,
 ) -> Lease:
     """Add a live lease and return it."""
-    return _INSERT.one(
-        conn,
+    made = Lease(
         id=lease_id,
         job_id=job_id,
         agent_id=agent_id,
         slot=slot,
+        state=LeaseState.LIVE,
+        end_reason=None,
         granted_at=granted_at,
         expires_at=expires_at,
+        ended_at=None,
+        stage=None,
+        frame=None,
+        frame_since=None,
+        progress=0.0,
+        remaining_seconds=None,
+        memory_bytes=None,
         speed=speed,
         load_seconds=load_seconds,
         charged=charged,
+        used=0.0,
     )
+    _INSERT.must(conn, **{name: getattr(made, name) for name in _COLUMNS})
+    return made
 
 
 def get(conn: Connection, lease_id: str) -> Lease | None:
@@ -99,9 +100,13 @@ def get_live(conn: Connection, lease_id: str) -> Lease | None:
     return _GET_LIVE.one_or_none(conn, id=lease_id)
 
 
-def change(conn: Connection, lease_id: str, **values: Any) -> Lease | None:
-    """Set columns of a live lease; None if it has ended."""
-    return _CHANGE.one_or_none(conn, values, of_id=lease_id)
+def change(conn: Connection, lease: Lease, **values: Any) -> Lease:
+    """Set columns of a live lease, whose job is locked, and return it.
+
+    Raises:
+        StaleWrite: it has ended.
+    """
+    return _CHANGE.of(conn, lease, values, of_id=lease.id)
 
 
 def extend(conn: Connection, lease_id: str, agent_id: int, expires_at: datetime) -> bool:

@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 import psycopg
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, select
 from sqlalchemy.exc import DBAPIError
 
 from coordinator.db.engine import Notice, Transaction
-from coordinator.db.statement import scalars
+from coordinator.db.statement import Command
 
 CHANNEL = "renderfarm"
 #: Seconds to wait before connecting again, at first and at most.
@@ -25,33 +25,38 @@ BACKOFF = (0.1, 5.0)
 #: An announcement has no more of each than these, which keeps it below the 8,000 bytes that PostgreSQL takes.
 _NOTICES, _IDS, _NAMES = 25, 100, 4
 
-_NOTIFY = scalars(select(func.pg_notify(CHANNEL, bindparam("payload"))), str)
+_NOTIFY = Command(select(func.pg_notify(CHANNEL, bindparam("payload"))))
 
 log = logging.getLogger(__name__)
 
 
 class Announcement(msgspec.Struct, array_like=True, frozen=True):
-    """What one transaction changed, or a part of it."""
+    """What one commit changed, or a part of it."""
 
     sender: str
     """Of the coordinator."""
     number: int
-    """Of the transaction, among the sender's."""
+    """Of the commit, among the sender's."""
     notices: list[Notice]
     jobs: list[int]
     users: list[str]
     agents: list[int]
 
 
-def announce(tx: Transaction, sender: str, number: int) -> bool:
-    """Tell every coordinator, once ``tx`` is committed, what it changed; False if there is nothing to tell."""
+def announce(conn: Connection, transactions: Sequence[Transaction], sender: str, number: int) -> bool:
+    """Tell every coordinator, after the commit, what was changed by then; False if there is nothing to tell."""
     rest = Announcement(
-        sender, number, tx.notices, list(tx.changed_jobs), list(tx.changed_users), list(tx.changed_agents)
+        sender,
+        number,
+        notices=list(dict.fromkeys(notice for tx in transactions for notice in tx.notices)),
+        jobs=list({job_id for tx in transactions for job_id in tx.changed_jobs}),
+        users=list({name for tx in transactions for name in tx.changed_users}),
+        agents=list({agent_id for tx in transactions for agent_id in tx.changed_agents}),
     )
     told = False
     while rest.notices or rest.jobs or rest.users or rest.agents:
         part, rest = _split(rest)
-        _NOTIFY.all(tx.conn, payload=msgspec.json.encode(part).decode())
+        _NOTIFY.must(conn, payload=msgspec.json.encode(part).decode())
         told = True
     return told
 

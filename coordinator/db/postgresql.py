@@ -1,4 +1,4 @@
-"""PostgreSQL: a small pool of threads and connections; transactions that lost a race are run again.
+"""PostgreSQL: a few threads and connections; units of work are committed in groups, and run again if they lost a race.
 
 What was committed survives the end of this process.  When the server itself dies, or the power fails, the last half
 second may be taken back, as it may on SQLite: an agent's frame is then rendered again.
@@ -9,32 +9,38 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, count
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import psycopg
-from sqlalchemy import create_engine, event, make_url, text
+from sqlalchemy import Connection, RootTransaction, create_engine, event, make_url, text
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from coordinator.db import agents, board, jobs
+from coordinator.db.driver import driver_of, set_driver
 from coordinator.db.engine import REVOKED, WORK, Clock, Database, DatabaseClosed, DatabaseFull, Notice, Transaction
 from coordinator.db.listener import Announcement, Listener, announce
 from coordinator.db.migrate import upgrade
+from coordinator.db.pipeline import Pipeline
 from coordinator.db.statement import driver_error
+from coordinator.db.units import Unit, Writers
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-WRITERS = 8
+#: More would only keep each other from the processor, and from the rows that they lock.
+WRITERS = 2
 READERS = 4
 #: How often a transaction is run before its failure is believed.
 ATTEMPTS = 6
-#: serialization_failure, deadlock_detected and unique_violation: another transaction was faster.  Run again, this one
-#: sees what the other has done, such as the agent that has just taken the same name.
-_RACES = {"40001", "40P01", "23505"}
+#: serialization_failure, deadlock_detected, unique_violation and lock_not_available: another transaction was faster.
+#: Run again, this one sees what the other has done, such as the agent that has just taken the same name.
+_RACES = {"40001", "40P01", "23505", "55P03"}
 _DISK_FULL = "53100"
 #: Any number that nobody else uses: coordinators that start at once migrate one after the other.
 _MIGRATION_LOCK = 0x52464D47
@@ -46,16 +52,16 @@ _NEWEST_JOBS = 100
 
 @dataclass(eq=False, slots=True)
 class _Told:
-    """A transaction that was announced.
+    """Transactions that were announced.
 
-    Its changes are shown on the board when it is committed, and again when its announcement comes back: of two
-    transactions that changed the same job, the first may get to the board last, but announcements come in the order of
-    the commits.
+    The board shows their changes before others can have changed the same: until the commit, these rows are locked.  But
+    what is shown because other coordinators changed something was read from the database, perhaps without them.  Then
+    they are shown again when their announcement comes back: announcements come in the order of the commits.
     """
 
-    tx: Transaction
-    heard: bool = False
-    """Its announcement has come back: what it changed may have been changed again."""
+    transactions: Sequence[Transaction]
+    read: int
+    """How many readings for the board were over before they were shown."""
 
 
 class PostgresDatabase(Database):
@@ -78,32 +84,27 @@ class PostgresDatabase(Database):
             max_overflow=0,
             paramstyle="format",
         )
-        event.listen(self._engine, "connect", _set_up)
-        self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="postgresql-writer")
+        for name, listener in _LISTENERS.items():
+            event.listen(self._engine, name, listener)
+        self._snapshots = self._engine.execution_options(begin="BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        self._writers = Writers(self._write_group, name="postgresql-writer", threads=WRITERS)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="postgresql-reader")
         self._closed = False
         self._name = secrets.token_hex(4)
         self._numbers = count()
         self._listener: Listener | None = None
         self._listening = threading.Lock()
-        # Transactions whose announcement has not come back, by number.
+        # Transactions whose announcement has not come back, by its number.
         self._unheard: dict[int, _Told] = {}
-        self._showing = threading.Lock()
+        # Readings of the database for the board.
+        self._begun, self._over = 0, 0
+        self._counting = threading.Lock()
 
     async def write(
         self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Run ``function(tx, …)``, again if it lost a race; see :meth:`Database.write`."""
-        if self._closed:
-            raise DatabaseClosed
-        run = asyncio.get_running_loop().run_in_executor
-        try:
-            return await run(self._writers, _retried, self._write, lambda tx: function(tx, *args, **kwargs))
-        except Exception as error:
-            if _sqlstate(error) == _DISK_FULL:
-                raise DatabaseFull from error
-            raise
+        return await self._writers.run(lambda tx: function(tx, *args, **kwargs))
 
     async def read(self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run ``function(tx, …)`` over a snapshot; see :meth:`Database.read`."""
@@ -121,38 +122,95 @@ class PostgresDatabase(Database):
     async def close(self) -> None:
         """Finish what was begun; see :meth:`Database.close`."""
         self._closed = True
-        await asyncio.to_thread(self._close)
+        if self._writers.close():
+            await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
-        self._writers.shutdown()
+        self._writers.join()
         self._readers.shutdown()
         if self._listener is not None:
             self._listener.close()
             self._listener = None
         self._engine.dispose()
 
-    def _write(self, function: Callable[[Transaction], R]) -> R:
-        self._be_listening()
-        number = next(self._numbers)
-        with self._engine.connect() as conn, conn.begin() as transaction:
-            tx = Transaction(conn, self._clock(), self.board)
-            result = function(tx)
-            tx.flush()
-            told = _Told(tx)
-            if announce(tx, self._name, number):
-                self._unheard[number] = told
+    def _write_group(self, units: list[Unit]) -> None:
+        """Run units, with as few commits as others at work on the same rows allow."""
+        attempts: Counter[Unit] = Counter()
+        waiting = deque(units)
+        while waiting:
+            before = list(waiting)
             try:
-                transaction.commit()
-            except Exception as error:
-                self._unheard.pop(number, None)
-                if _lost_connection(error):
-                    raise CommitUnknown from error
-                raise
-        with self._showing:
-            if not told.heard:
-                tx.show()
-        self._publish(tx.notices)
-        return result
+                self._be_listening()
+                self._write_some(waiting, attempts)
+            except Exception as error:  # noqa: BLE001 - whoever waits shall hear of it
+                # It may show what is taken back.
+                self.board.invalidate()
+                attempts.update(before)
+                if _lost_connection(error) and attempts[before[0]] < ATTEMPTS:
+                    waiting = deque(before)
+                    _pause(attempts[before[0]])
+                    continue
+                for unit in before[: len(before) - len(waiting)] or [waiting.popleft()]:
+                    unit.error = error
+
+    def _write_some(self, waiting: deque[Unit], attempts: Counter[Unit]) -> None:
+        """Run units in one transaction, as many as need not wait for others, and take them off ``waiting``.
+
+        Each of them locks rows in an order that keeps it clear of deadlocks; several of them one after the other do
+        not.  So only one that finds nothing locked by those before it waits for a lock.  Any other that would have to
+        is taken back, and is the first of the next transaction.
+        """
+        read = self._over
+        done: list[Transaction] = []
+        with self._engine.connect() as conn, conn.begin() as transaction:
+            pipeline = _pipeline(conn)
+            while waiting:
+                unit = waiting[0]
+                unit.error = None
+                tx = Transaction(conn, self._clock(), self.board)
+                pipeline.save()
+                try:
+                    unit.result = unit.run(tx)
+                    tx.flush()
+                except Exception as error:
+                    if _lost_connection(error):
+                        raise
+                    pipeline.take_back()
+                    if _sqlstate(error) in _RACES:
+                        if done:
+                            break
+                        attempts[unit] += 1
+                        if attempts[unit] < ATTEMPTS:
+                            _pause(attempts[unit])
+                            continue
+                    unit.error = DatabaseFull() if _sqlstate(error) == _DISK_FULL else error
+                else:
+                    pipeline.keep()
+                    if not done:
+                        pipeline.later("SET LOCAL lock_timeout = '1ms'")
+                    tx.show()
+                    done.append(tx)
+                waiting.popleft()
+            # Those who announce something commit one after the other.
+            pipeline.later("SET LOCAL lock_timeout TO DEFAULT")
+            self._commit(transaction, _Told(done, read))
+        self._publish(list(dict.fromkeys(notice for tx in done for notice in tx.notices)))
+
+    def _commit(self, transaction: RootTransaction, told: _Told) -> None:
+        """Commit, and announce that."""
+        number = next(self._numbers)
+        conn = transaction.connection
+        announced = announce(conn, told.transactions, self._name, number)
+        driver_of(conn).flush()
+        if announced:
+            self._unheard[number] = told
+        try:
+            transaction.commit()
+        except Exception as error:
+            self._unheard.pop(number, None)
+            if _lost_connection(error):
+                raise CommitUnknown from error
+            raise
 
     def _read(self, function: Callable[[Transaction], R]) -> R:
         with self._snapshots.begin() as conn:
@@ -166,7 +224,8 @@ class PostgresDatabase(Database):
             if self._listener is None:
                 self._listener = Listener(self._connect, self._hear, self._catch_up)
             if not self.board.loaded:
-                self._load_board()
+                with self._reading() as conn:
+                    board.load(conn, self.board)
 
     def _connect(self) -> "psycopg.Connection[Any]":
         """Open a connection for good, outside of the pool."""
@@ -175,25 +234,32 @@ class PostgresDatabase(Database):
         borrowed.detach()
         return connection
 
-    def _load_board(self) -> None:
-        with self._engine.begin() as conn:
-            board.load(conn, self.board)
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """Read the database for the board."""
+        with self._counting:
+            self._begun += 1
+        try:
+            with self._engine.begin() as conn:
+                yield conn
+        finally:
+            with self._counting:
+                self._over += 1
 
     def _hear(self, announcements: Sequence[Announcement]) -> None:
-        """Show on the board what was committed, here or elsewhere, and publish the notices from elsewhere."""
+        """Show on the board what was committed elsewhere, and publish its notices."""
         others = []
         for announcement in announcements:
             if announcement.sender != self._name:
                 others.append(announcement)
                 continue
-            with self._showing:
-                told = self._unheard.pop(announcement.number, None)
-                if told is not None:
-                    told.heard = True
-                    told.tx.show()
+            told = self._unheard.pop(announcement.number, None)
+            if told is not None and told.read != self._begun:
+                for tx in told.transactions:
+                    tx.show()
         if not others:
             return
-        with self._engine.begin() as conn:
+        with self._reading() as conn:
             # As they are by now: what changed them since is announced, too, and shown again.
             board.refresh(
                 conn,
@@ -208,7 +274,7 @@ class PostgresDatabase(Database):
         """Look at everything: announcements may have been missed."""
         # What was announced meanwhile does not come back.
         self._unheard.clear()
-        with self._engine.begin() as conn:
+        with self._reading() as conn:
             board.load(conn, self.board)
             job_ids = {job.id for job in (*jobs.workable(conn), *jobs.page(conn, (), None, _NEWEST_JOBS))}
             agent_ids = [agent.id for agent in agents.everyone(conn)]
@@ -229,9 +295,13 @@ def _retried(once: Callable[[Callable[[Transaction], R]], R], function: Callable
         except Exception as error:
             if _sqlstate(error) not in _RACES and not _lost_connection(error):
                 raise
-            # The two that met must not meet again at the same moment.
-            time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - no secret
+            _pause(attempt)
     return once(function)
+
+
+def _pause(attempt: int) -> None:
+    # The two that met must not meet again at the same moment.
+    time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - no secret
 
 
 def _sqlstate(error: Exception) -> str | None:
@@ -246,6 +316,33 @@ def _lost_connection(error: Exception) -> bool:
     return isinstance(driver_error(error), psycopg.OperationalError) and (code is None or code.startswith("57P"))
 
 
-def _set_up(connection: "psycopg.Connection[Any]", _entry: ConnectionPoolEntry) -> None:
-    # More than there are statements.
-    connection.prepared_max = 1000
+def _set_up(connection: "psycopg.Connection[Any]", entry: ConnectionPoolEntry) -> None:
+    set_driver(entry, Pipeline(connection))
+
+
+def _pipeline(conn: Connection) -> Pipeline:
+    return cast("Pipeline", driver_of(conn))
+
+
+def _begin(conn: Connection) -> None:
+    # By us, for psycopg would make a round trip of it.
+    _pipeline(conn).later(conn.get_execution_options().get("begin", "BEGIN"))
+
+
+def _flush(conn: Connection, *_statement: object) -> None:
+    _pipeline(conn).flush()
+
+
+def _forget(conn: Connection) -> None:
+    if not conn.invalidated:
+        _pipeline(conn).forget()
+
+
+#: What SQLAlchemy itself runs on a connection comes after all that waits to be run on it.
+_LISTENERS: Mapping[str, Callable[..., None]] = {
+    "connect": _set_up,
+    "begin": _begin,
+    "before_cursor_execute": _flush,
+    "commit": _flush,
+    "rollback": _forget,
+}

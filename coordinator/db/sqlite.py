@@ -6,28 +6,24 @@ savepoints: one that fails takes back its own changes only.
 """
 
 import asyncio
-import queue
 import sqlite3
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import groupby
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from coordinator.db import board
-from coordinator.db.engine import Clock, Database, DatabaseClosed, DatabaseFull, Notice, Transaction, call_soon
+from coordinator.db.driver import Driver, Rows, check_written, set_driver
+from coordinator.db.engine import Clock, Database, DatabaseClosed, DatabaseFull, Notice, Transaction
 from coordinator.db.migrate import upgrade
 from coordinator.db.statement import driver_error
+from coordinator.db.units import Unit, Writers
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Units of work committed together at most; bounds how long the first of them waits.
-GROUP = 64
 READERS = 4
 #: What each connection remembers of the file, in KiB: a farm's live rows and the upper pages of its indexes.
 CACHE_KIBIBYTES = 32 * 1024
@@ -35,25 +31,40 @@ CACHE_KIBIBYTES = 32 * 1024
 BUSY_SECONDS = 15.0
 
 
-@dataclass(eq=False, slots=True)
-class _Unit:
-    """A function to run in a transaction, who waits for its result, and what came of it."""
+class SqliteDriver(Driver):
+    """Runs each statement when it is told to: that is a call, and no round trip."""
 
-    run: Callable[[Transaction], Any]
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Any]
-    result: Any = None
-    error: Exception | None = None
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Take the connection."""
+        self._connection = connection
 
-    def settle(self) -> None:
-        """Tell who waits, on their event loop."""
-        if self.future.done():
-            # They wait no more.
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
+    def rows(self, text: str, values: Sequence[Any]) -> tuple[Rows, Sequence[None]]:
+        """Run a statement; see :meth:`Driver.rows`."""
+        rows = self._execute(text, values).fetchall()
+        return rows, [None] * len(rows[0]) if rows else ()
+
+    def count(self, text: str, values: Sequence[Any]) -> int:
+        """Run a statement; see :meth:`Driver.count`."""
+        return self._execute(text, values).rowcount
+
+    def must(self, text: str, values: Sequence[Any]) -> None:
+        """Write one row; see :meth:`Driver.must`."""
+        check_written(text, self._execute(text, values).rowcount)
+
+    def many(self, text: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run a statement for each of the rows; see :meth:`Driver.many`."""
+        try:
+            self._connection.executemany(text, rows)
+        except sqlite3.Error as error:
+            error.add_note(text)
+            raise
+
+    def _execute(self, text: str, values: Sequence[Any]) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(text, values)
+        except sqlite3.Error as error:
+            error.add_note(text)
+            raise
 
 
 class SqliteDatabase(Database):
@@ -75,24 +86,14 @@ class SqliteDatabase(Database):
         self._writing = _engine(url, writes=True)
         self._reading = _engine(url, writes=False)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
-        self._queue: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
         self._closed = False
-        self._writer = threading.Thread(target=self._write_until_closed, name="sqlite-writer", daemon=True)
-        self._writer.start()
+        self._writer = Writers(self._write_group, name="sqlite-writer", threads=1)
 
     async def write(
         self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Run ``function(tx, …)`` in the writer thread; see :meth:`Database.write`."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[R] = loop.create_future()
-        # The lock puts every unit before the end mark, so that none is left waiting for ever.
-        with self._lock:
-            if self._closed:
-                raise DatabaseClosed
-            self._queue.put(_Unit(lambda tx: function(tx, *args, **kwargs), loop, future))
-        return await future
+        return await self._writer.run(lambda tx: function(tx, *args, **kwargs))
 
     async def read(self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run ``function(tx, …)`` over a snapshot; see :meth:`Database.read`."""
@@ -119,12 +120,9 @@ class SqliteDatabase(Database):
 
     async def close(self) -> None:
         """Finish what was begun; see :meth:`Database.close`."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            self._queue.put(None)
-        await asyncio.to_thread(self._close)
+        self._closed = True
+        if self._writer.close():
+            await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
         self._writer.join()
@@ -132,29 +130,8 @@ class SqliteDatabase(Database):
         self._writing.dispose()
         self._reading.dispose()
 
-    def _write_until_closed(self) -> None:
-        while (unit := self._queue.get()) is not None:
-            units = [unit]
-            closing = False
-            while len(units) < GROUP:
-                try:
-                    following = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if following is None:
-                    closing = True
-                    break
-                units.append(following)
-            self._write_group(units)
-            if closing:
-                return
-
-    def _write_group(self, units: list[_Unit]) -> None:
+    def _write_group(self, units: list[Unit]) -> None:
         """Commit units together; what one raises goes to its own caller, what the commit raises to all of them."""
-        # Of those that no one waits for any more, none is begun.
-        units = [unit for unit in units if not unit.future.cancelled()]
-        if not units:
-            return
         notices: dict[Notice, None] = {}
         try:
             with self._writing.begin() as conn:
@@ -162,16 +139,15 @@ class SqliteDatabase(Database):
                     board.load(conn, self.board)
                 for unit in units:
                     self._write_unit(conn, unit, notices)
-        except Exception as error:  # noqa: BLE001 - the disk is full, say: no unit of the group is in the file
+        except Exception as error:
+            # The disk is full, say: no unit of the group is in the file.
             self.board.invalidate()
-            for unit in units:
-                unit.error = DatabaseFull() if _is_full(error) else error
-        else:
-            self._publish(list(notices))
-        for loop, settled in groupby(units, key=lambda unit: unit.loop):
-            call_soon(loop, _settle, list(settled))
+            if _is_full(error):
+                raise DatabaseFull from error
+            raise
+        self._publish(list(notices))
 
-    def _write_unit(self, conn: Connection, unit: _Unit, notices: dict[Notice, None]) -> None:
+    def _write_unit(self, conn: Connection, unit: Unit, notices: dict[Notice, None]) -> None:
         """Run one unit of a group, between savepoints of its own."""
         tx = Transaction(conn, self._clock(), self.board)
         savepoint = conn.connection.cursor()
@@ -192,11 +168,6 @@ class SqliteDatabase(Database):
             notices.update(dict.fromkeys(tx.notices))
 
 
-def _settle(units: Sequence[_Unit]) -> None:
-    for unit in units:
-        unit.settle()
-
-
 def _is_full(error: Exception) -> bool:
     original = driver_error(error)
     return isinstance(original, sqlite3.Error) and original.sqlite_errorname == "SQLITE_FULL"
@@ -213,7 +184,8 @@ def _engine(url: str, *, writes: bool, references: bool = True) -> Engine:
     )
 
     @event.listens_for(engine, "connect")
-    def set_up(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    def set_up(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
+        set_driver(entry, SqliteDriver(connection))
         # Transactions are begun by us, below, and not by the driver's guess at the first INSERT.
         connection.isolation_level = None
         connection.execute("PRAGMA journal_mode = WAL")

@@ -11,13 +11,16 @@ transaction.  What fails raises the error of the driver, which :func:`driver_err
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import BindParameter, Connection, Delete, Dialect, Insert, Select, Update, bindparam
-from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnElement
+
+from coordinator.db.driver import Driver, driver_of
+from coordinator.db.types import PlainText, plain
 
 T = TypeVar("T")
 
@@ -27,20 +30,31 @@ _Converts = Sequence[tuple[int, _Convert]]
 
 
 class Command:
-    """An INSERT, UPDATE or DELETE that returns no rows."""
+    """An INSERT, UPDATE or DELETE, or a SELECT whose rows no one reads."""
 
-    def __init__(self, statement: Insert | Update | Delete) -> None:
+    def __init__(self, statement: _Statement) -> None:
         """Take a statement whose values are bound by name."""
         # Not inline, PostgreSQL would be asked for the new row's key.
         self._prepared = _Prepared(statement.inline() if isinstance(statement, Insert) else statement)
 
     def run(self, conn: Connection, **values: object) -> int:
         """Run it and return how many rows it wrote."""
-        return self._prepared.run(conn, values).rowcount
+        driver, compiled = self._prepared.on(conn)
+        return driver.count(compiled.text, compiled.bind(values))
 
-    def run_many(self, conn: Connection, rows: Iterable[Mapping[str, object]]) -> None:
-        """Run it for each of the rows, in their order."""
-        self._prepared.run_many(conn, rows)
+    def must(self, conn: Connection, **values: object) -> None:
+        """Write one row, now or before anything is read or the transaction ends.
+
+        Raises:
+            StaleWrite: it would be no row, or several; as any error, then.
+        """
+        driver, compiled = self._prepared.on(conn)
+        driver.must(compiled.text, compiled.bind(values))
+
+    def many(self, conn: Connection, rows: Iterable[Mapping[str, object]]) -> None:
+        """Run it for each of the rows, in their order; when, is as with :meth:`must`."""
+        driver, compiled = self._prepared.on(conn)
+        driver.many(compiled.text, [compiled.bind(values) for values in rows])
 
 
 class Query(Generic[T]):
@@ -55,13 +69,13 @@ class Query(Generic[T]):
 
     def all(self, conn: Connection, **values: object) -> list[T]:
         """Run it and return the results of all rows."""
-        cursor = self._prepared.run(conn, values)
-        rows = cursor.fetchall()
+        driver, compiled = self._prepared.on(conn)
+        rows, types = driver.rows(compiled.text, compiled.bind(values))
         if not rows:
             return []
         converts = self._converts.get(conn.dialect.name)
         if converts is None:
-            converts = self._converts[conn.dialect.name] = _result_converts(self._columns, conn.dialect, cursor)
+            converts = self._converts[conn.dialect.name] = _result_converts(self._columns, conn.dialect, types)
         return [self._result(row, converts) for row in rows]
 
     def one_or_none(self, conn: Connection, **values: object) -> T | None:
@@ -97,27 +111,39 @@ class Query(Generic[T]):
 
 
 class Change(Generic[T]):
-    """An UPDATE of one row at most, that sets the columns which each call names and returns the row."""
+    """An UPDATE of one row, that sets the columns which each call names."""
 
-    def __init__(self, statement: Update, make: Callable[[Sequence[Any]], T]) -> None:
-        """Take a statement with RETURNING that sets nothing as yet; no bound name of it may be a column's."""
+    def __init__(self, statement: Update, record: type[T]) -> None:
+        """Take a statement that sets nothing as yet, and the kind of records of its table's rows.
+
+        No name that it binds may be a column's.
+        """
         self._statement = statement
-        self._make = make
-        self._queries: dict[tuple[str, ...], Query[T]] = {}
+        self._names = tuple(field.name for field in fields(record))  # type: ignore[arg-type]  # as in record_maker
+        self._values_of = attrgetter(*self._names)
+        self._make = record_maker(record, self._names)
+        self._texts = {column.name for column in statement.table.c if isinstance(column.type, PlainText)}
+        self._commands: dict[tuple[str, ...], Command] = {}
 
-    def one_or_none(self, conn: Connection, changed: Mapping[str, object], **values: object) -> T | None:
-        """Set the columns in ``changed`` where the statement says; return the row as it is now, None if there is none.
+    def of(self, conn: Connection, before: T, changed: Mapping[str, object], **values: object) -> T:
+        """Set the columns in ``changed`` where the statement says; return the record ``before`` as it is then.
+
+        It is written as by :meth:`Command.must`.
 
         Raises:
+            StaleWrite: there is no such row, or several.
             sqlalchemy.exc.CompileError: there is no such column.
         """
         # The callers are few, and each names its columns in its own fixed order.
         names = tuple(changed)
-        query = self._queries.get(names)
-        if query is None:
-            statement = self._statement.values(bound(names))
-            query = self._queries[names] = Query(statement, self._make)
-        return query.one_or_none(conn, **changed, **values)
+        command = self._commands.get(names)
+        if command is None:
+            command = self._commands[names] = Command(self._statement.values(bound(names)))
+        command.must(conn, **changed, **values)
+        record = dict(zip(self._names, self._values_of(before), strict=True))
+        for name, value in changed.items():
+            record[name] = plain(value) if name in self._texts and isinstance(value, str) else value
+        return self._make(list(record.values()))
 
 
 def bound(names: Iterable[str]) -> dict[str, BindParameter[Any]]:
@@ -197,32 +223,13 @@ class _Prepared:
     def __str__(self) -> str:
         return str(self._statement)
 
-    def run(self, conn: Connection, values: Mapping[str, object]) -> DBAPICursor:
-        """Run it and return the cursor."""
-        compiled = self._on(conn)
-        cursor = conn.connection.cursor()
-        try:
-            cursor.execute(compiled.text, compiled.bind(values))
-        except Exception as error:
-            error.add_note(compiled.text)
-            raise
-        return cursor
-
-    def run_many(self, conn: Connection, rows: Iterable[Mapping[str, object]]) -> None:
-        """Run it for each of the rows."""
-        compiled = self._on(conn)
-        try:
-            conn.connection.cursor().executemany(compiled.text, [compiled.bind(values) for values in rows])
-        except Exception as error:
-            error.add_note(compiled.text)
-            raise
-
-    def _on(self, conn: Connection) -> _Compiled:
+    def on(self, conn: Connection) -> tuple[Driver, _Compiled]:
+        """Return what runs it on a connection, and how it is written there."""
         dialect = conn.dialect
         compiled = self._compiled.get(dialect.name)
         if compiled is None:
             compiled = self._compiled[dialect.name] = _compile(self._statement, dialect)
-        return compiled
+        return driver_of(conn), compiled
 
 
 def _compile(statement: _Statement, dialect: Dialect) -> _Compiled:
@@ -247,12 +254,12 @@ def _compile(statement: _Statement, dialect: Dialect) -> _Compiled:
     )
 
 
-def _result_converts(columns: Sequence[ColumnElement[Any]], dialect: Dialect, cursor: DBAPICursor) -> _Converts:
+def _result_converts(columns: Sequence[ColumnElement[Any]], dialect: Dialect, types: Sequence[Any]) -> _Converts:
     """Return how the values that a driver returns become what the columns' types say."""
     converts = []
-    for index, (column, description) in enumerate(zip(columns, cursor.description, strict=True)):
+    for index, (column, kind) in enumerate(zip(columns, types, strict=True)):
         # Some types ask which type of the database the driver has read.
-        convert = column.type.dialect_impl(dialect).result_processor(dialect, description[1])
+        convert = column.type.dialect_impl(dialect).result_processor(dialect, kind)
         if convert is not None:
             converts.append((index, convert))
     return converts

@@ -31,6 +31,11 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + _MICROSECOND * value
 
 
+def plain(text: str) -> str:
+    """Return a text as :class:`PlainText` keeps it: with U+FFFD for every NUL."""
+    return text.replace("\0", "\ufffd")
+
+
 class PlainText(TypeDecorator[str]):
     """Text for people.  PostgreSQL stores no NUL, so none is kept anywhere: a stray one must not cost a report."""
 
@@ -38,8 +43,8 @@ class PlainText(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Return the text with U+FFFD for every NUL."""
-        return None if value is None else value.replace("\0", "\ufffd")
+        """Return the text as it is kept."""
+        return None if value is None else plain(value)
 
 
 class JsonTuple(TypeDecorator[tuple[Any, ...]]):

@@ -20,16 +20,9 @@ from coordinator.domain.model import (
 )
 
 
-class StaleWrite(RuntimeError):
-    """A guarded write found the row changed though its lock was held: a defect, and nothing was written."""
-
-
 def update_job(tx: Transaction, job: Job, **values: Any) -> Job:
     """Set columns of a job without changing its state, and return it."""
-    changed = jobs.change(tx.conn, job, **values)
-    if changed is None:
-        raise StaleWrite(f"job {job.id} is no longer {job.state}")
-    tx.changed_jobs[job.id] = changed
+    changed = tx.changed_jobs[job.id] = jobs.change(tx.conn, job, **values)
     tx.notify(Notice(kind="job", id=job.id))
     return changed
 
@@ -66,18 +59,10 @@ def check_chunk(tx: Transaction, job: Job, old: str, new: str) -> None:
     transitions.check("chunk", f"of job {job.id}", old, new, lambda: events.history(tx, job_id=job.id))
 
 
-def chunk_written(job: Job, written: bool) -> None:
-    """Raise StaleWrite unless a guarded write to a chunk of the job found its row."""
-    if not written:
-        raise StaleWrite(f"a chunk of job {job.id} changed under its lock")
-
-
 def end_lease_row(tx: Transaction, lease: Lease, reason: LeaseEnd, message: str) -> Lease:
     """End a live lease and return it; what happens to its frames is the caller's business."""
     transitions.check("lease", lease.id, lease.state, LeaseState.ENDED, lambda: events.history(tx, job_id=lease.job_id))
-    ended = leases.change(tx.conn, lease.id, state=LeaseState.ENDED, end_reason=reason, ended_at=tx.now)
-    if ended is None:
-        raise StaleWrite(f"lease {lease.id} is no longer live")
+    ended = leases.change(tx.conn, lease, state=LeaseState.ENDED, end_reason=reason, ended_at=tx.now)
     lease_ended(tx, ended, message)
     return ended
 
@@ -118,11 +103,14 @@ def add_agent(tx: Transaction, **values: Any) -> Agent:
 
 def update_agent(tx: Transaction, agent: Agent, **values: Any) -> Agent:
     """Set columns of an agent without changing its state, and return it."""
-    changed = agents.change(tx.conn, agent, **values)
-    if changed is None:
-        raise StaleWrite(f"agent {agent.id} is no longer {agent.state}")
-    tx.changed_agents[agent.id] = changed
+    changed = tx.changed_agents[agent.id] = agents.change(tx.conn, agent, **values)
     return changed
+
+
+def set_agent_aside(tx: Transaction, agent_id: int, reason: str) -> None:
+    """Give an agent, which need not be locked, no more work until a person lets it back."""
+    aside = tx.changed_agents[agent_id] = agents.set_aside(tx.conn, agent_id, reason, tx.now)
+    tell_agent(tx, aside, "set_aside", reason)
 
 
 def move_agent(tx: Transaction, agent: Agent, state: AgentState, message: str, **values: Any) -> Agent:

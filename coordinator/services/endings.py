@@ -9,7 +9,6 @@ from coordinator.domain.model import Chunk, ChunkState, Job, JobState, Lease, Le
 from coordinator.domain.retry import SOUND_ATTEMPTS
 from coordinator.services.changes import (
     check_chunk,
-    chunk_written,
     end_lease_row,
     lease_ended,
     move_job,
@@ -30,13 +29,13 @@ def end_lease(tx: Transaction, job: Job, lease: Lease, reason: LeaseEnd, message
     ended = end_lease_row(tx, lease, reason, message)
     pending = job.pending
     for chunk in chunks.of_lease(tx.conn, lease.id):
-        if leave_hedge(tx, job, chunk, lease, avoid=reason == LeaseEnd.FAILED):
+        if leave_hedge(tx, chunk, lease, avoid=reason == LeaseEnd.FAILED):
             continue
         state = idle_state(job)
         check_chunk(tx, job, ChunkState.LEASED, state)
         # Another agent should try what this one could not render.
         avoid = lease.agent_id if reason == LeaseEnd.FAILED else chunk.avoid_agent_id
-        chunk_written(job, chunks.set_state(tx.conn, chunk, state, avoid_agent_id=avoid))
+        chunks.set_state(tx.conn, chunk, state, avoid_agent_id=avoid)
         if state == ChunkState.PENDING:
             pending += chunk.frame_count
             tx.notify(WORK)
@@ -47,7 +46,7 @@ def end_lease(tx: Transaction, job: Job, lease: Lease, reason: LeaseEnd, message
     return finish_if_done(tx, job)
 
 
-def leave_hedge(tx: Transaction, job: Job, chunk: Chunk, lease: Lease, *, avoid: bool = False) -> bool:
+def leave_hedge(tx: Transaction, chunk: Chunk, lease: Lease, *, avoid: bool = False) -> bool:
     """Leave a frame that two leases render to the other one; False if there is no other.
 
     With ``avoid``, the agent that leaves it should not try it again.
@@ -56,7 +55,7 @@ def leave_hedge(tx: Transaction, job: Job, chunk: Chunk, lease: Lease, *, avoid:
         return False
     other = chunk.lease_id if chunk.hedge_lease_id == lease.id else chunk.hedge_lease_id
     avoided = lease.agent_id if avoid else chunk.avoid_agent_id
-    chunk_written(job, chunks.set_state(tx.conn, chunk, ChunkState.LEASED, other, avoid_agent_id=avoided))
+    chunks.set_state(tx.conn, chunk, ChunkState.LEASED, other, avoid_agent_id=avoided)
     return True
 
 

@@ -14,11 +14,9 @@ from coordinator.domain.model import Attempt, Chunk, ChunkState, FrameState, Job
 from coordinator.domain.transitions import GONE, NEW
 from coordinator.services.changes import (
     check_chunk,
-    chunk_written,
     end_frame,
+    set_agent_aside,
     tell,
-    tell_agent,
-    update_agent,
     update_job,
 )
 from coordinator.services.endings import (
@@ -46,12 +44,12 @@ def leased_chunk(tx: Transaction, job: Job, lease: Lease, frame: int) -> Chunk |
 
 def take_frame(tx: Transaction, job: Job, chunk: Chunk, frame: int) -> bool:
     """Take a frame out of a leased chunk; False when that leaves nothing of it with its leases."""
-    parts = take_out(job.frame_range, Span(chunk.first, chunk.last, chunk.frame_count), frame)
+    parts = take_out(job.frame_range, chunk.span, frame)
     if not parts:
         check_chunk(tx, job, chunk.state, GONE)
-        chunk_written(job, chunks.remove(tx.conn, chunk))
+        chunks.remove(tx.conn, chunk)
         return False
-    chunk_written(job, chunks.shrink(tx.conn, chunk, parts[0]))
+    chunks.shrink(tx.conn, chunk, parts[0])
     for part in parts[1:]:
         check_chunk(tx, job, NEW, chunk.state)
         chunks.insert_chunk(tx.conn, job, part, chunk.state, chunk.lease_id, avoid_agent_id=chunk.avoid_agent_id)
@@ -107,8 +105,7 @@ def blame(tx: Transaction, job: Job, frame: int, renderer: int) -> None:
                 f"It failed frames of {len(barred) + 1} jobs that other agents rendered, of {job.name} (job {job.id})"
                 " the last. See its Blender and its drivers, then let it work again."
             )
-            agent = update_agent(tx, agent, set_aside=whole, set_aside_at=tx.now)
-            tell_agent(tx, agent, "set_aside", whole)
+            set_agent_aside(tx, agent_id, whole)
 
 
 def _verdict(tx: Transaction, job: Job, tried: list[Attempt]) -> retry.Verdict:
@@ -150,7 +147,7 @@ def _forgive(tx: Transaction, job: Job, lease: Lease, frame: int | None, code: s
 
 def _try_again(tx: Transaction, job: Job, lease: Lease, chunk: Chunk, frame: int) -> Job:
     """Have a frame rendered by another lease: the second one on it, or one that is still to be granted."""
-    if not leave_hedge(tx, job, chunk, lease, avoid=True):
+    if not leave_hedge(tx, chunk, lease, avoid=True):
         take_frame(tx, job, chunk, frame)
         state = idle_state(job)
         check_chunk(tx, job, NEW, state)

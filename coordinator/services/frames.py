@@ -186,7 +186,7 @@ def _advance(tx: Transaction, job: Job, lease: Lease, frame: int, result: FrameR
     )
     leases.change(
         tx.conn,
-        lease.id,
+        lease,
         expires_at=tx.now + timedelta(seconds=timing.lease_seconds),
         used=lease.used + result.seconds + result.load_seconds,
         **moved,

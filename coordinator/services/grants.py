@@ -8,15 +8,16 @@ from typing import Any
 
 import msgspec
 
-from coordinator.db import jobs, leases, users
+from coordinator.db import chunks, jobs, leases, users
 from coordinator.db.engine import Notice, Transaction
 from coordinator.domain.board import SlotOffer
 from coordinator.domain.carving import Span
 from coordinator.domain.costs import CostProfile
-from coordinator.domain.model import Agent, Job, JobState, Lease, SoundState
+from coordinator.domain.model import Agent, Chunk, ChunkState, Job, JobState, Lease, SoundState
 from coordinator.domain.timing import Timing
+from coordinator.domain.transitions import NEW
 from coordinator.protocol import JobSpec, LeaseGrant, LeaseRequest, OutputSpec, RenderSpec
-from coordinator.services.changes import move_job, tell, update_job
+from coordinator.services.changes import check_chunk, move_job, tell, update_job
 from coordinator.services.shares import granted
 
 
@@ -102,9 +103,27 @@ def grant(
     return job, made
 
 
+def hand_over(tx: Transaction, job: Job, chunk: Chunk, lease: Lease, taken: Span, kept: Sequence[Span]) -> None:
+    """Make frames of a chunk a lease's: those of ``taken``, which leaves it with those of ``kept``."""
+    avoid = chunk.avoid_agent_id
+    if not kept:
+        if chunk.state != ChunkState.LEASED:
+            check_chunk(tx, job, chunk.state, ChunkState.LEASED)
+        chunks.set_state(tx.conn, chunk, ChunkState.LEASED, lease.id, avoid_agent_id=avoid)
+        return
+    # The first part that is left keeps its row.
+    chunks.shrink(tx.conn, chunk, kept[0])
+    for part in kept[1:]:
+        check_chunk(tx, job, NEW, chunk.state)
+        chunks.insert_chunk(tx.conn, job, part, chunk.state, chunk.lease_id, avoid_agent_id=avoid)
+    check_chunk(tx, job, NEW, ChunkState.LEASED)
+    chunks.insert_chunk(tx.conn, job, taken, ChunkState.LEASED, lease.id, avoid_agent_id=avoid)
+
+
 def to_message(job: Job, lease: Lease, frames: list[int]) -> LeaseGrant:
     """Return what the agent needs to know of a lease."""
     mixes = job.sound_lease_id == lease.id
+    slowest = CostProfile.decode(job.costs).slowest(job.frame_range.rank(frames[0]), job.frame_range.rank(frames[-1]))
     return LeaseGrant(
         lease_id=lease.id,
         job=JobSpec(
@@ -113,11 +132,10 @@ def to_message(job: Job, lease: Lease, frames: list[int]) -> LeaseGrant:
             pack_id=job.pack_id,
             render=msgspec.json.decode(job.render, type=RenderSpec),
             output=msgspec.json.decode(job.output, type=OutputSpec),
+            stop_on_missing=job.stop_on_missing,
         ),
         frames=frames,
         mix_sound=mixes,
         sound_range=(job.frame_range.first, job.frame_range.last) if mixes else None,
-    )
-    slowest = CostProfile.decode(job.costs).slowest(job.frame_range.rank(frames[0]), job.frame_range.rank(frames[-1]))
-            stop_on_missing=job.stop_on_missing,
         expected_seconds=None if slowest is None else slowest / lease.speed,
+    )

@@ -23,14 +23,13 @@ from coordinator.domain.model import (
 )
 from coordinator.domain.retry import AGENT_LOST
 from coordinator.domain.timing import Timing
-from coordinator.domain.transitions import NEW
 from coordinator.protocol import ErrorCode, LeaseGrant, LeaseRequest, ReportRequest, ReportResponse, Stage
 from coordinator.services.agents import heard_of
-from coordinator.services.changes import check_chunk, chunk_written, tell, update_agent, update_job
+from coordinator.services.changes import check_chunk, tell, update_agent, update_job
 from coordinator.services.endings import end_lease
 from coordinator.services.errors import Refused, lease_lost
 from coordinator.services.failures import fail_frame, fail_whole_job
-from coordinator.services.grants import Asking, grant, to_message, within_limits
+from coordinator.services.grants import Asking, grant, hand_over, to_message, within_limits
 from coordinator.services.pausing import hold_untouched
 from coordinator.services.takeovers import take_over
 
@@ -239,21 +238,10 @@ def _lease_pending(tx: Transaction, asking: Asking, job: Job) -> LeaseGrant | No
     )
     if not size:
         return None
-    head, rest = carving.carve(job.frame_range, _span(chunk), size)
-    if rest is None:
-        check_chunk(tx, job, chunk.state, ChunkState.LEASED)
-    else:
-        check_chunk(tx, job, NEW, ChunkState.LEASED)
+    head, rest = carving.carve(job.frame_range, chunk.span, size)
     charge = asking.charge(job, costs, [head])
     job, granted = grant(tx, asking, job, [head], charge, pending=job.pending - head.count)
-    if rest is None:
-        chunk_written(
-            job, chunks.set_state(tx.conn, chunk, ChunkState.LEASED, granted.id, avoid_agent_id=chunk.avoid_agent_id)
-        )
-    else:
-        # The rest keeps its row.
-        chunk_written(job, chunks.shrink(tx.conn, chunk, rest))
-        chunks.insert_chunk(tx.conn, job, head, ChunkState.LEASED, granted.id, avoid_agent_id=chunk.avoid_agent_id)
+    hand_over(tx, job, chunk, granted, head, [] if rest is None else [rest])
     return to_message(job, granted, list(job.frame_range.between(head.first, head.last)))
 
 
@@ -264,26 +252,14 @@ def _lease_look(tx: Transaction, asking: Asking, job: Job) -> LeaseGrant | None:
     pending = [
         chunk for chunk in chunks.of_job(tx.conn, job.id, ChunkState.PENDING) if chunk.avoid_agent_id != asking.agent.id
     ]
-    look = carving.carve_look(job.frame_range, [_span(chunk) for chunk in pending], job.looks)
+    look = carving.carve_look(job.frame_range, [chunk.span for chunk in pending], job.looks)
     if look is None:
         return None
     chunk, frame = pending[look[0]], look[1]
     span = Span(frame, frame, 1)
     charge = asking.charge(job, CostProfile.decode(job.costs), [span])
     job, granted = grant(tx, asking, job, [span], charge, pending=job.pending - 1, looks=job.looks + 1)
-    parts = carving.take_out(job.frame_range, _span(chunk), frame)
-    if not parts:
-        check_chunk(tx, job, chunk.state, ChunkState.LEASED)
-        chunk_written(
-            job, chunks.set_state(tx.conn, chunk, ChunkState.LEASED, granted.id, avoid_agent_id=chunk.avoid_agent_id)
-        )
-    else:
-        check_chunk(tx, job, NEW, ChunkState.LEASED)
-        chunk_written(job, chunks.shrink(tx.conn, chunk, parts[0]))
-        for part in parts[1:]:
-            check_chunk(tx, job, NEW, ChunkState.PENDING)
-            chunks.insert_chunk(tx.conn, job, part, ChunkState.PENDING, avoid_agent_id=chunk.avoid_agent_id)
-        chunks.insert_chunk(tx.conn, job, span, ChunkState.LEASED, granted.id, avoid_agent_id=chunk.avoid_agent_id)
+    hand_over(tx, job, chunk, granted, span, carving.take_out(job.frame_range, chunk.span, frame))
     return to_message(job, granted, [frame])
 
 
@@ -317,7 +293,7 @@ def _grant_again(tx: Transaction, live: Lease, timing: Timing) -> LeaseGrant | N
         return None
     leases.change(
         tx.conn,
-        live.id,
+        live,
         expires_at=tx.now + timedelta(seconds=timing.lease_seconds),
         stage=None,
         frame=None,
@@ -326,10 +302,6 @@ def _grant_again(tx: Transaction, live: Lease, timing: Timing) -> LeaseGrant | N
         remaining_seconds=None,
     )
     return to_message(job, live, frames)
-
-
-def _span(chunk: Chunk) -> Span:
-    return Span(chunk.first, chunk.last, chunk.frame_count)
 
 
 def _add_warnings(tx: Transaction, job: Job, warnings: list[str]) -> Job:

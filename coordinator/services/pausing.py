@@ -2,11 +2,11 @@
 
 from coordinator.db import chunks
 from coordinator.db.engine import Transaction
-from coordinator.domain.carving import Span, carve
+from coordinator.domain.carving import carve
 from coordinator.domain.model import Chunk, ChunkState, Job, Lease, LeaseEnd
 from coordinator.domain.transitions import NEW
 from coordinator.protocol import Stage
-from coordinator.services.changes import check_chunk, chunk_written
+from coordinator.services.changes import check_chunk
 from coordinator.services.endings import end_lease
 
 
@@ -23,11 +23,11 @@ def hold_untouched(tx: Transaction, job: Job, lease: Lease) -> Job:
         if begun <= 0:
             check_chunk(tx, job, chunk.state, ChunkState.HELD)
             avoid = chunk.avoid_agent_id
-            chunk_written(job, chunks.set_state(tx.conn, chunk, ChunkState.HELD, avoid_agent_id=avoid))
+            chunks.set_state(tx.conn, chunk, ChunkState.HELD, avoid_agent_id=avoid)
             continue
-        head, rest = carve(job.frame_range, Span(chunk.first, chunk.last, chunk.frame_count), begun)
+        head, rest = carve(job.frame_range, chunk.span, begun)
         if rest is not None:
-            chunk_written(job, chunks.shrink(tx.conn, chunk, head))
+            chunks.shrink(tx.conn, chunk, head)
             check_chunk(tx, job, NEW, ChunkState.HELD)
             chunks.insert_chunk(tx.conn, job, rest, ChunkState.HELD, avoid_agent_id=chunk.avoid_agent_id)
     return job

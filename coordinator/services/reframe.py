@@ -10,7 +10,7 @@ from coordinator.domain.reframing import Reframed
 from coordinator.domain.reframing import reframe as plan_of
 from coordinator.domain.transitions import GONE, NEW
 from coordinator.protocol import ErrorCode
-from coordinator.services.changes import check_chunk, chunk_written, move_sound, tell, update_job
+from coordinator.services.changes import check_chunk, move_sound, tell, update_job
 from coordinator.services.endings import end_lease, end_lease_if_empty, finish_if_done
 from coordinator.services.errors import Refused
 from coordinator.services.queueing import idle_state, reopen, take_part
@@ -114,10 +114,10 @@ def _divide(tx: Transaction, job: Job, parts: list[Chunk], plan: Reframed) -> No
         kept = plan.kept[chunk.id]
         if not kept:
             check_chunk(tx, job, chunk.state, GONE)
-            chunk_written(job, chunks.remove(tx.conn, chunk))
+            chunks.remove(tx.conn, chunk)
             continue
         if kept[0] != Span(chunk.first, chunk.last, chunk.frame_count):
-            chunk_written(job, chunks.shrink(tx.conn, chunk, kept[0]))
+            chunks.shrink(tx.conn, chunk, kept[0])
         for span in kept[1:]:
             check_chunk(tx, job, NEW, chunk.state)
             chunks.insert_chunk(tx.conn, job, span, chunk.state, chunk.lease_id, avoid_agent_id=chunk.avoid_agent_id)

@@ -7,12 +7,11 @@ from coordinator.db.engine import Notice, Transaction
 from coordinator.domain import carving, takeover
 from coordinator.domain.carving import Span
 from coordinator.domain.costs import CostProfile
-from coordinator.domain.model import Chunk, ChunkState, Job, JobState, Lease, LeaseEnd
-from coordinator.domain.transitions import NEW
+from coordinator.domain.model import Chunk, Job, JobState, Lease, LeaseEnd
 from coordinator.protocol import LeaseGrant, Stage
-from coordinator.services.changes import check_chunk, chunk_written, tell
+from coordinator.services.changes import tell
 from coordinator.services.endings import end_lease
-from coordinator.services.grants import Asking, grant, to_message, within_limits
+from coordinator.services.grants import Asking, grant, hand_over, to_message, within_limits
 
 #: Leases looked at: those with the most frames, then those granted first.
 _LOOKED_AT = 64
@@ -106,20 +105,11 @@ def _grant_tail(
     tx: Transaction, asking: Asking, job: Job, costs: CostProfile, owner: Lease, held: list[Chunk], count: int
 ) -> LeaseGrant:
     """Give the last ``count`` frames of a lease to another slot; a lease that has none left ends."""
-    spans = [Span(chunk.first, chunk.last, chunk.frame_count) for chunk in held]
-    kept, taken = carving.split_tail(job.frame_range, spans, count)
+    kept, taken = carving.split_tail(job.frame_range, [chunk.span for chunk in held], count)
     job, granted = grant(tx, asking, job, taken, asking.charge(job, costs, taken))
     for span in taken:
         chunk = next(chunk for chunk in held if chunk.first <= span.first <= chunk.last)
-        if chunk.first == span.first:
-            chunk_written(
-                job,
-                chunks.set_state(tx.conn, chunk, ChunkState.LEASED, granted.id, avoid_agent_id=chunk.avoid_agent_id),
-            )
-        else:
-            chunk_written(job, chunks.shrink(tx.conn, chunk, kept[-1]))
-            check_chunk(tx, job, NEW, ChunkState.LEASED)
-            chunks.insert_chunk(tx.conn, job, span, ChunkState.LEASED, granted.id, avoid_agent_id=chunk.avoid_agent_id)
+        hand_over(tx, job, chunk, granted, span, [kept[-1]] if chunk.first < span.first else [])
     message = f"{asking.agent.name} was idle and took over the last {count} of the frames of another slot."
     tell(tx, job, "tail_taken_over", message, {"lease": granted.id, "from": owner.id, "frames": count})
     tx.notify(Notice(kind="agent", id=owner.agent_id))
@@ -135,7 +125,7 @@ def _grant_hedge(
     """Have a second slot render the one frame that a lease has left."""
     span = Span(chunk.first, chunk.last, 1)
     job, granted = grant(tx, asking, job, [span], asking.charge(job, costs, [span]))
-    chunk_written(job, chunks.hedge(tx.conn, chunk, granted.id))
+    chunks.hedge(tx.conn, chunk, granted.id)
     message = f"Frame {chunk.first} takes long: {asking.agent.name} renders it as well, and the first result counts."
     tell(tx, job, "frame_hedged", message, {"lease": granted.id, "from": owner.id, "frame": chunk.first})
     return to_message(job, granted, [chunk.first])

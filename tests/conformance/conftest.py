@@ -81,6 +81,15 @@ async def database(database_url: str, clock: SetClock) -> AsyncIterator[Database
 
 
 @pytest.fixture
+async def neighbour(database_url: str, clock: SetClock) -> AsyncIterator[Database]:
+    """A second coordinator's database, opened on the same tables and listening."""
+    opened = await asyncio.to_thread(open_database, database_url, clock)
+    await opened.write(lambda _: None)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
 def farm(database: Database, clock: SetClock) -> Farm:
     """The use cases over an empty database."""
     return Farm(database, clock)

@@ -340,10 +340,9 @@ def given_to(content: Content) -> tuple[dict[int, float], dict[str, float]]:
 
 
 def _rows(conn: Connection, table: str) -> Iterator[Row]:
-    cursor = conn.connection.cursor()
-    cursor.execute(f"SELECT * FROM {table}")  # noqa: S608 - the names stand above
-    names = [column[0] for column in cursor.description]
-    for row in cursor.fetchall():
+    result = conn.exec_driver_sql(f"SELECT * FROM {table}")  # noqa: S608 - the names stand above
+    names = list(result.keys())
+    for row in result:
         yield dict(zip(names, row, strict=True))
 
 

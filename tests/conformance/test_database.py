@@ -8,6 +8,7 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from coordinator.db.engine import WORK, Database, DatabaseClosed, DatabaseFull, Notice, Transaction, open_database
+from coordinator.db.postgresql import WRITERS
 from coordinator.db.schema import blobs
 from tests.conformance.farm import SetClock, digest
 
@@ -126,9 +127,19 @@ async def test_closing_finishes_what_was_asked_for(database_url: str, clock: Set
     assert await asyncio.gather(*writes) == [str(number) for number in range(200)]
 
 
+def grow(tx: Transaction, name: str) -> None:
+    """Change a row, which locks it."""
+    tx.conn.execute(text("UPDATE blobs SET size = size + 1 WHERE sha256 = :name"), {"name": digest(name)})
+
+
+def sizes(tx: Transaction) -> dict[str, int]:
+    """Return how large everything is."""
+    return {row.sha256: row.size for row in tx.conn.execute(select(blobs))}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-async def test_a_transaction_that_lost_a_race_is_run_again(database: Database) -> None:
+async def test_a_transaction_that_lost_a_race_is_run_again(database: Database, neighbour: Database) -> None:
     """Two take the same two rows in opposite order: PostgreSQL ends one of them, and it is run again."""
     await database.write(add, "a")
     await database.write(add, "b")
@@ -138,14 +149,51 @@ async def test_a_transaction_that_lost_a_race_is_run_again(database: Database) -
     def take(tx: Transaction, first: str, second: str) -> None:
         runs.append(first)
         for name in (first, second):
-            tx.conn.execute(text("UPDATE blobs SET size = size + 1 WHERE sha256 = :name"), {"name": digest(name)})
+            grow(tx, name)
             if name == first and runs.count(first) == 1:
                 both_hold_one.wait(20)
 
-    await asyncio.gather(database.write(take, "a", "b"), database.write(take, "b", "a"))
+    await asyncio.gather(database.write(take, "a", "b"), neighbour.write(take, "b", "a"))
     assert sorted(runs) in (["a", "a", "b"], ["a", "b", "b"])
-    sizes = await database.read(lambda tx: list(tx.conn.execute(select(blobs.c.size)).scalars()))
-    assert sizes == [3, 3]
+    assert await database.read(sizes) == {digest("a"): 3, digest("b"): 3}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_no_unit_of_a_group_waits_with_the_locks_of_those_before_it(
+    database: Database, neighbour: Database
+) -> None:
+    """Two are run together; the second meets a lock of one that waits for the first: the first is committed."""
+    for name in "abc":
+        await database.write(add, name)
+    holds_b, a_is_free = threading.Event(), threading.Event()
+
+    def take_b_and_then_a(tx: Transaction) -> None:
+        grow(tx, "b")
+        holds_b.set()
+        a_is_free.wait(20)
+        grow(tx, "a")
+
+    taking = asyncio.ensure_future(neighbour.write(take_b_and_then_a))
+    assert await asyncio.to_thread(holds_b.wait, 20)
+    # While every thread that writes is busy, a group gathers.
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def be_busy(_: Transaction) -> None:
+        begun.release()
+        go_on.wait(20)
+
+    busy = []
+    for _ in range(WRITERS):
+        busy.append(asyncio.ensure_future(database.write(be_busy)))
+        assert await asyncio.to_thread(begun.acquire, timeout=20)
+    first, second, third = (asyncio.ensure_future(database.write(grow, name)) for name in "abc")
+    await asyncio.sleep(0)  # each gets as far as the queue
+    go_on.set()
+    await first
+    a_is_free.set()
+    await asyncio.gather(taking, second, third, *busy)
+    assert await database.read(sizes) == {digest("a"): 3, digest("b"): 3, digest("c"): 2}
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://", "sqlite:///:memory:", "nonsense"])

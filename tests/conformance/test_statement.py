@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import bindparam, delete, func, insert, literal_column, select, update
 from sqlalchemy.exc import CompileError, DBAPIError, MultipleResultsFound, NoResultFound
 
+from coordinator.db.driver import StaleWrite
 from coordinator.db.engine import Database, Transaction
 from coordinator.db.schema import tokens
 from coordinator.db.statement import Change, Command, Query, bound, driver_error, record_maker, records, scalars
@@ -20,10 +21,7 @@ _GIVEN = ("kind", "name", "digest", "single_use", "created_at", "expires_at")
 INSERT = Command(insert(tokens).values(bound(_GIVEN)))
 ALL = records(select(*_COLUMNS).order_by(tokens.c.id), Token)
 NAMED = records(select(*_COLUMNS).where(tokens.c.name == bindparam("name")), Token)
-CHANGE = Change(
-    update(tokens).where(tokens.c.name == bindparam("of_name")).returning(*_COLUMNS),
-    record_maker(Token, [column.name for column in _COLUMNS]),
-)
+CHANGE = Change(update(tokens).where(tokens.c.name == bindparam("of_name")), Token)
 
 
 def row(tx: Transaction, name: str, **changes: Any) -> dict[str, Any]:
@@ -55,7 +53,7 @@ async def test_values_go_through_their_types_both_ways(database: Database, clock
 
 async def test_many_rows_are_written_in_their_order(database: Database) -> None:
     names = [f"token {number}" for number in range(30)]
-    await database.write(lambda tx: INSERT.run_many(tx.conn, [row(tx, name) for name in names]))
+    await database.write(lambda tx: INSERT.many(tx.conn, [row(tx, name) for name in names]))
     assert [token.name for token in await database.read(lambda tx: ALL.all(tx.conn))] == names
 
 
@@ -68,7 +66,7 @@ async def test_a_command_tells_how_many_rows_it_wrote(database: Database) -> Non
     remove = Command(delete(tokens).where(tokens.c.revoked_at == bindparam("then")))
 
     def write(tx: Transaction) -> tuple[int, int, int]:
-        INSERT.run_many(tx.conn, [row(tx, name) for name in "abc"])
+        INSERT.many(tx.conn, [row(tx, name) for name in "abc"])
         INSERT.run(tx.conn, **row(tx, "d", kind=TokenKind.ADMIN))
         counts = (revoke.run(tx.conn, but="b", now=tx.now), revoke.run(tx.conn, but="b", now=tx.now))
         return (*counts, remove.run(tx.conn, then=tx.now + timedelta(seconds=1)))
@@ -97,19 +95,58 @@ async def test_one_row_is_one_row(database: Database) -> None:
 
 async def test_a_change_sets_the_columns_that_a_call_names(database: Database, clock: SetClock) -> None:
     def write(tx: Transaction) -> None:
-        INSERT.run_many(tx.conn, [row(tx, name) for name in "ab"])
-        changed = CHANGE.one_or_none(tx.conn, {"kind": TokenKind.ADMIN, "expires_at": tx.now}, of_name="a")
+        INSERT.many(tx.conn, [row(tx, name) for name in "ab"])
+        before = NAMED.one(tx.conn, name="a")
+        changed = CHANGE.of(tx.conn, before, {"kind": TokenKind.ADMIN, "expires_at": tx.now}, of_name="a")
         assert changed == NAMED.one(tx.conn, name="a")
         assert (changed.kind, changed.expires_at, changed.name) == (TokenKind.ADMIN, clock.now, "a")
-        again = CHANGE.one_or_none(tx.conn, {"name": "c"}, of_name="a")
-        assert again is not None
-        assert (again.kind, again.name) == (TokenKind.ADMIN, "c")
-        assert CHANGE.one_or_none(tx.conn, {"name": "d"}, of_name="a") is None
+        # As the type of the column keeps it.
+        again = CHANGE.of(tx.conn, changed, {"name": "c\0"}, of_name="a")
+        assert again == NAMED.one(tx.conn, name="c\ufffd")
+        assert again.kind == TokenKind.ADMIN
         assert NAMED.one(tx.conn, name="b").kind == TokenKind.JOIN
         with pytest.raises(CompileError, match="colour"):
-            CHANGE.one_or_none(tx.conn, {"colour": "red"}, of_name="b")
+            CHANGE.of(tx.conn, again, {"colour": "red"}, of_name="b")
 
     await database.write(write)
+
+
+async def test_what_must_write_one_row_takes_all_back_if_it_does_not(database: Database) -> None:
+    def change_what_is_gone(tx: Transaction, name: str) -> None:
+        INSERT.must(tx.conn, **row(tx, name))
+        before = NAMED.one(tx.conn, name=name)
+        CHANGE.of(tx.conn, before, {"name": "b"}, of_name="a")
+
+    await database.write(change_what_is_gone, "a")
+    with pytest.raises(StaleWrite, match="UPDATE tokens"):
+        await database.write(change_what_is_gone, "c")
+    assert [token.name for token in await database.read(lambda tx: ALL.all(tx.conn))] == ["b"]
+
+
+async def test_what_is_written_is_there_for_whatever_reads_next(database: Database) -> None:
+    names = [f"token {number}" for number in range(500)]
+
+    def write(tx: Transaction) -> None:
+        INSERT.must(tx.conn, **row(tx, "first"))
+        assert ALL.one(tx.conn).name == "first"
+        INSERT.many(tx.conn, [row(tx, name) for name in names])
+        assert tx.conn.execute(select(func.count()).select_from(tokens)).scalar_one() == 501
+        CHANGE.of(tx.conn, NAMED.one(tx.conn, name="first"), {"name": "last"}, of_name="first")
+
+    await database.write(write)
+    assert [token.name for token in await database.read(lambda tx: ALL.all(tx.conn))] == ["last", *names]
+
+
+async def test_a_write_that_fails_late_is_named_by_its_error(database: Database) -> None:
+    def twice(tx: Transaction) -> None:
+        INSERT.must(tx.conn, **row(tx, "a"))
+        INSERT.must(tx.conn, **row(tx, "a"))
+        ALL.all(tx.conn)
+
+    with pytest.raises(Exception, match=r"(?i)unique") as raised:
+        await database.write(twice)
+    assert any("INSERT INTO tokens" in note for note in raised.value.__notes__)
+    assert await database.read(lambda tx: ALL.all(tx.conn)) == []
 
 
 async def test_values_that_are_not_bound_or_missing_are_a_defect(database: Database) -> None:
@@ -129,7 +166,7 @@ async def test_members_of_a_list_are_bound_one_by_one(database: Database) -> Non
     query = Query(select(tokens.c.name, tokens.c.kind).where(tokens.c.name.in_(either)).order_by(tokens.c.name), tuple)
 
     def write(tx: Transaction) -> list[tuple[Any, ...]]:
-        INSERT.run_many(tx.conn, [row(tx, name) for name in "abc"])
+        INSERT.many(tx.conn, [row(tx, name) for name in "abc"])
         return query.all(tx.conn, one="a", other="c")
 
     assert await database.write(write) == [("a", TokenKind.JOIN), ("c", TokenKind.JOIN)]

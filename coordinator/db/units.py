@@ -1,0 +1,122 @@
+"""Units of work that wait to be written, and the threads that write them in groups.
+
+To commit costs much the same for one unit as for many; and the busier a farm is, the more of them wait.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, TypeVar
+
+from coordinator.db.engine import DatabaseClosed, Transaction, call_soon
+
+R = TypeVar("R")
+
+#: Units of work committed together at most; bounds how long the first of them waits.
+GROUP = 64
+
+
+@dataclass(eq=False, slots=True)
+class Unit:
+    """A function to run in a transaction, who waits for its result, and what came of it."""
+
+    run: Callable[[Transaction], Any]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
+
+    def settle(self) -> None:
+        """Tell who waits, on their event loop."""
+        if self.future.done():
+            # They wait no more.
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+class Writers:
+    """Threads, each of which takes what waits and has it written."""
+
+    def __init__(self, write: Callable[[list[Unit]], None], *, name: str, threads: int) -> None:
+        """``write`` gives each unit of a group its result or its error; what it raises is the error of them all."""
+        self._write = write
+        self._queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=self._write_until_closed, name=f"{name}-{number}", daemon=True)
+            for number in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    async def run(self, function: Callable[[Transaction], R]) -> R:
+        """Have a function run in a transaction; return what it returned, once that is committed.
+
+        Raises:
+            DatabaseClosed: the threads were told to end.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
+        # The lock puts every unit before the end marks, so that none is left waiting for ever.
+        with self._lock:
+            if self._closed:
+                raise DatabaseClosed
+            self._queue.put(Unit(function, loop, future))
+        return await future
+
+    def close(self) -> bool:
+        """Have the threads end when everything is written; False if they were told before."""
+        with self._lock:
+            if self._closed:
+                return False
+            self._closed = True
+            for _ in self._threads:
+                self._queue.put(None)
+        return True
+
+    def join(self) -> None:
+        """Wait for their end."""
+        for thread in self._threads:
+            thread.join()
+
+    def _write_until_closed(self) -> None:
+        while (unit := self._queue.get()) is not None:
+            units = [unit]
+            closing = False
+            while len(units) < GROUP:
+                try:
+                    following = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if following is None:
+                    closing = True
+                    break
+                units.append(following)
+            self._write_group(units)
+            if closing:
+                return
+
+    def _write_group(self, units: list[Unit]) -> None:
+        # Of those that no one waits for any more, none is begun.
+        units = [unit for unit in units if not unit.future.cancelled()]
+        if not units:
+            return
+        try:
+            self._write(units)
+        except Exception as error:  # noqa: BLE001 - whoever waits shall hear of it
+            for unit in units:
+                unit.error = error
+        for loop, settled in groupby(units, key=lambda unit: unit.loop):
+            call_soon(loop, _settle, list(settled))
+
+
+def _settle(units: Sequence[Unit]) -> None:
+    for unit in units:
+        unit.settle()
