@@ -21,8 +21,12 @@ import click
 @click.option("--tags", help="Words that describe this agent, separated by commas (RENDERFARM_TAGS).")
 @click.option("--pools", help="Pools this agent belongs to, separated by commas (RENDERFARM_POOLS).")
 @click.option("--engines", help="Engines it can render with, if not all, such as CYCLES,EEVEE (RENDERFARM_ENGINES).")
+@click.option("--sandbox", help="auto, on (do not start without one) or off (RENDERFARM_SANDBOX).")
 @click.option("--dir", help="Folder for the cache and for frames on their way (RENDERFARM_AGENT_DIR).")
 @click.option("--cache-gb", help="Most gigabytes of downloaded files to keep (RENDERFARM_CACHE_GB).")
+@click.option("--hours", help="When it may work, such as 'Mon-Fri 19:00-07:00, Sat-Sun' (RENDERFARM_HOURS).")
+@click.option("--when-idle", help="Work after so many minutes without anybody at the machine (RENDERFARM_WHEN_IDLE).")
+@click.option("--rest", help="finish the frame being rendered first, or at-once (RENDERFARM_REST).")
 @click.option("--frame-timeout", help="Seconds after which a frame counts as hung (RENDERFARM_FRAME_TIMEOUT).")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Written once the agent has joined the farm.")
 def agent_command(ready_file: Path | None, **options: str | None) -> None:
@@ -31,21 +35,22 @@ def agent_command(ready_file: Path | None, **options: str | None) -> None:
     import logging
     import os
 
+    from agent.blender.confine import NoSandboxError
     from agent.blender.locate import NoBlenderError, find_blenders
     from agent.client import StopAgentError
     from agent.daemon import Agent, run_until_signalled
     from agent.devices import DeviceError
     from agent.identity import IdentityError
+    from agent.logs import FORMAT
+    from agent.notify import ServiceManager
     from agent.settings import SettingsError, read_settings
 
-    logging.basicConfig(
-        level=os.environ.get("RENDERFARM_LOG_LEVEL", "INFO").upper(), format="%(asctime)s %(levelname)s %(message)s"
-    )
+    logging.basicConfig(level=os.environ.get("RENDERFARM_LOG_LEVEL", "INFO").upper(), format=FORMAT)
     try:
         settings = read_settings(os.environ, options)
         agent = Agent(settings, find_blenders(settings.blender, settings.blender_paths), ready_file)
-        asyncio.run(run_until_signalled(agent))
-    except (SettingsError, NoBlenderError, DeviceError, IdentityError, StopAgentError) as error:
+        asyncio.run(run_until_signalled(agent, ServiceManager.of(os.environ)))
+    except (SettingsError, NoBlenderError, DeviceError, NoSandboxError, IdentityError, StopAgentError) as error:
         raise click.ClickException(str(error)) from error
     except (asyncio.CancelledError, KeyboardInterrupt):
         raise click.ClickException("Stopped at once; the frame being rendered is lost.") from None

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import random
 import signal
 from collections.abc import Coroutine, Sequence
@@ -13,7 +14,9 @@ from typing import TypeVar
 import aiohttp
 
 from agent.backoff import Repeater
+from agent.blender.confine import arrange_sandbox
 from agent.blender.locate import Blender
+from agent.blender.sandbox import Sandbox
 from agent.blender.session import Limits
 from agent.blob_cache import BlobCache
 from agent.client import CallError, CoordinatorClient
@@ -23,12 +26,15 @@ from agent.hardware import read_hardware, this_platform
 from agent.identity import AgentFolder
 from agent.inputs import Inputs
 from agent.link import Link
+from agent.logs import kept_log
+from agent.notify import ServiceManager
+from agent.rest import watch_machine
 from agent.scratch import clear_sessions
 from agent.settings import AgentSettings
 from agent.slot import SlotRunner
 from agent.tasks import Tasks
 from agent.tools import Tools
-from coordinator.protocol import PROTOCOL_VERSION, RegisterRequest, RegisterResponse
+from coordinator.protocol import PROTOCOL_VERSION, Device, RegisterRequest, RegisterResponse
 
 T = TypeVar("T")
 
@@ -59,6 +65,10 @@ class Agent:
         self._folder = AgentFolder(settings.folder, settings.coordinator)
         self._stopping = asyncio.Event()
         self._slots: list[SlotRunner] = []
+        self._sandbox: Sandbox | None = None
+        self._unsandboxed_because = ""
+        self._resting: str | None = None
+        """Why it takes no work just now."""
 
     @property
     def stopping(self) -> bool:
@@ -69,6 +79,17 @@ class Agent:
         """Finish the frames being rendered, hand the rest back, leave, and let :meth:`run` return."""
         self._stopping.set()
 
+    def status(self) -> str:
+        """Return what it does just now, a sentence."""
+        if self.stopping:
+            return "Leaving the farm, after the frames being rendered."
+        if not self._slots:
+            return f"Joining the farm at {self._settings.coordinator}."
+        if self._resting is not None:
+            return f"Resting. {self._resting}"
+        busy = sum(slot.state.work is not None for slot in self._slots)
+        return f"Rendering on {busy} of {len(self._slots)} slots."
+
     async def run(self) -> None:
         """Render for the farm until :meth:`stop`.
 
@@ -77,21 +98,12 @@ class Agent:
             IdentityError: the agent's folder cannot be used.
             NoBlenderError: no Blender starts.
             DeviceError: it has no such device.
+            NoSandboxError: it is to have a sandbox, and there is none.
         """
         await asyncio.to_thread(self._folder.claim)
         try:
-            equipment = await self._unless_stopped(self._find_equipment())
-            if equipment is None:
-                return
-            async with aiohttp.ClientSession() as http:
-                request = await asyncio.to_thread(self._introduction, equipment)
-                repeater = Repeater(random.Random())  # noqa: S311 - jitter, not a secret
-                client = CoordinatorClient(http, self._settings.coordinator)
-                link = Link(client, repeater, self._folder, request, self._settings.join_token)
-                timing = await self._unless_stopped(link.register())
-                if timing is not None:
-                    log.info("Joined the farm at %s as %s.", self._settings.coordinator, self._settings.name)
-                    await self._serve(link, timing, equipment)
+            async with kept_log(self._folder.logs):
+                await self._live()
         except BaseExceptionGroup as failures:
             # One of the tasks failed and ended the others.
             raise failures.exceptions[0] from None
@@ -99,6 +111,27 @@ class Agent:
             for slot in self._slots:
                 await slot.close()
             self._folder.release()
+
+    async def _live(self) -> None:
+        equipment = await self._unless_stopped(self._find_equipment())
+        if equipment is None:
+            return
+        self._sandbox, self._unsandboxed_because = await asyncio.to_thread(
+            arrange_sandbox,
+            self._settings.sandbox,
+            equipment.blender,
+            self._folder.root,
+            cards=equipment.choice.kind != Device.CPU,
+        )
+        async with aiohttp.ClientSession() as http:
+            request = await asyncio.to_thread(self._introduction, equipment)
+            repeater = Repeater(random.Random())  # noqa: S311 - jitter, not a secret
+            client = CoordinatorClient(http, self._settings.coordinator)
+            link = Link(client, repeater, self._folder, request, self._settings.join_token)
+            timing = await self._unless_stopped(link.register())
+            if timing is not None:
+                log.info("Joined the farm at %s as %s.", self._settings.coordinator, self._settings.name)
+                await self._serve(link, timing, equipment)
 
     async def _find_equipment(self) -> Equipment:
         folder = self._folder
@@ -136,6 +169,7 @@ class Agent:
                 outbox=outbox,
                 tasks=tasks,
                 blender=equipment.blender,
+                sandbox=self._sandbox,
                 limits=Limits(render=self._settings.frame_timeout),
                 threads=self._settings.threads,
                 logs=self._folder.logs,
@@ -143,6 +177,11 @@ class Agent:
                 timing=timing,
             )
             self._slots = [SlotRunner(number, slot.text, tools) for number, slot in enumerate(equipment.choice.slots)]
+            watch = await asyncio.to_thread(
+                watch_machine, self._settings.manners, equipment.gpus, equipment.cards(), os.environ
+            )
+            self._rest(await watch.look())
+            tasks.spawn(watch.run(self._rest), "rest")
             for slot in self._slots:
                 slot.start()
             if self._ready_file is not None:
@@ -166,6 +205,11 @@ class Agent:
                 await link.client.leave()
         log.info("Left the farm.")
 
+    def _rest(self, reason: str | None) -> None:
+        self._resting = reason
+        for slot in self._slots:
+            slot.rest(reason, at_once=self._settings.manners.at_once)
+
     def _packs_in_use(self) -> set[str]:
         return set().union(*(slot.state.packs() for slot in self._slots))
 
@@ -184,15 +228,19 @@ class Agent:
             platform=this_platform(),
             engines=list(settings.engines) or equipment.engines(),
             vram_bytes=choice.vram_bytes,
+            sandboxed=self._sandbox is not None,
+            unsandboxed_because=self._unsandboxed_because[:1000],
         )
 
 
-async def run_until_signalled(agent: Agent) -> None:
+async def run_until_signalled(agent: Agent, manager: ServiceManager) -> None:
     """Run an agent; SIGTERM or SIGINT has it stop in good order, a second one at once.
+
+    The service manager is told what it does.
 
     Raises:
         asyncio.CancelledError: it was stopped at once.
-        StopAgentError, IdentityError, NoBlenderError, DeviceError: as :meth:`Agent.run` does.
+        StopAgentError, IdentityError, NoBlenderError, DeviceError, NoSandboxError: as :meth:`Agent.run` does.
     """
     running = asyncio.current_task()
 
@@ -200,16 +248,24 @@ async def run_until_signalled(agent: Agent) -> None:
         if agent.stopping and running is not None:
             running.cancel()
             return
-        log.info("Finishing the frame being rendered; a second signal stops at once.")
+        log.warning(
+            "Stopping once the frames being rendered are done and delivered. "
+            "Ctrl-C, or SIGTERM, once more stops at once: these frames are lost then, and rendered elsewhere."
+        )
+        manager.stopping()
         agent.stop()
 
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)
     for number in signals:
         loop.add_signal_handler(number, on_signal)
+    manager.ready()
+    telling = asyncio.create_task(manager.keep_told(agent.status))
     try:
         await agent.run()
     finally:
+        telling.cancel()
+        manager.stopping()
         for number in signals:
             loop.remove_signal_handler(number)
 

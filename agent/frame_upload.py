@@ -20,6 +20,7 @@ from agent.pictures import SpoiltFrameError, check_frame, shrink_preview
 from coordinator.protocol import (
     ColorMode,
     ErrorCode,
+    ExtraFile,
     FrameAnswer,
     FrameResult,
     ImageFormat,
@@ -59,6 +60,8 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     """Names in the note's folder.  ``None``: there is no sound, for the reason in ``failure``."""
     preview: str | None = None
     display: str | None = None
+    extras: list[tuple[str, str]] = []
+    """What the scene itself wrote: where it lay for the scene, and its name here."""
     failure: str | None = None
     format: ImageFormat | None = None
     size: tuple[int, int] | None = None
@@ -197,7 +200,9 @@ class Outbox:
             # Whether that is meant is for the coordinator to judge: it knows the frames beside it.
             log.warning("Frame %s of lease %s is blank (%s).", frame, note.lease_id, picture.blank)
         await asyncio.to_thread(shrink_preview, preview)
-        files = {path: await asyncio.to_thread(_stored, path) for path in (output, preview, display) if path}
+        extras = {path: folder / name for path, name in note.extras}
+        written = [path for path in (output, preview, display) if path]
+        files = {path: await asyncio.to_thread(_stored, path) for path in (*written, *extras.values())}
         result = FrameResult(
             output=files[output],
             preview=files[preview],
@@ -206,6 +211,7 @@ class Outbox:
             load_seconds=note.load_seconds,
             peak_memory_bytes=note.memory_bytes,
             blender=note.blender,
+            extras=[ExtraFile(path=path, file=files[here]) for path, here in extras.items()],
         )
         attempt = 1
         while True:

@@ -41,6 +41,11 @@ class AgentFolder:
         return self._own / "frames"
 
     @property
+    def sessions(self) -> Path:
+        """Where sessions write, each in a folder of its own, until the agent takes their files."""
+        return self.root / "sessions"
+
+    @property
     def logs(self) -> Path:
         """Where Blender's output is kept."""
         return self.root / "logs"

@@ -27,6 +27,7 @@ class InputsError(Exception):
 class Pack:
     """A pack's files, where a session can open them."""
 
+    folder: Path
     main: Path
     remap: dict[str, str]
     """Files or folders as the scene names them → absolute paths here."""
@@ -126,13 +127,16 @@ class Inputs:
             for file in manifest.files:
                 # The manifest was validated: its paths stay inside, and none is there twice.
                 self._place(file, building / file.path)
+            # In the sandbox Blender may be another user than the agent.
+            for inner, _, _ in os.walk(building):
+                Path(inner).chmod(0o755)
             folder = self._folder / pack_id
             building.replace(folder)
         except OSError:
             _remove(building)
             raise
         remap = {source: str(folder / target) for source, target in manifest.remap.items()}
-        return Pack(folder / manifest.main, remap)
+        return Pack(folder, folder / manifest.main, remap)
 
     def _place(self, file: ManifestFile, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,20 +1,32 @@
 """A slot's session: started, set up for jobs, kept warm, its pictures put into the outbox."""
 
 import asyncio
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from time import monotonic
 
-from agent.blender.output import Configured, Opened, Progress
+from agent.blender.failures import NO_ROOM
+from agent.blender.output import Configured, MissingFile, Opened, Progress, Rendered
 from agent.blender.session import Session, SessionError
-from agent.events import Event
+from agent.events import Checked, Event, WorkDone
 from agent.frame_upload import Note
-from agent.instructions import MixSound, Prepare, Render, Work
+from agent.instructions import Check, MixSound, Prepare, Render, Work
 from agent.logs import fresh_log
+from agent.sameness import same_picture
+from agent.scratch import Extra, NotAFileError, Scratch
 from agent.tools import Tools
 from coordinator.protocol import JobSpec
 
 #: Missing files named one by one; the rest are counted.
 MAX_MISSING_NAMED = 30
+
+#: A disk with less room than this (bytes) counts as full: what was written to it last may be cut short.
+FULL = 1024**2
+
+#: Failures behind which a full disk may be.
+_WRITING = frozenset({"not_written", "render_failed", "crashed"})
 
 
 class Renderer:
@@ -27,14 +39,18 @@ class Renderer:
         self._tools = tools
         self._tell = tell
         self._session: Session | None = None
-        self._opened: tuple[str, tuple[str, ...]] | None = None
-        """The pack the session has open, and the warnings that opening it gave."""
+        self._scratch: Scratch | None = None
+        """Where the session writes."""
+        self._opened: tuple[tuple[str, bool], Opened] | None = None
+        """The pack the session has open and whether its scripts run, and what opening it told."""
         self._configured: Configured | None = None
         self._load_seconds = 0.0
         """What preparing the session took, until a frame has told of it."""
+        self._reference: Path | None = None
+        """A copy of the first frame that was rendered after the scene was set up."""
 
-    async def carry_out(self, work: Work, on_progress: Callable[[Progress], None]) -> tuple[str, ...]:
-        """Do a piece of work; return warnings for the job's owner.
+    async def carry_out(self, work: Work, on_progress: Callable[[Progress], None]) -> WorkDone | Checked:
+        """Do a piece of work.
 
         After an error the session is best dropped.
 
@@ -42,29 +58,41 @@ class Renderer:
             SessionError: it cannot be done.
             OSError: the machine's disk does not take a file.
         """
+        began = monotonic()
         match work:
             case Prepare(_, job):
-                return await self._prepare(job)
+                warnings = await self._prepare(job)
+                return WorkDone(warnings, monotonic() - began)
             case MixSound():
                 await self._mix_sound(work)
+                return WorkDone((), monotonic() - began)
             case Render():
-                await self._render(work, on_progress)
-        return ()
+                warnings, memory_bytes = await self._render(work, on_progress)
+                return WorkDone(warnings, monotonic() - began, memory_bytes)
+            case Check():
+                return Checked(await self._check(work, on_progress))
 
     async def close(self) -> None:
         """End the session, if there is one."""
-        if (session := self._forget()) is not None:
+        session, scratch = self._forget()
+        if session is not None:
             await session.close()
+        await _remove(scratch)
 
     async def drop(self) -> None:
         """Kill the session, if there is one."""
-        if (session := self._forget()) is not None:
+        session, scratch = self._forget()
+        if session is not None:
             await session.kill()
+        await _remove(scratch)
 
     async def _prepare(self, job: JobSpec) -> tuple[str, ...]:
         """Have a session open the job's pack and set its scene up; return warnings for the job's owner."""
         began = monotonic()
-        session, warnings = await self._open(job.pack_id)
+        session, opened = await self._open(job.pack_id, allow_scripts=job.render.allow_scripts)
+        if job.stop_on_missing and opened.missing:
+            raise SessionError("missing_files", _what_is_missing(opened.missing))
+        self._reference = None
         configured = await session.configure(job.render, job.output.format, self._device, self._tools.threads)
         here, wanted = (configured.width, configured.height), (job.output.width, job.output.height)
         if None not in here and None not in wanted and here != wanted:
@@ -74,33 +102,48 @@ class Renderer:
             )
         self._configured = configured
         self._load_seconds = monotonic() - began
-        return (*warnings, *configured.warnings)
+        return (*_warnings(opened), *configured.warnings)
 
-    async def _open(self, pack_id: str) -> tuple[Session, tuple[str, ...]]:
-        if self._session is not None and self._opened is not None and self._opened[0] == pack_id:
+    async def _open(self, pack_id: str, *, allow_scripts: bool) -> tuple[Session, Opened]:
+        wanted = pack_id, allow_scripts
+        if self._session is not None and self._opened is not None and self._opened[0] == wanted:
             return self._session, self._opened[1]
         await self.close()
-        pack = self._tools.inputs.pack(pack_id)
-        log_path = await asyncio.to_thread(fresh_log, self._tools.logs, f"slot-{self._number}")
+        tools, number = self._tools, self._number
+        pack, sandbox = tools.inputs.pack(pack_id), tools.sandbox
+        log_path = await asyncio.to_thread(fresh_log, tools.logs, f"slot-{number}")
+        self._scratch = scratch = await asyncio.to_thread(
+            Scratch.make, tools.sessions, number, sandboxed=sandbox is not None
+        )
+        cell = None if sandbox is None else (sandbox, scratch.cell(pack.folder, number))
         try:
-            self._session = await Session.start(self._tools.blender, log_path, self._tools.limits)
+            self._session = await Session.start(tools.blender, log_path, tools.limits, cell)
         except SessionError as error:
             raise SessionError("not_started", error.message) from error
-        opened = await self._session.open(pack.main, pack.remap)
-        self._opened = pack_id, _warnings(opened)
-        return self._session, self._opened[1]
+        opened = await self._session.open(pack.main, pack.remap, scratch.extras, allow_scripts=allow_scripts)
+        self._opened = wanted, opened
+        return self._session, opened
 
-    async def _render(self, work: Render, on_progress: Callable[[Progress], None]) -> None:
-        outbox, session, configured = self._tools.outbox, self._session, self._configured
-        if session is None or configured is None:
+    def _ready(self) -> tuple[Session, Configured, Scratch]:
+        if self._session is None or self._configured is None or self._scratch is None:
             raise SessionError("render_failed", "The session was lost before the frame began.")
+        return self._session, self._configured, self._scratch
+
+    async def _render(self, work: Render, on_progress: Callable[[Progress], None]) -> tuple[tuple[str, ...], int]:
+        """Render a frame and put its files into the outbox.
+
+        Returns warnings for the job's owner, and the memory (bytes) that Blender holds now.
+        """
+        outbox, (session, configured, scratch) = self._tools.outbox, self._ready()
         await outbox.room()
         folder = await outbox.place(work.lease_id, work.frame)
         output = f"frame.{configured.extension}"
         display = "display.png" if work.job.output.display else None
-        rendered = await session.render(
-            work.frame, folder / output, folder / "preview.jpg", folder / display if display else None, on_progress
-        )
+        names = [name for name in (output, "preview.jpg", display) if name]
+        rendered = await self._render_files(work.frame, names, on_progress, work.expected_seconds)
+        extras, warnings = await asyncio.to_thread(_take, scratch, names, folder)
+        if self._reference is None and work.job.render.persistent_data:
+            self._reference = await asyncio.to_thread(shutil.copyfile, folder / output, scratch.kept / output)
         load_seconds, self._load_seconds = self._load_seconds, 0.0
         note = Note(
             lease_id=work.lease_id,
@@ -108,6 +151,7 @@ class Renderer:
             output=output,
             preview="preview.jpg",
             display=display,
+            extras=[(extra.path, extra.name) for extra in extras],
             format=work.job.output.format,
             size=_size(configured, work.job),
             color_mode=work.job.output.color_mode,
@@ -118,30 +162,113 @@ class Renderer:
             blender=session.version,
         )
         await outbox.add(folder, note, self._tell)
+        return tuple(warnings), rendered.held_bytes
+
+    async def _render_files(
+        self,
+        frame: int,
+        names: Sequence[str],
+        on_progress: Callable[[Progress], None],
+        expected_seconds: float | None = None,
+    ) -> Rendered:
+        """Have Blender render a frame into files of these names: the picture, its preview, and a display if there is one.
+
+        Raises:
+            SessionError: it could not be rendered, or there is no room for it.
+        """
+        session, _, scratch = self._ready()
+        output, preview, *display = (scratch.output / name for name in names)
+        try:
+            rendered = await session.render(
+                frame, output, preview, display[0] if display else None, on_progress, expected_seconds
+            )
+        except SessionError as error:
+            if error.code in _WRITING and await asyncio.to_thread(_is_full, scratch.output):
+                raise SessionError(NO_ROOM, f"The agent's disk is full. {error.message}") from error
+            raise
+        if await asyncio.to_thread(_is_full, scratch.output):
+            # Blender reports success all the same (docs/FACTS.md).
+            raise SessionError(NO_ROOM, "The agent's disk is full; what was rendered may be cut short.")
+        return rendered
+
+    async def _check(self, work: Check, on_progress: Callable[[Progress], None]) -> bool:
+        """Render the session's first frame once more; tell whether it comes out the same."""
+        _, configured, scratch = self._ready()
+        reference = self._reference
+        if reference is None:
+            raise SessionError("render_failed", "The first picture of the session was lost.")
+        names = [f"frame.{configured.extension}", "preview.jpg"]
+        await self._render_files(work.frame, names, on_progress)
+
+        def compare() -> bool:
+            again = scratch.kept / "again"
+            again.mkdir()
+            try:
+                _take(scratch, names, again)
+                return same_picture(reference, again / names[0], work.job.output.format)
+            finally:
+                shutil.rmtree(again)
+
+        return await asyncio.to_thread(compare)
 
     async def _mix_sound(self, work: MixSound) -> None:
         """Mix the sound; why there is none is delivered as well, so that the job does not wait for it."""
-        outbox, session = self._tools.outbox, self._session
-        if session is None:
+        outbox, session, scratch = self._tools.outbox, self._session, self._scratch
+        if session is None or scratch is None:
             raise SessionError("no_sound", "The session was lost before the sound was mixed.")
         folder = await outbox.place(work.lease_id, None)
         try:
-            await session.mix_sound(folder / "sound.flac", work.first, work.last)
+            await session.mix_sound(scratch.output / "sound.flac", work.first, work.last)
+            await asyncio.to_thread(_take, scratch, ["sound.flac"], folder)
         except SessionError as error:
             failure = Note(lease_id=work.lease_id, frame=None, output=None, failure=error.message[:4000])
             await outbox.add(folder, failure, self._tell)
             raise
         await outbox.add(folder, Note(lease_id=work.lease_id, frame=None, output="sound.flac"), self._tell)
 
-    def _forget(self) -> Session | None:
-        session, self._session, self._opened, self._configured = self._session, None, None, None
-        return session
+    def _forget(self) -> tuple[Session | None, Scratch | None]:
+        was = self._session, self._scratch
+        self._session, self._scratch, self._opened, self._configured = None, None, None, None
+        return was
+
+
+def _take(scratch: Scratch, names: Sequence[str], folder: Path) -> tuple[list[Extra], list[str]]:
+    """Take the files of these names, and what the scene's own outputs wrote; return the latter, and warnings.
+
+    Raises:
+        SessionError: Blender wrote something else than files.
+    """
+    try:
+        for name in names:
+            scratch.take(name, folder)
+    except (NotAFileError, FileNotFoundError) as error:
+        raise SessionError("not_written", str(error)) from error
+    return scratch.take_extras(folder)
+
+
+def _is_full(folder: Path) -> bool:
+    room = os.statvfs(folder)
+    return room.f_bavail * room.f_frsize < FULL
+
+
+async def _remove(scratch: Scratch | None) -> None:
+    if scratch is not None:
+        await asyncio.to_thread(scratch.remove)
 
 
 def _size(configured: Configured, job: JobSpec) -> tuple[int, int] | None:
     """Return what a frame must measure, where the scene or the job tells."""
     width, height = configured.width or job.output.width, configured.height or job.output.height
     return (width, height) if width and height else None
+
+
+def _what_is_missing(missing: Sequence[MissingFile]) -> str:
+    named = ", ".join(f'the {file.kind} "{file.name}" ({file.path})' for file in missing[:MAX_MISSING_NAMED])
+    more = f" and {len(missing) - MAX_MISSING_NAMED} more" if len(missing) > MAX_MISSING_NAMED else ""
+    return (
+        f"The scene needs files that are missing: {named}{more}. The job was to stop in that case: put them where they"
+        " belong and submit it again, or submit it without that wish."
+    )
 
 
 def _warnings(opened: Opened) -> tuple[str, ...]:

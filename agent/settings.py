@@ -9,11 +9,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from agent.devices import Wish
+from agent.hours import HoursError, parse_hours
+from agent.rest import Manners
 from coordinator.protocol import Device
 
 DEFAULT_COORDINATOR = "http://127.0.0.1:8420"
 DEVICE = re.compile(r"^(AUTO|CPU|(CUDA|OPTIX|HIP|ONEAPI|METAL)(:\d{1,2}(,\d{1,2})*)?)$")
 NUMBERS = re.compile(r"^\d{1,2}(\s*,\s*\d{1,2})*$")
+SANDBOX = ("auto", "on", "off")
+REST = ("finish", "at-once")
 GIGABYTE = 1024**3
 
 #: The protocol's limits for tags and pools, for engines, and for the length of each.
@@ -49,8 +53,12 @@ class AgentSettings:
     """It renders their jobs, and those of no pool."""
     engines: tuple[str, ...]
     """What its Blender can render with; empty: everything."""
+    sandbox: str
+    """``auto``, ``on`` (none is no agent) or ``off``."""
     cache_bytes: int
     """The most that downloaded files of packs may take; those of running jobs stay whatever their size."""
+    manners: Manners
+    """When it leaves the machine to others."""
     frame_timeout: float | None
     """Seconds after which a frame counts as hung; None: never."""
 
@@ -110,6 +118,9 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
         raise SettingsError(
             f"RENDERFARM_AGENT_NAME (--name) must be at most 200 printable characters without '/', not {name!r}."
         )
+    sandbox = text("sandbox", "SANDBOX", "auto").lower()
+    if sandbox not in SANDBOX:
+        raise SettingsError(f"RENDERFARM_SANDBOX (--sandbox) must be auto, on or off, not {sandbox!r}.")
     folder = text("dir", "AGENT_DIR")
     threads = number("threads", "THREADS", "", 1, 1024, whole=True)
     return AgentSettings(
@@ -129,7 +140,11 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
         tags=words("tags", "TAGS", MAX_WORDS),
         pools=words("pools", "POOLS", MAX_WORDS),
         engines=tuple(dict.fromkeys(map(_engine, words("engines", "ENGINES", MAX_ENGINES)))),
+        sandbox=sandbox,
         cache_bytes=int((number("cache_gb", "CACHE_GB", "50", 0, 1e6) or 0) * GIGABYTE),
+        manners=_manners(
+            text("hours", "HOURS"), number("when_idle", "WHEN_IDLE", "", 0.1, 100_000), text("rest", "REST", REST[0])
+        ),
         frame_timeout=number("frame_timeout", "FRAME_TIMEOUT", "", 1, 1e7),
     )
 
@@ -158,6 +173,21 @@ def _wish(device: str, devices: str, *, slots: float | None, gpus_per_slot: floa
         slots=None if slots is None else int(slots),
         gpus_per_slot=None if gpus_per_slot is None else int(gpus_per_slot),
     )
+
+
+def _manners(hours: str, idle_minutes: float | None, rest: str) -> Manners:
+    if rest.lower() not in REST:
+        raise SettingsError(
+            f"RENDERFARM_REST (--rest) must be finish, to end the frame being rendered first, or at-once, not {rest!r}."
+        )
+    try:
+        return Manners(
+            hours=parse_hours(hours) if hours else None,
+            idle_seconds=None if idle_minutes is None else idle_minutes * 60,
+            at_once=rest.lower() != REST[0],
+        )
+    except HoursError as error:
+        raise SettingsError(f"RENDERFARM_HOURS (--hours) is {hours!r}, and that cannot be read: {error}") from error
 
 
 def _engine(name: str) -> str:

@@ -1,9 +1,11 @@
 """What the slots of an agent share."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.blender.locate import Blender
+from agent.blender.sandbox import Sandbox
 from agent.blender.session import Limits
 from agent.frame_upload import Outbox
 from agent.inputs import Inputs
@@ -21,7 +23,15 @@ class Tools:
     outbox: Outbox
     tasks: Tasks
     blender: Blender
+    sandbox: Sandbox | None
+    """None: Blender runs as the agent does."""
     limits: Limits
     threads: int | None
     logs: Path
+    sessions: Path
+    """Where sessions write, each in a folder of its own."""
     timing: RegisterResponse
+    memory_bytes: float = math.inf
+    """Main memory that each slot may use."""
+    unkept: set[int] = field(default_factory=set)
+    """Jobs of which Blender is to keep nothing between frames."""

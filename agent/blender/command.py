@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agent.blender.locate import Blender
+from agent.blender.sandbox import Bounds
 
 HOST = Path(__file__).with_name("host.py")
 
 
-def session_argv(blender: Blender, commands_fd: int, events_fd: int) -> list[str]:
+def session_argv(blender: Blender, bounds: Bounds | None, commands_fd: int, events_fd: int) -> list[str]:
     """Return the command line of a session that talks over these two descriptors."""
     pipes = ["--commands-fd", str(commands_fd), "--events-fd", str(events_fd)]
+    if bounds is not None:
+        pipes += ["--memory-bytes", str(bounds.memory_bytes), "--processes", str(bounds.processes)]
     if blender.kind == "bpy":
         # -I: neither the environment nor the working folder brings modules in.
         return [str(blender.path), "-I", str(HOST), *pipes]

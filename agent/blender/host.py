@@ -28,8 +28,10 @@ _ROOT = str(Path(__file__).resolve().parents[2])
 sys.path.insert(0, _ROOT)
 try:
     from agent.blender.inside.abilities import abilities
-    from agent.blender.inside.configure import configure, find_scene, frame_size, mute_file_outputs
+    from agent.blender.inside.bounds import keep_within
+    from agent.blender.inside.configure import configure, find_scene, frame_size
     from agent.blender.inside.errors import CommandError
+    from agent.blender.inside.file_outputs import mute_file_outputs, redirect_file_outputs
     from agent.blender.inside.missing import missing_files
     from agent.blender.inside.overrides import Overrides
     from agent.blender.inside.pictures import EXTENSIONS, render_path, save_display, save_preview
@@ -134,14 +136,17 @@ class Host:
         """Tell what this Blender can do on this machine."""
         self._pipe.send("described", **abilities(devices))
 
-    def open(self, blend: str, remap: Mapping[str, str]) -> None:
-        """Open a .blend; a process opens one, and after a failure none."""
+    def open(self, blend: str, remap: Mapping[str, str], extras: str | None, *, allow_scripts: bool) -> None:
+        """Open a .blend; a process opens one, and after a failure none.
+
+        What its File Output nodes write goes below the folder ``extras``; without one they are turned off.
+        """
         if self._opened:
             raise CommandError("bad_command", "A scene is open already.")
         self._opened = True
         complaint = ""
         try:
-            bpy.ops.wm.open_mainfile(filepath=blend, use_scripts=False)
+            bpy.ops.wm.open_mainfile(filepath=blend, use_scripts=allow_scripts)
         except RuntimeError as error:
             # It may have complained about a part (a missing library) and opened the rest.
             complaint = str(error).strip()
@@ -155,12 +160,16 @@ class Host:
                 f"render it on an agent with Blender {saved} or newer.",
             )
         remap_files(remap)
-        mute_file_outputs()
+        if extras is None:
+            mute_file_outputs()
+        else:
+            redirect_file_outputs(extras)
         warnings = []
         if bpy.app.autoexec_fail:
             warnings.append(
                 f"Python in the file was not run ({bpy.app.autoexec_fail_message}); "
-                "what it drives keeps its last saved value, so the picture may be wrong."
+                "what it drives keeps its last saved value, so the picture may be wrong; submit the job with "
+                "allow_scripts to have it run."
             )
         self._pipe.send("opened", file_version=list(bpy.data.version), missing=missing_files(), warnings=warnings)
 
@@ -193,7 +202,14 @@ class Host:
         save_preview(scene, preview)
         if display is not None:
             save_display(scene, display)
-        self._pipe.send("rendered", frame=frame, seconds=seconds, output=output, memory_bytes=_peak_memory())
+        self._pipe.send(
+            "rendered",
+            frame=frame,
+            seconds=seconds,
+            output=output,
+            memory_bytes=_peak_memory(),
+            held_bytes=_held_memory(),
+        )
 
     def mix_sound(self, output: str, first: int, last: int) -> None:
         """Mix the scene's sound for a range of frames."""
@@ -244,6 +260,15 @@ def _peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def _held_memory() -> int:
+    """Return how much memory (bytes) this process holds now, 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * resource.getpagesize()
+
+
 def leave(code: int) -> None:
     """End the process now: Blender can hang in an orderly exit while a handler of ours is registered."""
     sys.stdout.flush()
@@ -257,9 +282,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="host.py")
     parser.add_argument("--commands-fd", type=int, required=True)
     parser.add_argument("--events-fd", type=int, required=True)
+    parser.add_argument("--memory-bytes", type=int)
+    parser.add_argument("--processes", type=int)
     options = parser.parse_args(arguments)
     # The agent sends this to a Blender that hangs, to see from the log where.
     faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
+    keep_within(options.memory_bytes, options.processes)
     try:
         Host(Pipe(options.commands_fd, options.events_fd)).serve()
     finally:

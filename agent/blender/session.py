@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TypeVar
@@ -32,6 +31,7 @@ from agent.blender.output import (
     parse_event,
 )
 from agent.blender.process import TAIL_LINES, BlenderProcess
+from agent.blender.sandbox import Cell, Sandbox, sandbox_environment
 from agent.blender.vitals import ask_for_stacks, describe, read_vitals
 from agent.blender.watchdog import Patience, Watchdog
 from coordinator.protocol import ImageFormat, RenderSpec
@@ -90,17 +90,25 @@ class Session:
         self.version: tuple[int, int, int] = (0, 0, 0)
 
     @classmethod
-    async def start(cls, blender: Blender, log_path: Path, limits: Limits | None = None) -> "Session":
-        """Start Blender and wait until it is ready.
+    async def start(
+        cls, blender: Blender, log_path: Path, limits: Limits | None = None, cell: tuple[Sandbox, Cell] | None = None
+    ) -> "Session":
+        """Start Blender, in a cell of the sandbox if there is one, and wait until it is ready.
 
         Raises:
             SessionError: it does not start.
         """
         limits = limits or Limits()
+        environment = session_environment(os.environ) if cell is None else sandbox_environment(os.environ)
+
+        def argv(commands_fd: int, events_fd: int) -> list[str]:
+            if cell is None:
+                return session_argv(blender, None, commands_fd, events_fd)
+            sandbox, given = cell
+            return sandbox.command(given, session_argv(blender, sandbox.bounds, commands_fd, events_fd))
+
         try:
-            process = await BlenderProcess.spawn(
-                partial(session_argv, blender), session_environment(os.environ), log_path
-            )
+            process = await BlenderProcess.spawn(argv, environment, log_path)
         except OSError as error:
             raise SessionError("crashed", f"Blender at {blender.path} cannot be started: {error.strerror}.") from error
         session = cls(process, limits)
@@ -122,13 +130,24 @@ class Session:
         command = {"do": "describe", "devices": devices}
         return await self._command(Described, "looking for devices", self._limits.describe, command)
 
-    async def open(self, blend: Path, remap: Mapping[str, str]) -> Opened:
+    async def open(
+        self, blend: Path, remap: Mapping[str, str], extras: Path | None = None, *, allow_scripts: bool = False
+    ) -> Opened:
         """Open a .blend, its files taken from where ``remap`` says (paths as the scene names them → here).
+
+        What the scene's File Output nodes write goes below ``extras``; without it they are turned off.  The Python in
+        the file runs with ``allow_scripts`` only.
 
         Raises:
             SessionError: it cannot be opened.
         """
-        command = {"do": "open", "blend": str(blend), "remap": dict(remap)}
+        command = {
+            "do": "open",
+            "blend": str(blend),
+            "remap": dict(remap),
+            "extras": None if extras is None else str(extras),
+            "allow_scripts": allow_scripts,
+        }
         return await self._command(Opened, "opening the file", self._limits.open, command)
 
     async def configure(
@@ -174,10 +193,6 @@ class Session:
         return await self._command(
             Rendered, f"rendering frame {frame}", self._limits.render, command, on_progress, expected_seconds
         )
-
-    async def read_memory(self) -> int:
-        """Return how much memory (bytes) Blender and all that it has started hold now."""
-        return (await asyncio.to_thread(read_vitals, self._process.pid)).memory_bytes
 
     async def mix_sound(self, output: Path, first: int, last: int) -> None:
         """Mix the scene's sound for a range of frames, both ends included, into a FLAC file.

@@ -1,7 +1,7 @@
 """Setting a scene up for a job: what the job overrides, the rest the scene's own."""
 
 import ctypes
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import bpy
@@ -88,27 +88,8 @@ def uses_sequencer(scene: Any) -> bool:
     return bool(scene.render.use_sequencer) and any(strip.type != "SOUND" for strip in strips_of(scene))
 
 
-def mute_file_outputs() -> None:
-    """Turn off every File Output node: they write wherever they like, and have no part in the picture."""
-    for tree in _compositor_trees():
-        for node in tree.nodes:
-            if node.bl_idname == "CompositorNodeOutputFile":
-                node.mute = True
-
-
 def _edge(border: float, pixels: int) -> int:
     return int(ctypes.c_float(border * pixels).value)
-
-
-def _compositor_trees() -> Iterator[Any]:
-    for scene in bpy.data.scenes:
-        # Before 5.0 the tree is part of the scene; from then on it is among the node groups.
-        tree = None if hasattr(scene, "compositing_node_group") else scene.node_tree
-        if tree is not None:
-            yield tree
-    for tree in bpy.data.node_groups:
-        if tree.bl_idname == "CompositorNodeTree":
-            yield tree
 
 
 def _use_camera(scene: Any, name: str, overrides: Overrides) -> None:

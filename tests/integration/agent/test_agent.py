@@ -73,6 +73,7 @@ def settings(farm: StandIn, tmp_path: Path) -> AgentSettings:
         tags=("big",),
         pools=("lighting",),
         engines=("CYCLES",),
+        sandbox="auto",
         cache_bytes=10**9,
         frame_timeout=None,
     )

@@ -86,9 +86,9 @@ def test_parse_version(output: str, version: tuple[int, int, int] | None) -> Non
 
 
 def test_command_lines() -> None:
-    module = session_argv(Blender((4, 5, 0), "bpy", Path("/p/python")), 7, 8)
+    module = session_argv(Blender((4, 5, 0), "bpy", Path("/p/python")), None, 7, 8)
     assert module == ["/p/python", "-I", str(HOST), "--commands-fd", "7", "--events-fd", "8"]
-    program = session_argv(Blender((4, 5, 0), "executable", Path("/b/blender")), 7, 8)
+    program = session_argv(Blender((4, 5, 0), "executable", Path("/b/blender")), None, 7, 8)
     assert program[:4] == ["/b/blender", "--background", "--factory-startup", "--disable-autoexec"]
     assert program[-5:] == ["--", "--commands-fd", "7", "--events-fd", "8"]
     assert HOST.is_file()

@@ -55,6 +55,7 @@ def test_options_win_over_variables_and_those_over_defaults(tmp_path: Path) -> N
         ("THREADS", "-1"),
         ("FRAME_TIMEOUT", "nan"),
         ("CACHE_GB", "inf"),
+        ("SANDBOX", "yes"),
         ("TAGS", "a\tb"),
         ("POOLS", "p" * 201),
         ("ENGINES", ",".join(map(str, range(33)))),

@@ -27,9 +27,11 @@ async def test_work_that_is_stopped_before_it_began_ends_all_the_same(tmp_path: 
             outbox=Mock(),
             tasks=tasks,
             blender=Mock(),
+            sandbox=None,
             limits=Limits(),
             threads=None,
             logs=tmp_path,
+            sessions=tmp_path,
             timing=timing,
         )
         slot = SlotRunner(0, "CPU", tools)
