@@ -59,7 +59,7 @@ TRANSITIONS: dict[tuple[Subject, str, str], str] = {
     ("chunk", ChunkState.PENDING, ChunkState.LEASED): "a lease took it whole",
     ("chunk", ChunkState.PENDING, ChunkState.HELD): "its job ended or was paused",
     ("chunk", ChunkState.PENDING, GONE): "a person cut its frames off the job's range",
-    ("chunk", ChunkState.LEASED, ChunkState.PENDING): "its lease ended, or its frame is to be tried again",
+    ("chunk", ChunkState.LEASED, ChunkState.PENDING): "its lease ended, its frame is to be tried again, or its agent was drained",
     ("chunk", ChunkState.LEASED, ChunkState.HELD): "its job ended or was paused",
     ("chunk", ChunkState.LEASED, GONE): "its last frame ended, or was cut off the job's range",
     ("chunk", ChunkState.HELD, ChunkState.PENDING): "its job goes on",
@@ -77,9 +77,9 @@ TRANSITIONS: dict[tuple[Subject, str, str], str] = {
     # agent
     ("agent", NEW, AgentState.ONLINE): "registered for the first time",
     ("agent", AgentState.ONLINE, AgentState.OFFLINE): "was not heard of for too long",
-    ("agent", AgentState.ONLINE, AgentState.LEFT): "said goodbye",
+    ("agent", AgentState.ONLINE, AgentState.LEFT): "said goodbye, or a person revoked its token",
     ("agent", AgentState.OFFLINE, AgentState.ONLINE): "is heard of again",
-    ("agent", AgentState.OFFLINE, AgentState.LEFT): "said goodbye",
+    ("agent", AgentState.OFFLINE, AgentState.LEFT): "said goodbye, or a person revoked its token or gave it up",
     ("agent", AgentState.LEFT, AgentState.ONLINE): "registered again",
 }
 

@@ -35,6 +35,7 @@ _MESSAGE_BYTES = 1024 * 1024
 
 _JOB = "/api/v1/jobs/{job_id:[0-9]{1,18}}"
 _FRAME = _JOB + "/frames/{frame:-?[0-9]{1,7}}"
+_AGENT = "/api/v1/agents/{agent_id:[0-9]{1,18}}"
 _SHA256 = "{sha256:[0-9a-f]{64}}"
 _LEASE = "/agent/v1/leases/{lease_id:[0-9a-f]{16}}"
 
@@ -86,7 +87,12 @@ ROUTES: Sequence[Route] = (
     Route("GET", _FRAME + "/preview", frames.preview, ADMIN, media=("image/jpeg",)),
     Route("GET", _JOB + "/video", video.show, ADMIN, statuses=(200, 206), media=("video/mp4",)),
     Route("GET", "/api/v1/agents", agents.index, ADMIN),
-    Route("POST", "/api/v1/agents/{agent_id:[0-9]{1,18}}/reinstate", agents.reinstate, ADMIN),
+    Route("POST", _AGENT + "/reinstate", agents.reinstate, ADMIN),
+    Route("POST", _AGENT + "/drain", agents.drain, ADMIN),
+    Route("POST", _AGENT + "/resume", agents.resume, ADMIN),
+    Route("POST", _AGENT + "/stop", agents.stop, ADMIN),
+    Route("DELETE", _AGENT + "/credential", agents.bar, ADMIN, statuses=(204,)),
+    Route("DELETE", _AGENT, agents.remove, ADMIN, statuses=(204,)),
     Route("GET", "/api/v1/users", users.index, ADMIN),
     Route("PATCH", "/api/v1/users/{name:.{1,200}}", users.limit, ADMIN),
     Route("GET", "/api/v1/tokens", tokens.index, ADMIN),

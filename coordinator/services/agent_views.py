@@ -11,6 +11,7 @@ from coordinator.db import leases as lease_rows
 from coordinator.db import set_asides
 from coordinator.db.engine import Transaction
 from coordinator.domain.model import Agent, AgentState, Lease
+from coordinator.domain.presence import explain, presence_of
 from coordinator.protocol import BlenderBuild, Hardware, Telemetry
 from coordinator.services.errors import not_found
 from coordinator.services.schemas import AgentSlotView, AgentView
@@ -18,8 +19,8 @@ from coordinator.services.views import current_leases
 
 
 def list_agents(tx: Transaction) -> list[AgentView]:
-    """Return all agents, those that left included, by name."""
-    everyone = agent_rows.everyone(tx.conn)
+    """Return all agents by name, those that left included, but those that a person took off the list."""
+    everyone = [agent for agent in agent_rows.everyone(tx.conn) if not agent.removed]
     live = lease_rows.live_of_agents(tx.conn, [agent.id for agent in everyone])
     names = job_rows.names(tx.conn, [lease.job_id for lease in live])
     of_agent: dict[int, list[Lease]] = defaultdict(list)
@@ -57,10 +58,15 @@ def _agent_view(tx: Transaction, agent: Agent, live: Sequence[Lease], job_names:
         )
         for slot in range(agent.slots)
     ]
+    presence = presence_of(agent, busy=bool(live))
     return AgentView(
         id=agent.id,
         name=agent.name,
         state=agent.state,
+        presence=presence,
+        explanation=explain(agent, presence),
+        drained=agent.drained,
+        removed=agent.removed,
         version=agent.software_version,
         hardware=msgspec.json.decode(agent.hardware, type=Hardware),
         blenders=msgspec.json.decode(agent.blenders, type=list[BlenderBuild]),

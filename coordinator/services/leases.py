@@ -25,12 +25,12 @@ from coordinator.domain.retry import AGENT_LOST
 from coordinator.domain.timing import Timing
 from coordinator.protocol import ErrorCode, LeaseGrant, LeaseRequest, ReportRequest, ReportResponse, Stage
 from coordinator.services.agents import heard_of
-from coordinator.services.changes import check_chunk, tell, update_agent, update_job
+from coordinator.services.changes import tell, update_agent, update_job
 from coordinator.services.endings import end_lease
 from coordinator.services.errors import Refused, lease_lost
 from coordinator.services.failures import fail_frame, fail_whole_job
 from coordinator.services.grants import Asking, grant, hand_over, to_message, within_limits
-from coordinator.services.pausing import hold_untouched
+from coordinator.services.pausing import take_untouched
 from coordinator.services.takeovers import take_over
 
 #: The one it renders and the next one, so that a slot never waits.
@@ -61,9 +61,9 @@ def lease(tx: Transaction, agent_id: int, request: LeaseRequest, timing: Timing)
     for live in leases.live_of_slot(tx.conn, agent.id, request.slot):
         if live.id in request.holds:
             held.append(live)
-        elif (again := _grant_again(tx, live, timing)) is not None:
+        elif (again := _grant_again(tx, agent, live, timing)) is not None:
             return again
-    if len(held) >= LEASES_PER_SLOT or agent.set_aside is not None:
+    if len(held) >= LEASES_PER_SLOT or agent.set_aside is not None or agent.drained:
         return None
     asking = Asking(agent=agent, request=request, held=held, offer=_offer(tx, agent, request, held), timing=timing)
     for job_id in _candidates(tx, asking.offer):
@@ -83,7 +83,7 @@ def lease(tx: Transaction, agent_id: int, request: LeaseRequest, timing: Timing)
 def offer_of(tx: Transaction, agent_id: int, request: LeaseRequest) -> SlotOffer | None:
     """Return what a request for work offers, to ask the board with while it waits; None: it can be given nothing."""
     agent = agents.get(tx.conn, agent_id)
-    if agent is None or agent.set_aside is not None or request.resting is not None:
+    if agent is None or agent.set_aside is not None or agent.drained or request.resting is not None:
         return None
     held = [live for live in leases.live_of_slot(tx.conn, agent_id, request.slot) if live.id in request.holds]
     return None if len(held) >= LEASES_PER_SLOT else _offer(tx, agent, request, held)
@@ -102,10 +102,10 @@ def report(tx: Transaction, agent_id: int, lease_id: str, request: ReportRequest
     Raises:
         Refused: LEASE_LOST, AGENT_GONE.
     """
-    heard_of(tx, agent_id, timing, request.telemetry)
-    # Failures, and what a paused job takes back, decide on the job, and whoever does that locks it first.
+    agent = heard_of(tx, agent_id, timing, request.telemetry)
+    # Failures, and what is taken back, decide on the job, and whoever does that locks it first.
     job = None
-    if request.failures or request.warnings or request.release or jobs.is_paused(tx.conn, lease_id):
+    if request.failures or request.warnings or request.release or agent.drained or jobs.is_paused(tx.conn, lease_id):
         job, _ = lock_live(tx, agent_id, lease_id)
     current = leases.report(
         tx.conn,
@@ -136,7 +136,9 @@ def report(tx: Transaction, agent_id: int, lease_id: str, request: ReportRequest
             end_lease(tx, job, current, LeaseEnd.RELEASED, "The agent handed back what it had not rendered.")
             return ReportResponse(last_frame=None)
         if job.state == JobState.PAUSED:
-            hold_untouched(tx, job, current)
+            take_untouched(tx, job, current, "The job was paused before a frame was begun.")
+        elif agent.drained:
+            take_untouched(tx, job, current, "The agent was drained before a frame was begun.")
     return ReportResponse(last_frame=last_frame(tx, lease_id))
 
 
@@ -272,8 +274,8 @@ def _avoided(tx: Transaction, job: Job) -> Chunk | None:
     return chunk if last is None or tx.now - last >= timedelta(seconds=AVOID_SECONDS) else None
 
 
-def _grant_again(tx: Transaction, live: Lease, timing: Timing) -> LeaseGrant | None:
-    """Return the grant of a live lease that its slot has lost sight of; None if nothing of it is left to render."""
+def _grant_again(tx: Transaction, agent: Agent, live: Lease, timing: Timing) -> LeaseGrant | None:
+    """Return the grant of a live lease that its slot has lost sight of; None if there is nothing of it to render."""
     job, live = lock_lease(tx, live.agent_id, live.id)
     if live.state != LeaseState.LIVE:
         # It ended while we waited for the lock of its job.
@@ -288,8 +290,8 @@ def _grant_again(tx: Transaction, live: Lease, timing: Timing) -> LeaseGrant | N
         for chunk in chunks.of_lease(tx.conn, live.id)
         for frame in job.frame_range.between(chunk.first, chunk.last)
     ]
-    if not frames:
-        end_lease(tx, job, live, LeaseEnd.RELEASED, "The agent lost sight of a lease without frames.")
+    if not frames or agent.drained:
+        end_lease(tx, job, live, LeaseEnd.RELEASED, "The agent lost sight of a lease that it need not go on with.")
         return None
     leases.change(
         tx.conn,

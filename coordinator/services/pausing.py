@@ -1,35 +1,51 @@
-"""What a slot that works on a paused job has not begun is taken from it when it reports."""
+"""What a slot has not begun is taken from it when it reports: its job was paused, or its agent drained."""
 
 from coordinator.db import chunks
-from coordinator.db.engine import Transaction
+from coordinator.db.engine import WORK, Transaction
 from coordinator.domain.carving import carve
 from coordinator.domain.model import Chunk, ChunkState, Job, Lease, LeaseEnd
 from coordinator.domain.transitions import NEW
 from coordinator.protocol import Stage
-from coordinator.services.changes import check_chunk
-from coordinator.services.endings import end_lease
+from coordinator.services.changes import check_chunk, update_job
+from coordinator.services.endings import end_lease, leave_hedge
+from coordinator.services.queueing import idle_state
 
 
-def hold_untouched(tx: Transaction, job: Job, lease: Lease) -> Job:
-    """Take from a lease of a paused job, just reported on, the frames that it has not begun; with none, it ends."""
+def take_untouched(tx: Transaction, job: Job, lease: Lease, why: str) -> Job:
+    """Take from a lease, just reported on, the frames that it has not begun; with none begun, it ends.
+
+    They go to other slots, or are held if the job is paused.  ``why`` is for the history of a lease that ends.
+    """
     held = chunks.of_lease(tx.conn, lease.id)
     last = _last_begun(lease, held)
-    if last is None and job.sound_lease_id != lease.id:
-        return end_lease(tx, job, lease, LeaseEnd.RELEASED, "The job was paused before a frame was begun.")
+    state = idle_state(job)
+    mixes = job.sound_lease_id == lease.id and (lease.stage == Stage.MIXING or state == ChunkState.HELD)
+    if last is None and not mixes:
+        return end_lease(tx, job, lease, LeaseEnd.RELEASED, why)
+    taken = 0
     for chunk in held:
         begun = job.frame_range.count(chunk.first, last) if last is not None else 0
-        if begun >= chunk.frame_count or chunk.hedge_lease_id is not None:
+        if begun >= chunk.frame_count:
+            continue
+        if chunk.hedge_lease_id is not None:
+            # The frame is at work elsewhere too; what a paused job has begun anywhere comes to its end.
+            if state == ChunkState.PENDING:
+                leave_hedge(tx, chunk, lease)
             continue
         if begun <= 0:
-            check_chunk(tx, job, chunk.state, ChunkState.HELD)
-            avoid = chunk.avoid_agent_id
-            chunks.set_state(tx.conn, chunk, ChunkState.HELD, avoid_agent_id=avoid)
+            check_chunk(tx, job, chunk.state, state)
+            chunks.set_state(tx.conn, chunk, state, avoid_agent_id=chunk.avoid_agent_id)
+            taken += chunk.frame_count
             continue
         head, rest = carve(job.frame_range, chunk.span, begun)
         if rest is not None:
             chunks.shrink(tx.conn, chunk, head)
-            check_chunk(tx, job, NEW, ChunkState.HELD)
-            chunks.insert_chunk(tx.conn, job, rest, ChunkState.HELD, avoid_agent_id=chunk.avoid_agent_id)
+            check_chunk(tx, job, NEW, state)
+            chunks.insert_chunk(tx.conn, job, rest, state, avoid_agent_id=chunk.avoid_agent_id)
+            taken += rest.count
+    if taken and state == ChunkState.PENDING:
+        tx.notify(WORK)
+        return update_job(tx, job, pending=job.pending + taken)
     return job
 
 

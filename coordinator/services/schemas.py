@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from coordinator.domain.model import AgentState, Blank, FrameState, JobState, SoundState, TokenKind
+from coordinator.domain.presence import Presence
 from coordinator.protocol import BlenderBuild, BlobRef, Hardware, OutputSpec, Platform, RenderSpec, Telemetry
 from coordinator.protocol.packs import Sha256
 
@@ -279,6 +280,13 @@ class AgentView(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     name: str
     state: AgentState
+    presence: Presence
+    explanation: str
+    """What its presence means, a sentence."""
+    drained: bool
+    """It gets no work until a person resumes it."""
+    removed: bool
+    """It is not on the list any more."""
     version: str
     hardware: Hardware
     blenders: list[BlenderBuild]

@@ -1,0 +1,93 @@
+"""What a person does to an agent: drain it, let it work again, stop its work, bar it, take it off the list.
+
+What was done already is answered as if it were done now.  ``by`` is who does it.  No frame is lost or counted as failed
+by any of it: what an agent does not finish goes to others.
+"""
+
+from coordinator.db import agents
+from coordinator.db.engine import Notice, Transaction
+from coordinator.domain.model import Agent, AgentState, LeaseEnd
+from coordinator.protocol import ErrorCode
+from coordinator.services.accounts import revoke_agent
+from coordinator.services.agents import end_leases
+from coordinator.services.changes import move_agent, tell_agent, update_agent
+from coordinator.services.errors import Refused, not_found
+
+
+def drain(tx: Transaction, agent_id: int, by: str) -> None:
+    """Have an agent finish the frames that it renders and give it no others.
+
+    What it has not begun is taken from it when it reports next.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    agent = _lock(tx, agent_id)
+    if not agent.drained:
+        agent = update_agent(tx, agent, drained=True)
+        tell_agent(tx, agent, "drained", f"{by} drained {agent.name}: it finishes its frames and gets no others.")
+
+
+def resume(tx: Transaction, agent_id: int, by: str) -> None:
+    """Give an agent that was drained or stopped work again.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    agent = _lock(tx, agent_id)
+    if agent.drained:
+        agent = update_agent(tx, agent, drained=False)
+        tell_agent(tx, agent, "resumed", f"{by} let {agent.name} work again.")
+        tx.notify(Notice(kind="work", id=agent.id))
+
+
+def stop(tx: Transaction, agent_id: int, by: str) -> None:
+    """Drain an agent and end its leases at once: it drops the frames that it renders when it reports next.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    agent = update_agent(tx, _lock(tx, agent_id), drained=True)
+    end_leases(tx, agent, LeaseEnd.STOPPED, f"{by} stopped {agent.name}.")
+    tell_agent(tx, agent, "stopped", f"{by} stopped {agent.name}: its frames go to others, and it gets no more.")
+
+
+def bar(tx: Transaction, agent_id: int, by: str) -> None:
+    """Make an agent's own token void: it stops with a sentence, and comes back with a join token or code only.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    agent = _lock(tx, agent_id)
+    revoke_agent(tx, agent.id)
+    end_leases(tx, agent, LeaseEnd.STOPPED, f"{by} barred {agent.name}.")
+    if agent.state != AgentState.LEFT:
+        agent = move_agent(tx, agent, AgentState.LEFT, f"{agent.name} is out of the farm.")
+    tell_agent(tx, agent, "barred", f"{by} revoked the token of {agent.name}: it must join anew.")
+
+
+def remove(tx: Transaction, agent_id: int, by: str) -> None:
+    """Take an agent that is not there off the list; its history stays, and it is on the list again when it comes back.
+
+    Raises:
+        Refused: NOT_FOUND; CONFLICT, it is online.
+    """
+    agent = _lock(tx, agent_id)
+    if agent.state == AgentState.ONLINE:
+        raise Refused(
+            ErrorCode.CONFLICT,
+            f"{agent.name} is online: stop the agent on that machine first, or revoke its token to send it away",
+        )
+    if agent.state == AgentState.OFFLINE:
+        end_leases(tx, agent, LeaseEnd.LEFT, f"{by} took {agent.name} off the list.")
+        agent = move_agent(tx, agent, AgentState.LEFT, f"{agent.name} was given up.")
+    if not agent.removed:
+        agent = update_agent(tx, agent, removed=True)
+        tell_agent(tx, agent, "removed", f"{by} took {agent.name} off the list.")
+
+
+def _lock(tx: Transaction, agent_id: int) -> Agent:
+    agent = agents.lock(tx.conn, agent_id)
+    if agent is None:
+        raise not_found(f"agent {agent_id}")
+    return agent
