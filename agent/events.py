@@ -40,6 +40,15 @@ class WorkDone:
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
     """What it took."""
+    memory_bytes: int = 0
+    """What Blender holds after a frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The frame that was rendered once more came out as before, or not."""
+
+    same: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +129,7 @@ class Rested:
 
 
 LeaseEvent = Fetched | FetchFailed | Delivered | FrameSpoilt | Reported | LeaseLost
-SlotEvent = Granted | NoWork | WorkDone | WorkFailed | Progressed | StopRequested | SentToRest | Woken | Rested
+SlotEvent = Granted | NoWork | WorkDone | Checked | WorkFailed | Progressed | StopRequested | SentToRest | Woken | Rested
 Event = LeaseEvent | SlotEvent
 
 LEASE_EVENTS = (Fetched, FetchFailed, Delivered, FrameSpoilt, Reported, LeaseLost)

@@ -3,7 +3,12 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from coordinator.protocol import FrameFailure, LeaseGrant
+from agent.events import Progressed
+from agent.instructions import MixSound, Prepare, Render, Work
+from coordinator.protocol import FrameFailure, LeaseGrant, ReportRequest, Stage
+
+#: The protocol's limits for a failure's message and a warning (characters).
+MAX_FAILURE, MAX_WARNING = 4000, 1000
 
 
 @dataclass(slots=True)
@@ -34,3 +39,33 @@ class HeldLease:
         self.giving_back = True
         self.sound = False
         self.todo.clear()
+
+    def warn(self, warning: str) -> None:
+        """Have the job's owner told of something."""
+        self.warnings.append(warning[:MAX_WARNING])
+
+    def fail(self, frame: int | None, code: str, message: str) -> None:
+        """Have a failure told, of a frame or (None) of the whole job, of which no more is begun then."""
+        self.failures.append(FrameFailure(frame=frame, code=code, message=message[:MAX_FAILURE]))
+        if frame is None:
+            self.give_back()
+
+    def report(self, work: Work | None, progress: Progressed) -> ReportRequest:
+        """Return what there is to report; ``work`` is what the slot does just now, if it is of this lease."""
+        failures, warnings = list(self.failures), list(self.warnings)
+        if work is None:
+            stage = Stage.UPLOADING if self.undelivered and not self.has_work else Stage.FETCHING
+            release = self.giving_back and not self.undelivered
+            return ReportRequest(stage=stage, failures=failures, warnings=warnings, release=release)
+        return ReportRequest(
+            stage=_STAGES.get(type(work), Stage.RENDERING),
+            frame=work.frame if isinstance(work, Render) else None,
+            progress=progress.progress,
+            remaining_seconds=progress.remaining_seconds,
+            memory_bytes=progress.memory_bytes,
+            failures=failures,
+            warnings=warnings,
+        )
+
+
+_STAGES = {Prepare: Stage.OPENING, MixSound: Stage.MIXING}

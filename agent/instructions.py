@@ -54,6 +54,17 @@ class Render:
     lease_id: str
     job: JobSpec
     frame: int
+    expected_seconds: float | None = None
+    """What the slowest frame of the lease is expected to take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Render the session's first frame once more and compare it; answer with Checked or WorkFailed."""
+
+    lease_id: str
+    job: JobSpec
+    frame: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +86,10 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class CloseSession:
-    """Close the session."""
+    """Close the session; work that comes after it waits until it is closed."""
+
+    reason: str = ""
+    """Why it is not used any longer, a sentence; empty when there is just no work for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,5 +104,5 @@ class Finish:
     """The slot has nothing left to do and ends."""
 
 
-Work = Prepare | MixSound | Render
+Work = Prepare | MixSound | Render | Check
 Instruction = Work | Ask | StopAsking | Fetch | StopWork | Discard | Report | CloseSession | Pause | Finish

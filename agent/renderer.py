@@ -38,6 +38,8 @@ class Renderer:
         self._device = device
         self._tools = tools
         self._tell = tell
+        # The next session begins when the memory of the one before is free.
+        self._ending = asyncio.Lock()
         self._session: Session | None = None
         self._scratch: Scratch | None = None
         """Where the session writes."""
@@ -74,17 +76,19 @@ class Renderer:
 
     async def close(self) -> None:
         """End the session, if there is one."""
-        session, scratch = self._forget()
-        if session is not None:
-            await session.close()
-        await _remove(scratch)
+        async with self._ending:
+            session, scratch = self._forget()
+            if session is not None:
+                await session.close()
+            await _remove(scratch)
 
     async def drop(self) -> None:
         """Kill the session, if there is one."""
-        session, scratch = self._forget()
-        if session is not None:
-            await session.kill()
-        await _remove(scratch)
+        async with self._ending:
+            session, scratch = self._forget()
+            if session is not None:
+                await session.kill()
+            await _remove(scratch)
 
     async def _prepare(self, job: JobSpec) -> tuple[str, ...]:
         """Have a session open the job's pack and set its scene up; return warnings for the job's owner."""
@@ -171,7 +175,7 @@ class Renderer:
         on_progress: Callable[[Progress], None],
         expected_seconds: float | None = None,
     ) -> Rendered:
-        """Have Blender render a frame into files of these names: the picture, its preview, and a display if there is one.
+        """Have Blender render a frame into files of these names: picture, preview, and display if there is one.
 
         Raises:
             SessionError: it could not be rendered, or there is no room for it.

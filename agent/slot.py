@@ -22,12 +22,12 @@ from agent.events import (
     SentToRest,
     StopRequested,
     Woken,
-    WorkDone,
     WorkFailed,
 )
 from agent.inputs import InputsError
 from agent.instructions import (
     Ask,
+    Check,
     CloseSession,
     Discard,
     Fetch,
@@ -45,6 +45,7 @@ from agent.instructions import (
 from agent.renderer import Renderer
 from agent.state import Slot
 from agent.tools import Tools
+from agent.upkeep import Upkeep
 from coordinator.protocol import LeaseRequest
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class SlotRunner:
 
     def __init__(self, number: int, device: str, tools: Tools) -> None:
         self.number = number
-        self.state = Slot()
+        self.state = Slot(Upkeep(tools.memory_bytes, tools.unkept))
         self.quiet = asyncio.Event()
         """Set when it was told to stop and renders no more."""
         self.finished = asyncio.Event()
@@ -104,7 +105,7 @@ class SlotRunner:
 
     def _begin(self, instruction: Instruction) -> None:
         match instruction:
-            case Prepare() | MixSound() | Render():
+            case Prepare() | MixSound() | Render() | Check():
                 self._work_unwanted = False
                 self._working = self._spawn(self._work(instruction), "work")
             case StopWork() if self._working is not None:
@@ -128,7 +129,9 @@ class SlotRunner:
                 await self._fetch(instruction)
             case Discard(lease_id):
                 await self._tools.outbox.discard(lease_id)
-            case CloseSession():
+            case CloseSession(reason):
+                if reason:
+                    log.warning("Slot %d starts a new Blender. %s", self.number, reason)
                 await self._renderer.close()
             case Pause(seconds):
                 await asyncio.sleep(seconds)
@@ -196,10 +199,8 @@ class SlotRunner:
 
     async def _work(self, work: Work) -> None:
         event: Event
-        began = monotonic()
         try:
-            warnings = await self._renderer.carry_out(work, self._progress)
-            event = WorkDone(warnings, monotonic() - began)
+            event = await self._renderer.carry_out(work, self._progress)
         except SessionError as error:
             log.warning("%s", error.message)
             await self._renderer.drop()

@@ -8,6 +8,7 @@ from collections import deque
 
 from agent.events import (
     LEASE_EVENTS,
+    Checked,
     Delivered,
     Event,
     Fetched,
@@ -27,9 +28,11 @@ from agent.events import (
     WorkDone,
     WorkFailed,
 )
+from agent.faults import JOB_FAILURES, Faults
 from agent.held_lease import HeldLease
 from agent.instructions import (
     Ask,
+    Check,
     CloseSession,
     Discard,
     Fetch,
@@ -45,7 +48,8 @@ from agent.instructions import (
     Work,
 )
 from agent.pace import Pace
-from coordinator.protocol import FrameFailure, JobSpec, LeaseGrant, ReportRequest, Stage
+from agent.upkeep import Upkeep
+from coordinator.protocol import JobSpec, LeaseGrant, RenderSpec, ReportRequest
 
 #: The coordinator lends a slot this many chunks at a time.
 MAX_LEASES = 2
@@ -60,32 +64,26 @@ UNKNOWN_BUSY = 60.0
 #: A session is closed, and its memory freed, after this many fruitless requests for work (each waits ~25 s).
 IDLE_ASKS = 12
 
-#: How long (seconds) a slot that cannot render through a fault of its own machine waits before it asks again.
-FAULT_PAUSE = 30.0
-
-#: Failures that every frame of the job would meet.
-JOB_FAILURES = frozenset({"cannot_open", "no_scene", "no_camera", "no_engine", "unsupported", "wrong_size"})
-
-#: Failures that say nothing about the job: another agent may well render it.
-AGENT_FAULTS = frozenset({"not_started", "no_device", "no_room"})
+#: The protocol's limit for the reason of a rest (characters).
+MAX_REASON = 300
 
 
-Setup = tuple[str, int]
-"""A pack and the job that its scene is set up for."""
+Setup = tuple[str, int, RenderSpec]
+"""A pack, the job that its scene is set up for, and how."""
 
 
 class Slot:
     """One slot's state.  :meth:`handle` is its only way in."""
 
-    def __init__(self) -> None:
+    def __init__(self, upkeep: Upkeep | None = None) -> None:
         self.leases: dict[str, HeldLease] = {}
         self.work: Work | None = None
         self.stopping = False
         self.finished = False
         self._asked: Ask | None = None
         """The request for work that waits for its answer."""
-        self._resting = False
-        """It waits, after a fault of its own machine."""
+        self._fault: str | None = None
+        """What is wrong with its machine; it waits until that may have changed."""
         self._rest: str | None = None
         """Why it takes no work, though it could: others need the machine."""
         self._work_unwanted = False
@@ -95,6 +93,8 @@ class Slot:
         self._fruitless_asks = 0
         self._progress = Progressed(0.0, None, None)
         self._pace = Pace()
+        self._faults = Faults()
+        self._upkeep = upkeep or Upkeep()
 
     # ── What others may ask ──
 
@@ -105,30 +105,7 @@ class Slot:
 
     def report(self, lease_id: str) -> ReportRequest:
         """Return what there is to report on a lease that is held."""
-        lease = self.leases[lease_id]
-        release = lease.giving_back and not lease.undelivered and not self._works_on(lease_id)
-        if not self._works_on(lease_id):
-            stage = Stage.UPLOADING if lease.undelivered and not lease.has_work else Stage.FETCHING
-            return ReportRequest(
-                stage=stage, failures=list(lease.failures), warnings=list(lease.warnings), release=release
-            )
-        work = self.work
-        stage = (
-            Stage.OPENING
-            if isinstance(work, Prepare)
-            else Stage.MIXING
-            if isinstance(work, MixSound)
-            else Stage.RENDERING
-        )
-        return ReportRequest(
-            stage=stage,
-            frame=work.frame if isinstance(work, Render) else None,
-            progress=self._progress.progress,
-            remaining_seconds=self._progress.remaining_seconds,
-            memory_bytes=self._progress.memory_bytes,
-            failures=list(lease.failures),
-            warnings=list(lease.warnings),
-        )
+        return self.leases[lease_id].report(self.work if self._works_on(lease_id) else None, self._progress)
 
     # ── The way in ──
 
@@ -168,8 +145,10 @@ class Slot:
                 return self._on_granted(grant)
             case NoWork():
                 return self._on_no_work()
-            case WorkDone(warnings, seconds):
-                return self._on_work_done(warnings, seconds)
+            case WorkDone():
+                return self._on_work_done(event)
+            case Checked(same):
+                return self._on_checked(same=same)
             case WorkFailed(code, message):
                 return self._on_work_failed(code, message)
             case Progressed():
@@ -179,12 +158,14 @@ class Slot:
                 return self._on_stop()
             case SentToRest(reason, at_once):
                 return self._on_sent_to_rest(reason, at_once=at_once)
-            case Woken():
+            case Woken() if self._rest is not None:
                 self._rest = None
                 return self._stop_asking()
-            case Rested():
-                self._resting = False
+            case Woken():
                 return []
+            case Rested():
+                self._fault = None
+                return self._stop_asking()
 
     def _on_granted(self, grant: LeaseGrant) -> list[Instruction]:
         self._asked = None
@@ -193,7 +174,7 @@ class Slot:
             return []  # asked for before an answer got lost
         lease = HeldLease(grant, deque(grant.frames), sound=grant.mix_sound and grant.sound_range is not None)
         self.leases[grant.lease_id] = lease
-        if self.stopping or self._rest is not None:
+        if self.stopping or self._rest is not None or self._fault is not None:
             lease.give_back()
             return [Report()]
         return [Fetch(grant.lease_id, grant.job.pack_id), Report()]
@@ -201,34 +182,49 @@ class Slot:
     def _on_no_work(self) -> list[Instruction]:
         self._asked = None
         self._fruitless_asks = 0 if self.work is not None else self._fruitless_asks + 1
-        if self._fruitless_asks < IDLE_ASKS or self._setup is None:
-            return []
-        self._setup = None
-        return [CloseSession()]
+        return self._close_session() if self._fruitless_asks >= IDLE_ASKS and self._setup is not None else []
 
-    def _on_work_done(self, warnings: tuple[str, ...], seconds: float) -> list[Instruction]:
+    def _on_work_done(self, done: WorkDone) -> list[Instruction]:
         work, self.work = self.work, None
         self._work_unwanted = False  # it was done before it could be stopped
+        outgrown = None
         if isinstance(work, Prepare):
             self._setup = _setup(work.job)
+            self._upkeep.set_up(work.job)
         elif isinstance(work, Render):
-            self._pace.note(work.job.job_id, seconds)
+            self._pace.note(work.job.job_id, done.seconds)
+            self._faults.rendered()
+            outgrown = self._upkeep.rendered(work.frame, done.memory_bytes)
+        instructions = self._close_session(outgrown) if outgrown else []
         lease = self.leases.get(work.lease_id) if work else None
         if lease is None:
-            return []
-        lease.warnings += warnings
+            return instructions
+        lease.warnings += done.warnings
         if isinstance(work, Render):
             lease.undelivered.add(work.frame)
         elif isinstance(work, MixSound):
             lease.undelivered.add(None)
-        return [Report()] if warnings else []
+        return [*instructions, Report()] if done.warnings else instructions
+
+    def _on_checked(self, *, same: bool) -> list[Instruction]:
+        work, self.work = self.work, None
+        self._work_unwanted = False
+        warning = self._upkeep.checked(same=same)
+        if warning is None:
+            return []
+        instructions = self._close_session(warning)
+        lease = self.leases.get(work.lease_id) if work else None
+        if lease is None:
+            return instructions
+        lease.warn(warning)
+        return [*instructions, Report()]
 
     def _on_work_failed(self, code: str, message: str) -> list[Instruction]:
         work, self.work = self.work, None
         unwanted, self._work_unwanted = self._work_unwanted, False
         self._setup = None
         lease = self.leases.get(work.lease_id) if work else None
-        if lease is None or unwanted:
+        if lease is None or unwanted or isinstance(work, Check):
             return []
         if isinstance(work, MixSound):
             lease.undelivered.add(None)  # why there is no sound is delivered instead
@@ -259,7 +255,7 @@ class Slot:
             lease.give_back()
         instructions = self._stop_asking()
         # A frame is finished; a scene being opened would only be closed again.
-        return instructions + self._stop_work() if isinstance(self.work, Prepare) else instructions
+        return instructions + self._stop_work() if isinstance(self.work, Prepare | Check) else instructions
 
     def _on_sent_to_rest(self, reason: str, *, at_once: bool) -> list[Instruction]:
         if self._rest == reason:
@@ -270,31 +266,32 @@ class Slot:
         # A request under way says that the slot wants work, or another reason why it does not.
         instructions = self._stop_asking()
         # A scene being opened would only be closed again.
-        unwanted = self.work is not None and (at_once or isinstance(self.work, Prepare))
+        unwanted = self.work is not None and (at_once or isinstance(self.work, Prepare | Check))
         return instructions + self._stop_work() if unwanted else instructions
 
     # ── Ends ──
 
     def _fail(self, lease: HeldLease, frame: int | None, code: str, message: str) -> list[Instruction]:
         """Note a failure: of the frame, of the whole job, or of this machine."""
-        if code in AGENT_FAULTS:
-            lease.warnings.append(message[:1000])
-            lease.give_back()
-            self._resting = True
-            return [Report(), Pause(FAULT_PAUSE)]
-        if code in JOB_FAILURES:
-            frame = None
-        lease.failures.append(FrameFailure(frame=frame, code=code, message=message[:4000]))
-        if frame is None:
-            lease.give_back()
+        if self._faults.is_own(code):
+            lease.warn(message)
+            for held in self.leases.values():
+                held.give_back()
+            self._fault = message[:MAX_REASON]
+            return [*self._stop_asking(), Report(), Pause(self._faults.rest())]
+        lease.fail(None if code in JOB_FAILURES else frame, code, message)
         return [Report()]
 
     def _lose(self, lease_id: str) -> list[Instruction]:
         del self.leases[lease_id]
         instructions: list[Instruction] = [Discard(lease_id)]
-        if self._works_on(lease_id) and isinstance(self.work, Render):
+        if self._works_on(lease_id) and isinstance(self.work, Render | Check):
             instructions += self._stop_work()
         return instructions
+
+    def _close_session(self, reason: str = "") -> list[Instruction]:
+        self._setup = None
+        return [CloseSession(reason)]
 
     def _stop_work(self) -> list[Instruction]:
         if self._work_unwanted:
@@ -313,7 +310,7 @@ class Slot:
             if self._is_over(lease_id, lease):
                 del self.leases[lease_id]
         instructions: list[Instruction] = []
-        if self.work is None and not self._resting:
+        if self.work is None and self._fault is None:
             self.work = self._next_work()
             if self.work is not None:
                 self._progress = Progressed(0.0, None, None)
@@ -323,15 +320,14 @@ class Slot:
             instructions.append(Report())
         if self._rest is not None and self.work is None and self._setup is not None:
             # Whoever needs the machine needs the memory of its graphics card.
-            self._setup = None
-            instructions.append(CloseSession())
+            instructions += self._close_session()
         if self._is_dry() and self._asked is not None and self._asked.busy_seconds > 0:
             # What it said is not true any more, and only a slot without work is given what others have begun.
             instructions += self._stop_asking()
         if self._wants_more():
             # A session whose work is being stopped does not outlive it.
             open_pack = self._setup[0] if self._setup and not self._work_unwanted else None
-            self._asked = Ask(tuple(self.leases), open_pack, self._busy_seconds(), self._rest)
+            self._asked = Ask(tuple(self.leases), open_pack, self._busy_seconds(), self._rest or self._fault)
             instructions.append(self._asked)
         if self.stopping and not self.finished and not self.leases and self.work is None:
             self.finished = True
@@ -346,17 +342,20 @@ class Slot:
             # They go first: a lease ends with its last frame, and nothing more can be reported on it then.
             return None
         grant = lease.grant
-        if self._setup != _setup(grant.job):
-            return Prepare(grant.lease_id, grant.job)
+        job = self._upkeep.plan(grant.job)
+        if self._setup != _setup(job):
+            return Prepare(grant.lease_id, job)
         if lease.sound and grant.sound_range is not None:
             lease.sound = False
             return MixSound(grant.lease_id, *grant.sound_range)
-        return Render(grant.lease_id, grant.job, lease.todo.popleft())
+        if (frame := self._upkeep.check()) is not None:
+            return Check(grant.lease_id, job, frame)
+        return Render(grant.lease_id, job, lease.todo.popleft(), grant.expected_seconds)
 
     def _wants_more(self) -> bool:
-        if self._asked is not None or self._resting or self.stopping or len(self.leases) >= MAX_LEASES:
+        if self._asked is not None or self.stopping or len(self.leases) >= MAX_LEASES:
             return False
-        if self._rest is not None:
+        if self._rest is not None or self._fault is not None:
             return self.work is None  # before, reports tell that it is there
         if not any(lease.has_work for lease in self.leases.values()):
             return True  # the last frame has begun, if there is one
@@ -384,7 +383,7 @@ class Slot:
             elif not lease.has_work:
                 continue
             pace = self._pace.seconds_per_frame(lease.grant.job.job_id)
-            if pace is None or lease.sound or self._setup != _setup(lease.grant.job):
+            if pace is None or lease.sound or self._setup != _setup(self._upkeep.plan(lease.grant.job)):
                 return None
             total += frames * pace
         return total
@@ -398,4 +397,4 @@ class Slot:
 
 
 def _setup(job: JobSpec) -> Setup:
-    return job.pack_id, job.job_id
+    return job.pack_id, job.job_id, job.render

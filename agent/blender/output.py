@@ -86,6 +86,8 @@ class Rendered(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
     output: str
     memory_bytes: _Count
     """The most memory the session has held so far."""
+    held_bytes: _Count = 0
+    """Memory that it holds now; 0 where the system does not tell."""
 
 
 class Mixed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="mixed"):

@@ -6,13 +6,13 @@ PACK = "a" * 64
 OTHER_PACK = "b" * 64
 
 
-def job(pack_id: str = PACK, job_id: int = 1) -> JobSpec:
+def job(pack_id: str = PACK, job_id: int = 1, *, persistent_data: bool = True, processor: bool = False) -> JobSpec:
     """Return a job for 64 × 48 PNGs."""
     return JobSpec(
         job_id=job_id,
         name="Shot",
         pack_id=pack_id,
-        render=RenderSpec(scene="Scene"),
+        render=RenderSpec(scene="Scene", persistent_data=persistent_data, processor=processor),
         output=OutputSpec(format=ImageFormat.PNG, width=64, height=48),
     )
 

@@ -12,9 +12,9 @@ DONE = WorkDone(seconds=60.0)
 BUSY = 60.0
 
 
-def ask(*holds: str, pack: str | None = PACK, busy: float = 0.0) -> Ask:
+def ask(*holds: str, pack: str | None = PACK, busy: float = 0.0, resting: str | None = None) -> Ask:
     """Return a request for work."""
-    return Ask(holds, pack, busy)
+    return Ask(holds, pack, busy, resting)
 
 
 def tell(slot: Slot, *events: Event) -> list[Instruction]:

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.events import (
+    Checked,
     Delivered,
     Event,
     Fetched,
@@ -20,6 +21,7 @@ from agent.events import (
 )
 from agent.instructions import (
     Ask,
+    Check,
     CloseSession,
     Discard,
     Fetch,
@@ -34,6 +36,7 @@ from agent.instructions import (
     StopWork,
 )
 from agent.state import MAX_LEASES, Slot
+from agent.upkeep import Upkeep
 from coordinator.protocol import FrameAnswer
 from tests.unit.agent.jobs import grant, job
 
@@ -42,7 +45,7 @@ class Farm:
     """Answers a slot's instructions in any order that a farm could; checks what must always be true."""
 
     def __init__(self, data: st.DataObject) -> None:
-        self.slot = Slot()
+        self.slot = Slot(Upkeep(memory_bytes=100, check_after=1))
         self.data = data
         self.pending: list[Instruction] = []
         self.undelivered: list[tuple[str, int | None]] = []
@@ -60,12 +63,12 @@ class Farm:
                 assert self.reason is None
                 self.rendered.add((instruction.lease_id, instruction.frame))
             if isinstance(instruction, StopWork):
-                self.pending = [one for one in self.pending if not isinstance(one, Prepare | MixSound | Render)]
+                self.pending = [one for one in self.pending if not isinstance(one, Prepare | MixSound | Render | Check)]
             elif isinstance(instruction, StopAsking):
                 self.pending = [one for one in self.pending if not isinstance(one, Ask)]
             elif not isinstance(instruction, Report | Discard | CloseSession | Finish):
                 self.pending.append(instruction)
-        working = [one for one in self.pending if isinstance(one, Prepare | MixSound | Render)]
+        working = [one for one in self.pending if isinstance(one, Prepare | MixSound | Render | Check)]
         assert len(working) <= 1
         assert sum(isinstance(one, Ask) for one in self.pending) <= 1
         assert len(self.slot.leases) <= MAX_LEASES
@@ -101,12 +104,19 @@ class Farm:
             case Fetch(lease_id):
                 self.step(Fetched(lease_id))
             case Prepare() | MixSound() | Render():
-                failure = self.data.draw(st.sampled_from([None, None, None, "crashed", "no_camera", "not_started"]))
+                failure = self.data.draw(
+                    st.sampled_from([None, None, None, "crashed", "no_camera", "not_started", "gpu_error"])
+                )
                 if isinstance(instruction, MixSound) or (isinstance(instruction, Render) and failure is None):
                     frame = instruction.frame if isinstance(instruction, Render) else None
                     self.undelivered.append((instruction.lease_id, frame))
                 seconds = self.data.draw(st.sampled_from([0.5, 60.0]))
-                self.step(WorkDone(seconds=seconds) if failure is None else WorkFailed(failure, "It failed."))
+                memory = self.data.draw(st.sampled_from([10, 90]))
+                done = WorkDone(seconds=seconds, memory_bytes=memory)
+                self.step(done if failure is None else WorkFailed(failure, "It failed."))
+            case Check():
+                ending = self.data.draw(st.sampled_from(["same", "other", "crashed"]))
+                self.step(WorkFailed("crashed", "It failed.") if ending == "crashed" else Checked(ending == "same"))
             case Pause():
                 self.step(Rested())
 

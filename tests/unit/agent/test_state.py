@@ -17,6 +17,7 @@ from agent.events import (
     WorkDone,
     WorkFailed,
 )
+from agent.faults import SHORTEST_REST
 from agent.instructions import (
     CloseSession,
     Discard,
@@ -30,7 +31,7 @@ from agent.instructions import (
     StopAsking,
     StopWork,
 )
-from agent.state import FAULT_PAUSE, IDLE_ASKS, Slot
+from agent.state import IDLE_ASKS, Slot
 from coordinator.protocol import FrameAnswer, Stage
 from tests.unit.agent.jobs import OTHER_PACK, PACK, grant, job
 from tests.unit.agent.slots import BUSY, DONE, ask, rendering, report, tell
@@ -183,11 +184,15 @@ def test_files_that_cannot_be_had() -> None:
 def test_fault_of_this_machine_is_no_failure_of_the_job() -> None:
     slot = Slot()
     tell(slot, Rested(), Granted(grant("one", 1, 2)), Fetched("one"))
-    assert tell(slot, WorkFailed("not_started", "Blender does not start.")) == [Pause(FAULT_PAUSE)]
+    assert tell(slot, WorkFailed("not_started", "Blender does not start.")) == [
+        Pause(SHORTEST_REST),
+        ask("one", pack=None, resting="Blender does not start."),
+    ]
     said = slot.report("one")
     assert (said.failures, said.warnings, said.release) == ([], ["Blender does not start."], True)
-    assert report(slot, last_frame=None) == []  # no Ask before the pause is over
-    assert tell(slot, Rested()) == [ask(pack=None)]
+    assert report(slot, last_frame=None) == []
+    # It only said that it is there; now it wants work again.
+    assert tell(slot, Rested()) == [StopAsking(), ask(pack=None)]
 
 
 def test_rendered_frames_are_delivered_before_the_rest_is_given_back() -> None:

@@ -1,0 +1,121 @@
+"""What a slot does about a session that went wrong, or may have: orders of events as in test_state."""
+
+import msgspec
+
+from agent.events import (
+    Checked,
+    Fetched,
+    Granted,
+    LeaseLost,
+    Reported,
+    Rested,
+    WorkDone,
+    WorkFailed,
+)
+from agent.faults import LONGEST_REST, SHORTEST_REST
+from agent.instructions import (
+    Check,
+    CloseSession,
+    Discard,
+    Pause,
+    Prepare,
+    Render,
+    StopWork,
+)
+from agent.state import Slot
+from agent.upkeep import Upkeep
+from tests.unit.agent.jobs import grant, job
+from tests.unit.agent.slots import DONE, rendering, report, tell
+
+
+def test_fault_that_lasts_has_the_slot_rest_longer_each_time() -> None:
+    slot = Slot()
+    rests: list[float] = []
+    for name in ("one", "two", "three", "four", "five", "six", "seven"):
+        tell(slot, Rested(), Granted(grant(name, 1)), Fetched(name))
+        rests += [it.seconds for it in tell(slot, WorkFailed("no_device", "No card.")) if isinstance(it, Pause)]
+        report(slot, name, last_frame=None)
+    assert rests == [30, 60, 120, 240, 480, 600, 600]
+    assert (rests[0], rests[-1]) == (SHORTEST_REST, LONGEST_REST)
+
+
+def test_card_that_is_lost_rests_the_slot_and_fails_no_frame() -> None:
+    slot = rendering(1, 2)
+    tell(slot, Granted(grant("two", 3)), Fetched("two"))
+    done = tell(slot, WorkFailed("gpu_lost", "The card is gone."))
+    assert Pause(SHORTEST_REST) in done
+    for name in ("one", "two"):
+        assert slot.report(name).release
+        assert slot.report(name).failures == []
+    # What was granted meanwhile is not begun.
+    tell(slot, Reported("one", slot.report("one"), None), Reported("two", slot.report("two"), None))
+    tell(slot, Granted(grant("three", 4)))
+    assert slot.report("three").release
+
+
+def test_card_that_breaks_off_twice_on_end_is_taken_for_broken() -> None:
+    slot = rendering(1, 2, 3)
+    assert tell(slot, WorkFailed("gpu_error", "Illegal address")) == [Prepare("one", job())]
+    assert [failure.code for failure in slot.report("one").failures] == ["gpu_error"]
+    assert tell(slot, DONE) == [Render("one", job(), 2)]
+    assert Pause(SHORTEST_REST) in tell(slot, WorkFailed("gpu_error", "Illegal address"))
+    slot = rendering(1, 2, 3, 4)
+    tell(slot, WorkFailed("gpu_error", "Illegal address"), DONE, DONE)
+    assert tell(slot, WorkFailed("gpu_error", "Illegal address")) == [Prepare("one", job())]
+
+
+def test_session_that_outgrows_its_memory_is_started_anew_between_frames() -> None:
+    slot = Slot(Upkeep(memory_bytes=100))
+    tell(slot, Rested(), Granted(grant("one", *range(1, 9))), Fetched("one"), DONE)
+    for _ in range(3):
+        assert isinstance(tell(slot, WorkDone(seconds=60, memory_bytes=50))[0], Render)
+    closing, preparing = tell(slot, WorkDone(seconds=60, memory_bytes=90))
+    assert isinstance(closing, CloseSession)
+    assert "memory grew" in closing.reason
+    assert preparing == Prepare("one", job())
+    assert slot.leases["one"].undelivered == {1, 2, 3, 4}
+    assert tell(slot, DONE) == [Render("one", job(), 5)]
+
+
+def test_warm_session_is_checked_and_nothing_is_kept_once_it_differed() -> None:
+    slot = Slot(Upkeep(check_after=2))
+    tell(slot, Rested(), Granted(grant("one", *range(1, 20))), Fetched("one"), DONE)
+    tell(slot, DONE, DONE)
+    assert tell(slot, DONE) == [Check("one", job(), 1)]
+    assert slot.report("one").frame is None
+    assert tell(slot, Checked(same=True)) == [Render("one", job(), 4)]
+    tell(slot, DONE, DONE, DONE)
+    assert tell(slot, DONE) == [Check("one", job(), 1)]
+    (closing,) = tell(slot, Checked(same=False))  # and its owner is told first
+    assert isinstance(closing, CloseSession)
+    (warning,) = slot.report("one").warnings
+    assert "with frames 4-7 in between" in warning
+    unkept = job(persistent_data=False)
+    assert report(slot) == [Prepare("one", unkept)]
+    tell(slot, DONE)
+    for frame in (9, 10, 11, 12, 13):
+        assert tell(slot, DONE) == [Render("one", unkept, frame)]
+
+
+def test_check_that_fails_costs_no_frame_and_one_that_nobody_needs_is_stopped() -> None:
+    slot = Slot(Upkeep(check_after=1))
+    tell(slot, Rested(), Granted(grant("one", 1, 2, 3)), Fetched("one"), DONE, DONE)
+    assert tell(slot, DONE) == [Check("one", job(), 1)]
+    assert tell(slot, WorkFailed("crashed", "Blender crashed.")) == [Prepare("one", job())]
+    assert slot.report("one").failures == []
+    slot = Slot(Upkeep(check_after=1))
+    tell(slot, Rested(), Granted(grant("one", 1, 2, 3)), Fetched("one"), DONE, DONE, DONE)
+    assert tell(slot, LeaseLost("one"))[:2] == [Discard("one"), StopWork()]
+
+
+def test_job_whose_settings_changed_is_set_up_anew() -> None:
+    slot = rendering(1)
+    tell(slot, Granted(grant("two", 2, of=job(processor=True))), Fetched("two"))
+    assert tell(slot, DONE) == [Prepare("two", job(processor=True))]
+
+
+def test_frame_carries_what_it_is_expected_to_take() -> None:
+    slot = Slot()
+    expected = msgspec.structs.replace(grant("one", 1, 2), expected_seconds=12.0)
+    tell(slot, Rested(), Granted(expected), Fetched("one"))
+    assert tell(slot, DONE) == [Render("one", job(), 1, 12.0)]
