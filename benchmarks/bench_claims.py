@@ -15,12 +15,11 @@ import statistics
 import tempfile
 import time
 from collections.abc import Coroutine, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks.history import write_history
+from benchmarks.history import write_histories
 from coordinator.app import utc_now
 from coordinator.db.engine import Database, open_database
 from coordinator.protocol import FrameResult, LeaseGrant
@@ -134,7 +133,6 @@ async def measure(urls: Sequence[tuple[int, str]], seconds: float) -> None:
     """Measure the database of each history in turns, and print; ``seconds`` for all of them together."""
     farms = {}
     for frame_count, url in urls:
-        await write_history(url, frame_count)
         farms[frame_count] = await Slots.open(url)
     for _ in range(TURNS):
         for slots in farms.values():
@@ -175,16 +173,17 @@ async def measure(urls: Sequence[tuple[int, str]], seconds: float) -> None:
 def main() -> None:
     """Measure both databases in one run and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=12.0, help="for each database")
+    parser.add_argument("--seconds", type=float, default=8.0, help="for each database")
     parser.add_argument("--history", type=int, nargs=2, default=HISTORIES, help="finished frames, short and long")
     arguments = parser.parse_args()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        urls = [(count, f"sqlite:///{folder / str(count)}.db") for count in arguments.history]
-        asyncio.run(measure(urls, arguments.seconds))
-        server = stack.enter_context(running_server())
-        urls = [(count, server.url(server.create())) for count in arguments.history]
-        asyncio.run(measure(urls, arguments.seconds))
+    with tempfile.TemporaryDirectory() as folder, running_server() as server:
+        kinds = [
+            [(count, f"sqlite:///{Path(folder) / str(count)}.db") for count in arguments.history],
+            [(count, server.url(server.create())) for count in arguments.history],
+        ]
+        asyncio.run(write_histories({url: count for urls in kinds for count, url in urls}))
+        for urls in kinds:
+            asyncio.run(measure(urls, arguments.seconds))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.history import write_history
+from benchmarks.history import write_histories
 from benchmarks.load_client import Load, Slot, Tally
 from tests.conformance.postgres import running_server
 
@@ -53,7 +53,7 @@ class Size:
     wakes: int
 
 
-FULL = Size(agents=100, slots=10, histories=(10_000, 1_000_000), users=20, jobs=200, turns=2, wakes=20)
+FULL = Size(agents=100, slots=10, histories=(10_000, 1_000_000), users=20, jobs=200, turns=1, wakes=20)
 QUICK = Size(agents=10, slots=5, histories=(500, 5_000), users=2, jobs=10, turns=1, wakes=3)
 
 
@@ -146,7 +146,6 @@ async def measure(kind: str, urls: Sequence[str], folder: Path, core: int, size:
         for url, frames in zip(urls, size.histories, strict=True):
             data = folder / f"{kind}-{frames}"
             data.mkdir()
-            await write_history(url, frames)
             process = stack.enter_context(coordinator(url, data, core))
             load = await Load.join(process.url, ADMIN, JOIN, users=size.users, agents=size.agents, slots=size.slots)
             subjects.append(Subject(frames, process, load))
@@ -223,17 +222,19 @@ def main() -> None:
     core, *others = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, others or {core})
 
-    def show(kind: str, urls: Sequence[str], folder: Path) -> None:
-        for line in asyncio.run(measure(kind, urls, folder, core, size)):
-            print(json.dumps(line), flush=True)
-
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        kinds = {}
         if options.database != "postgresql":
-            show("sqlite", [f"sqlite:///{folder / str(frames)}.db" for frames in size.histories], folder)
+            kinds["sqlite"] = [f"sqlite:///{folder / str(frames)}.db" for frames in size.histories]
         if options.database != "sqlite":
-            with running_server() as server:
-                show("postgresql", [server.url(server.create()) for _ in size.histories], folder)
+            server = stack.enter_context(running_server())
+            kinds["postgresql"] = [server.url(server.create()) for _ in size.histories]
+        histories = {url: frames for urls in kinds.values() for url, frames in zip(urls, size.histories, strict=True)}
+        asyncio.run(write_histories(histories))
+        for kind, urls in kinds.items():
+            for line in asyncio.run(measure(kind, urls, folder, core, size)):
+                print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A long history for benchmarks: one job is rendered, and its rows are copied inside the database."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -29,10 +30,16 @@ from tests.conformance.farm import Farm, SetClock
 FRAMES_PER_JOB = 100
 
 
-async def write_history(url: str, finished_frames: int) -> None:
-    """Give the new database at ``url`` that many finished frames, in hundreds, with their jobs, leases and events."""
-    job_id = await _render_one(url)
-    await asyncio.to_thread(_copy, _engine(url), job_id, finished_frames // FRAMES_PER_JOB - 1)
+async def write_histories(farms: Mapping[str, int]) -> None:
+    """Give new databases, by their URLs, so many finished frames, in hundreds, with their jobs, leases and events."""
+    job_ids = [await _render_one(url) for url in farms]
+    # All at once: a server is a process of its own, and disks are slow.
+    await asyncio.gather(
+        *(
+            asyncio.to_thread(_copy, _engine(url), job_id, finished // FRAMES_PER_JOB - 1)
+            for (url, finished), job_id in zip(farms.items(), job_ids, strict=True)
+        )
+    )
 
 
 async def _render_one(url: str) -> int:
@@ -62,6 +69,10 @@ def _engine(url: str) -> Engine:
 
 def _copy(engine: Engine, job_id: int, copies: int) -> None:
     postgresql = engine.dialect.name == "postgresql"
+    if not postgresql:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+            # Nothing is lost with what is half written; whoever opens the file next has it as it should be.
+            conn.execute(text("PRAGMA journal_mode = OFF"))
     with engine.begin() as conn:
         if postgresql:
             # Copies of rows that refer to good ones need not be looked up a million times.
