@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import farm_cli
+from .digest_cache import usual_place
 from .farm_cli import DEVICES
 from .submission import FORMATS, Overrides
 from .terminal import (
@@ -68,6 +69,7 @@ def _format(_context: click.Context, _option: click.Parameter, text: str | None)
 @click.option("--video/--no-video", default=None, help="Make an MP4 [default: of more than one frame].")
 @click.option("--sound/--no-sound", default=None, help="Give the video the scene's sound [default: if it has any].")
 @click.option("--camera", help="The camera to render through, if not the scene's own.")
+@click.option("--scripts", "allow_scripts", is_flag=True, help="Run the Python in the file; you must be allowed to.")
 @click.option("--priority", type=click.IntRange(0, 100), default=50, show_default=True, help="Higher first.")
 @click.option("--name", help="The job's name, if not the file's.")
 @click.option("--tag", "tags", multiple=True, help="Only agents with this tag; may be repeated.")
@@ -151,7 +153,7 @@ def _send(
     )
     # Nothing has to be changed in the file, so it is sent as it is, whatever Blender saved it.
     plan = pack_plan.plan_pack(snapshot.blend_path, snapshot.blend_path, found.dependencies)
-    sending = uploader.Submission(terminal.client, plan, request | schedule)
+    sending = uploader.Submission(terminal.client, plan, request | schedule, digests=usual_place())
     sending.start()
     try:
         _show_upload(sending)

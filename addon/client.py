@@ -26,7 +26,7 @@ _NEW_JOB = frozenset({"id", "name", "state", "warnings"})
 _JOB = _NEW_JOB | {"reason", "frame_count", "finished", "progress", "eta_seconds", "video_ready"}
 _WHOLE_JOB = _JOB | {"failures", "slots"}
 _USER = frozenset({"name", "max_slots", "slots"})
-_AGENT = frozenset({"id", "name", "state", "slots", "speed", "set_aside", "set_aside_jobs", "resting"})
+_AGENT = frozenset({"id", "name", "state", "slots", "speed", "set_aside", "set_aside_jobs", "resting", "sandboxed"})
 _FRAME = frozenset({"frame", "state", "reason", "filename", "sha256"})
 
 
@@ -77,9 +77,9 @@ class FarmClient:
         except (KeyError, TypeError):
             raise self._transport.no_coordinator() from None
 
-    def put_blob(self, sha256: str, size: int, pieces: Iterable[bytes]) -> None:
-        """Upload a blob of ``size`` bytes."""
-        self._transport.upload(f"/api/v1/blobs/{sha256}", size, pieces)
+    def put_blobs(self, size: int, pieces: Iterable[bytes]) -> None:
+        """Upload a batch of blobs: a body of ``size`` bytes."""
+        self._transport.upload("/api/v1/blobs", size, pieces)
 
     def create_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Create a job and return it.
@@ -137,6 +137,11 @@ class FarmClient:
         """Let no more slots work for a user at once; None takes the limit away.  Return the user."""
         path = f"/api/v1/users/{urllib.parse.quote(name, safe='')}"
         return self._having(_USER, self._transport.call("PATCH", path, {"max_slots": max_slots}))
+
+    def allow_scripts(self, name: str, *, allowed: bool) -> dict[str, Any]:
+        """Let a user's jobs run the Python in their files, or do not.  Return the user."""
+        path = f"/api/v1/users/{urllib.parse.quote(name, safe='')}"
+        return self._having(_USER, self._transport.call("PATCH", path, {"scripts": allowed}))
 
     def agents(self) -> list[dict[str, Any]]:
         """Return the farm's agents."""

@@ -10,6 +10,7 @@ import bpy
 
 from .connection import Connection
 from .dependencies import find_dependencies
+from .digest_cache import usual_place
 from .pack_plan import plan_pack
 from .preflight import Problem, Severity, check
 from .results import safe_name
@@ -77,7 +78,7 @@ def prepare(checked: CheckedScene, farm: Connection) -> Submission:
             blender=bpy.app.version[:2],
             warnings=[str(problem) for problem in checked.problems_of(Severity.WARNING)],
         )
-        return Submission(farm.client(), plan, request, temporary=folder)
+        return Submission(farm.client(), plan, request, temporary=folder, digests=usual_place())
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

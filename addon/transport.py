@@ -90,13 +90,13 @@ class Transport:
         return self._answer(self._request(method, path, payload, {"Content-Type": "application/json"}))
 
     def upload(self, path: str, size: int, pieces: Iterable[bytes]) -> None:
-        """PUT ``size`` bytes that come in pieces.
+        """POST ``size`` bytes that come in pieces.
 
         Raises:
             FarmError: they were not accepted.
         """
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-        self._answer(self._request("PUT", path, pieces, headers))
+        self._answer(self._request("POST", path, pieces, headers))
 
     def open(self, path: str) -> http.client.HTTPResponse:
         """GET a file; return its answer, to be read to the end with :meth:`read` before the next request.

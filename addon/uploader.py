@@ -5,7 +5,6 @@ content, so a submission that was interrupted goes on where it stopped when it i
 """
 
 import enum
-import hashlib
 import os
 import queue
 import random
@@ -14,17 +13,16 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from .background import BackgroundTask
+from .batches import in_batches, record
+from .blobs import Blob, blobs_of, read_blob, reading
 from .client import FarmClient, FarmError
+from .digest_cache import DigestCache
 from .pack_plan import PackPlan
-
-#: Files are cut into blobs of this many bytes (the coordinator takes up to this).
-BLOB_BYTES = 64 * 1024 * 1024
 
 #: Connections that upload at the same time: enough to fill a line with delay, too few to crowd out the agents.
 CONNECTIONS = 4
@@ -36,7 +34,8 @@ FIRST_PAUSE = 0.5
 #: How often blobs that were there may turn out to have been swept since.
 ROUNDS = 3
 
-_PIECE = 256 * 1024
+#: What is sent shows in the progress after so many bytes.
+_STEP = 64 * 1024
 
 T = TypeVar("T")
 
@@ -68,16 +67,6 @@ class Progress:
         return self.done_bytes / self.total_bytes if self.total_bytes else 1.0
 
 
-@dataclass(frozen=True)
-class _Blob:
-    """A run of a file's bytes."""
-
-    path: str
-    start: int
-    size: int
-    sha256: str
-
-
 class _CancelledError(Exception):
     """The person changed their mind."""
 
@@ -90,8 +79,15 @@ class Submission(BackgroundTask):
     """
 
     def __init__(
-        self, client: FarmClient, plan: PackPlan, request: Mapping[str, Any], *, temporary: Path | None = None
+        self,
+        client: FarmClient,
+        plan: PackPlan,
+        request: Mapping[str, Any],
+        *,
+        temporary: Path | None = None,
+        digests: Path | None = None,
     ) -> None:
+        """Prepare it; ``digests`` is the file of what is known of files that were sent before."""
         super().__init__("renderfarm-submission")
         self.job: dict[str, Any] | None = None
         self.error: FarmError | None = None
@@ -100,6 +96,7 @@ class Submission(BackgroundTask):
         self._request = request
         self._key = secrets.token_hex(16)
         self._temporary = temporary
+        self._digests = digests
         self._lock = threading.Lock()
         self._progress = Progress(Stage.WAITING, 0, 0, "Waiting")
 
@@ -165,85 +162,69 @@ class Submission(BackgroundTask):
                 ) from error
             raise
 
-    def _read_files(self) -> dict[str, list[_Blob]]:
+    def _read_files(self) -> dict[str, list[Blob]]:
         """Return the blobs of each file, by its place in the pack."""
         total = 0
         for path in self._plan.files.values():
-            with _reading(path):
+            with reading(path):
                 total += os.stat(path).st_size  # noqa: PTH116 - thousands of plain paths
         self._enter(Stage.READING, total, f"Reading {len(self._plan.files)} files")
-        return {place: self._read_file(path) for place, path in sorted(self._plan.files.items())}
+        cache = DigestCache(self._digests)
+        try:
+            return {place: blobs_of(path, cache, self._read) for place, path in sorted(self._plan.files.items())}
+        finally:
+            cache.close()
 
-    def _read_file(self, path: str) -> list[_Blob]:
-        blobs: list[_Blob] = []
-        with _reading(path), open(path, "rb") as file:  # noqa: PTH123 - thousands of plain paths
-            before = os.fstat(file.fileno())
-            start = 0
-            while size := min(BLOB_BYTES, before.st_size - start):
-                digest = hashlib.sha256()
-                for piece in _pieces(file.read, size):
-                    self._stop_if_cancelled()
-                    digest.update(piece)
-                    self._advance(len(piece))
-                if file.tell() != start + size:
-                    raise _changed(path)
-                blobs.append(_Blob(path, start, size, digest.hexdigest()))
-                start += size
-            after = os.stat(path)  # noqa: PTH116 - as above
-            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-                raise _changed(path)
-        return blobs
+    def _read(self, size: int) -> None:
+        self._stop_if_cancelled()
+        self._advance(size)
 
-    def _upload(self, blobs: list[_Blob]) -> None:
-        total = sum(blob.size for blob in blobs)
-        self._enter(Stage.UPLOADING, total, "Uploading")
-        waiting: queue.SimpleQueue[_Blob] = queue.SimpleQueue()
-        for blob in blobs:
-            waiting.put(blob)
+    def _upload(self, blobs: list[Blob]) -> None:
+        self._enter(Stage.UPLOADING, sum(blob.size for blob in blobs), "Uploading")
+        waiting: queue.SimpleQueue[list[Blob]] = queue.SimpleQueue()
+        for batch in in_batches(blobs):
+            waiting.put(batch)
         failed = threading.Event()
 
         def work() -> None:
             with self._client.clone() as client:
                 while not failed.is_set():
                     try:
-                        blob = waiting.get_nowait()
+                        batch = waiting.get_nowait()
                     except queue.Empty:
                         return
                     try:
-                        self._upload_blob(client, blob)
+                        self._upload_batch(client, batch)
                     except BaseException:
                         failed.set()
                         raise
 
         with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="renderfarm-upload") as pool:
-            workers = [pool.submit(work) for _ in range(min(CONNECTIONS, len(blobs)))]
+            workers = [pool.submit(work) for _ in range(min(CONNECTIONS, waiting.qsize()))]
             wait(workers)
         for worker in workers:
             worker.result()
 
-    def _upload_blob(self, client: FarmClient, blob: _Blob) -> None:
-        sent = 0
+    def _upload_batch(self, client: FarmClient, batch: list[Blob]) -> None:
+        body = b"".join(record(blob.sha256, read_blob(blob)) for blob in batch)
+        size = sum(blob.size for blob in batch)
+        told = 0
 
-        def pieces() -> Iterator[bytes]:
-            nonlocal sent
-            self._advance(-sent)
-            sent = 0
-            digest = hashlib.sha256()
-            with _reading(blob.path), open(blob.path, "rb") as file:  # noqa: PTH123 - thousands of plain paths
-                file.seek(blob.start)
-                for piece in _pieces(file.read, blob.size):
-                    self._stop_if_cancelled()
-                    digest.update(piece)
-                    self._advance(len(piece))
-                    sent += len(piece)
-                    # The last piece is held back until all are known to be what was promised.
-                    if sent == blob.size and digest.hexdigest() != blob.sha256:
-                        raise _changed(blob.path)
-                    yield piece
-            if sent != blob.size:
-                raise _changed(blob.path)
+        def steps() -> Iterator[bytes]:
+            nonlocal told
+            # What a failed attempt had sent does not count twice.
+            self._advance(-told)
+            told = 0
+            for start in range(0, len(body), _STEP):
+                self._stop_if_cancelled()
+                step = body[start : start + _STEP]
+                # The body is shorter than the files: its share of them counts.
+                done = size * (start + len(step)) // len(body)
+                self._advance(done - told)
+                told = done
+                yield step
 
-        self._retrying(lambda: client.put_blob(blob.sha256, blob.size, pieces()))
+        self._retrying(lambda: client.put_blobs(len(body), steps()))
 
     def _retrying(self, call: Callable[[], T]) -> T:
         pause = FIRST_PAUSE
@@ -271,26 +252,3 @@ class Submission(BackgroundTask):
         with self._lock:
             now = self._progress
             self._progress = Progress(now.stage, now.done_bytes + size, now.total_bytes, now.message)
-
-
-def _pieces(read: Callable[[int], bytes], size: int) -> Iterator[bytes]:
-    """Yield the next ``size`` bytes, or as many as there are."""
-    while size and (piece := read(min(_PIECE, size))):
-        yield piece
-        size -= len(piece)
-
-
-@contextmanager
-def _reading(path: str) -> Iterator[None]:
-    """Say in a person's words why a file cannot be read."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise FarmError("unreadable", f"{path} cannot be read: {reason}.", "Mend that and submit again.") from error
-
-
-def _changed(path: str) -> FarmError:
-    return FarmError(
-        "changed", f"{path} was changed while it was being sent.", "Submit again when it is no longer being written."
-    )

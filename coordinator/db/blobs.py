@@ -24,6 +24,13 @@ def record(conn: Connection, sha256: str, size: int, stored_at: datetime) -> Non
     _RECORD[conn.dialect.name].run(conn, sha256=sha256, size=size, stored_at=stored_at)
 
 
+def record_many(conn: Connection, stored: Collection[tuple[str, int]], stored_at: datetime) -> None:
+    """Record blobs, each with its length; those that are known stay as they are."""
+    # In one order everywhere: two transactions that record the same ones must not wait for each other.
+    rows = [{"sha256": sha256, "size": size, "stored_at": stored_at} for sha256, size in sorted(stored)]
+    _RECORD[conn.dialect.name].many(conn, rows)
+
+
 def size(conn: Connection, sha256: str) -> int | None:
     """Return the length of a blob, None if it is not there."""
     return _SIZE.one_or_none(conn, sha256=sha256)

@@ -76,14 +76,24 @@ async def receive_blob(request: web.Request, sha256: str, limit: int) -> web.Res
         Refused: the length is not stated, or over ``limit`` bytes.
         StoreError: see :meth:`coordinator.store.BlobStore.put`.
     """
+    size = announced_length(request, limit)
+    stored = await request.app[STORE].put(sha256, size, request.content.iter_chunked(_RECEIVE_BYTES))
+    await request.app[DATABASE].write(assets.record_blob, sha256, size)
+    return web.Response(status=201 if stored else 200)
+
+
+def announced_length(request: web.Request, limit: int) -> int:
+    """Return the length of an upload in bytes.
+
+    Raises:
+        Refused: it is not stated, or over ``limit``.
+    """
     size = request.content_length
     if size is None:
         raise Refused(ErrorCode.LENGTH_REQUIRED, "An upload must state its length (Content-Length).")
     if size > limit:
         raise Refused(ErrorCode.TOO_LARGE, f"The file has {size} bytes; at most {limit} are taken in one upload.")
-    stored = await request.app[STORE].put(sha256, size, request.content.iter_chunked(_RECEIVE_BYTES))
-    await request.app[DATABASE].write(assets.record_blob, sha256, size)
-    return web.Response(status=201 if stored else 200)
+    return size
 
 
 def _disposition(filename: str) -> str:

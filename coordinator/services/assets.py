@@ -1,6 +1,6 @@
 """Packs and blobs: what is known, what is missing, what an agent may read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -63,6 +63,11 @@ def missing_blobs(tx: Transaction, pack_id: str) -> ManifestAnswer:
 def record_blob(tx: Transaction, sha256: str, size: int) -> None:
     """Record that the store has a blob; doing it twice is fine."""
     blobs.record(tx.conn, sha256, size, tx.now)
+
+
+def record_blobs(tx: Transaction, stored: Sequence[tuple[str, int]]) -> None:
+    """Record that the store has these blobs, each with its length in bytes; doing it twice is fine."""
+    blobs.record_many(tx.conn, stored, tx.now)
 
 
 def blob_size(tx: Transaction, sha256: str) -> int | None:

@@ -1,6 +1,6 @@
 """What the coordinator asks of a place that keeps blobs."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -38,6 +38,14 @@ class BlobStore(Protocol):
         Raises:
             ContentMismatch: the pieces end early, go on past ``size``, or have another digest.
             StoreFull: there is no room.
+        """
+
+    async def put_many(self, blobs: Sequence[tuple[str, bytes]]) -> None:
+        """Store blobs that are in memory, given as name and bytes; those that were there already stay.
+
+        Raises:
+            ContentMismatch: a name is not that of its bytes; blobs before it may have been kept.
+            StoreFull: there is no room; none of them was kept.
         """
 
     async def put_file(self, path: Path) -> tuple[str, int]:

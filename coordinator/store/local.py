@@ -14,7 +14,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -76,6 +76,29 @@ class LocalBlobStore:
         finally:
             await self._run(upload.discard)
         return True
+
+    async def put_many(self, blobs: Sequence[tuple[str, bytes]]) -> None:
+        """Store blobs that are in memory; see :meth:`BlobStore.put_many`."""
+        await self._run(self._put_many, blobs)
+
+    def _put_many(self, blobs: Sequence[tuple[str, bytes]]) -> None:
+        new: dict[Path, bytes] = {}
+        for sha256, data in blobs:
+            final = self._path(sha256)
+            if hashlib.sha256(data).hexdigest() != sha256:
+                raise _mismatch(hashlib.sha256(data).hexdigest(), sha256)
+            if _size_of(final) != len(data):
+                new[final] = data
+        if shutil.disk_usage(self._unfinished).free - sum(map(len, new.values())) < self._reserve_bytes:
+            raise _full(self._unfinished)
+        try:
+            with tempfile.TemporaryDirectory(dir=self._unfinished) as folder:
+                written = {Path(folder) / final.name: final for final in new}
+                for path, final in written.items():
+                    path.write_bytes(new[final])
+                _publish_all(written)
+        except OSError as error:
+            raise _store_error(error, self._unfinished) from error
 
     async def put_file(self, path: Path) -> tuple[str, int]:
         """Store a finished file; see :meth:`BlobStore.put_file`."""
@@ -202,10 +225,7 @@ class _Upload:
         if self._received != self._size:
             raise ContentMismatch(f"{self._received} bytes were sent of the announced {self._size}.")
         if self._digest.hexdigest() != sha256:
-            raise ContentMismatch(
-                f"The bytes sent have the SHA-256 {self._digest.hexdigest()}, not {sha256}; "
-                "they changed on the way or on the disk: send them again."
-            )
+            raise _mismatch(self._digest.hexdigest(), sha256)
         _publish(self._path, final)
 
     def discard(self) -> None:
@@ -215,14 +235,34 @@ class _Upload:
 def _publish(source: Path, final: Path) -> None:
     """Flush a whole file to the disk and give it its final name, durably."""
     try:
-        _flush(source)
-        if not final.parent.is_dir():
-            final.parent.mkdir(exist_ok=True)
-            _flush(final.parent.parent)
-        source.replace(final)
-        _flush(final.parent)
+        _publish_all({source: final})
     except OSError as error:
         raise _store_error(error, final) from error
+
+
+def _publish_all(files: Mapping[Path, Path]) -> None:
+    """Flush whole files to the disk and give them their final names, durably.
+
+    Raises:
+        OSError: a file could not be flushed or renamed.
+    """
+    for source in files:
+        _flush(source)
+    folders = {final.parent for final in files.values()}
+    for folder in folders:
+        if not folder.is_dir():
+            folder.mkdir(exist_ok=True)
+            _flush(folder.parent)
+    for source, final in files.items():
+        source.replace(final)
+    for folder in folders:
+        _flush(folder)
+
+
+def _mismatch(found: str, said: str) -> ContentMismatch:
+    return ContentMismatch(
+        f"The bytes sent have the SHA-256 {found}, not {said}; they changed on the way or on the disk: send them again."
+    )
 
 
 def _flush(path: Path) -> None:

@@ -113,6 +113,23 @@ async def test_many_uploads_of_one_blob_at_once(store: BlobStore) -> None:
     assert await nothing_left_behind(store)
 
 
+async def test_many_blobs_at_once(store: BlobStore) -> None:
+    blobs = {hashlib.sha256(data).hexdigest(): data for data in (b"", b"a", b"bc", DATA)}
+    await store.put_many([*blobs.items(), *blobs.items()])
+    await asyncio.gather(*(store.put_many(list(blobs.items())) for _ in range(5)))
+    assert {sha256: await read(store, sha256) for sha256 in blobs} == blobs
+    assert await nothing_left_behind(store)
+
+
+async def test_one_wrong_blob_of_many_is_not_stored(store: BlobStore) -> None:
+    with pytest.raises(ContentMismatch):
+        await store.put_many([(NAME, DATA), (ABSENT, b"these are other bytes")])
+    assert await store.size(ABSENT) is None
+    with pytest.raises(BlobMissing):
+        await store.put_many([("../../etc/passwd", b"x")])
+    assert await nothing_left_behind(store)
+
+
 async def test_a_blob_can_be_deleted_and_put_again(store: BlobStore) -> None:
     await store.put(NAME, len(DATA), pieces(DATA))
     assert await store.delete(NAME)
@@ -162,6 +179,8 @@ async def test_a_full_store_refuses_and_keeps_nothing(tmp_path: Path) -> None:
     store = await asyncio.to_thread(LocalBlobStore, tmp_path, reserve_bytes=2**62)
     with pytest.raises(StoreFull, match="disk is full"):
         await store.put(NAME, len(DATA), pieces(DATA))
+    with pytest.raises(StoreFull, match="disk is full"):
+        await store.put_many([(NAME, DATA)])
     assert await store.size(NAME) is None
     assert await nothing_left_behind(store)
     await store.close()

@@ -5,12 +5,15 @@ The real coordinator does not break its connections or answer nonsense when a te
 
 import hashlib
 import json
+import struct
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+import zstandard
 
 TOKEN = "rf_admin_test"  # noqa: S105 - opens nothing but this fake
 
@@ -24,6 +27,8 @@ class FaultyCoordinator:
     def __init__(self) -> None:
         self.url = ""
         self.blobs: dict[str, bytes] = {}
+        self.batches: list[list[str]] = []
+        """The digests in each batch that arrived."""
         self.manifests: list[dict[str, Any]] = []
         self.jobs: list[dict[str, Any]] = []
         self.files: dict[str, bytes] = {}
@@ -111,19 +116,29 @@ class Handler(BaseHTTPRequestHandler):
                 if blob["sha256"] not in state.blobs
             }
             self.answer(200, {"id": hashlib.sha256(self.body).hexdigest(), "missing": list(missing.values())})
-        elif path.startswith("blobs/"):
-            sha256 = path.removeprefix("blobs/")
-            if hashlib.sha256(self.body).hexdigest() != sha256:
+        elif path == "blobs":
+            batch = dict(read_batch(self.body))
+            state.batches.append(list(batch))
+            if any(hashlib.sha256(data).hexdigest() != sha256 for sha256, data in batch.items()):
                 self.refuse(422, "digest_mismatch", "these are other bytes")
             else:
-                state.blobs[sha256] = self.body
-                self.answer(201, {})
+                state.blobs.update(batch)
+                self.answer(200, {"blobs": len(batch)})
         elif path == "jobs" and self.command == "POST":
             self.answer(201, self.make_job())
         elif path in state.files:
             self.answer(200, state.files[path], ETag=f'"{hashlib.sha256(state.files[path]).hexdigest()}"')
         else:
             self.refuse(404, "not_found", f"there is no {path}")
+
+
+def read_batch(body: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield digest and bytes of the blobs in a batch."""
+    while body:
+        sha256, packed, size, sent = struct.unpack_from(">32sBII", body)
+        data, body = body[41 : 41 + sent], body[41 + sent :]
+        yield sha256.hex(), zstandard.ZstdDecompressor().decompress(data) if packed else data
+        assert packed or size == sent
 
 
 def status(code: int, body: bytes | dict[str, Any] = b"oops") -> Fault:

@@ -29,7 +29,7 @@ def held_uploads(coordinator: str, patience: float) -> Iterator[HeldUploads]:
                 back = threading.Thread(target=_pass_on, args=(inside, self.request))
                 back.start()
                 while data := self.request.recv(65536):
-                    if data.startswith(b"PUT "):
+                    if data.startswith(b"POST /api/v1/blobs "):
                         door.waiting.set()
                         door.open.wait(patience)
                     inside.sendall(data)

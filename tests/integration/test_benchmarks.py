@@ -60,3 +60,12 @@ def test_leases_over_http_are_measured_on_both_databases_with_both_histories() -
         assert {line["history_frames"] for line in measured} == {500, 5_000}
         assert {line["request"] for line in measured} == {"lease", "release", "frame", "lease, 250 a second"}
         assert all(float(str(line["per_second"])) > 0 for line in measured)
+
+
+def test_uploads_are_measured_after_edits_and_at_first() -> None:
+    lines = lines_of("benchmarks.bench_upload", "--quick")
+    assert [line["part"] for line in lines] == ["delta"] * 6 + ["first", "tiny"]
+    for line in lines[:6]:
+        assert 0 < float(str(line["sent_share"])) < 1
+    assert float(str(lines[6]["speed_against_copy"])) > 0
+    assert float(str(lines[7]["upload_seconds"])) > 0

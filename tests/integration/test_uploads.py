@@ -1,12 +1,17 @@
 """Packs and blobs: what is missing, what is refused, how a broken upload goes on."""
 
 import asyncio
+import hashlib
 import io
+import struct
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
+import zstandard
 
+from coordinator.http import batches
 from coordinator.http import blobs as blob_handlers
 from tests.integration.coordinator import BLEND, RunningCoordinator, manifest, sha256
 
@@ -33,6 +38,59 @@ async def test_an_interrupted_upload_goes_on(farm: RunningCoordinator) -> None:
     await farm.ask("PUT", f"blobs/{digests[1]}", status=201, data=pieces[1])
     answer = await farm.ask("POST", "packs", json=pack)
     assert sorted(part["sha256"] for part in answer["missing"]) == sorted([digests[0], digests[2]])
+
+
+def in_batch(data: bytes, *, packed: bool = False, **said: Any) -> bytes:
+    """Return a blob as a batch has it, or with something else ``said`` of it."""
+    sent = zstandard.ZstdCompressor().compress(data) if packed else data
+    head = {"sha256": hashlib.sha256(data).digest(), "packed": int(packed), "size": len(data), "sent": len(sent)} | said
+    return struct.pack(">32sBII", *head.values()) + sent
+
+
+async def test_a_batch_of_blobs(farm: RunningCoordinator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "_GROUP_BYTES", 10_000)
+    blobs = [b"", b"a", b"wood" * 5000, bytes(range(256)) * 100, b"a"]
+    body = b"".join(in_batch(data, packed=len(data) > 1000) for data in blobs)
+    assert len(body) < 30_000
+    assert await farm.ask("POST", "blobs", data=body) == {"blobs": 5}
+    assert await farm.ask("POST", "blobs", data=body) == {"blobs": 5}
+    for data in blobs:
+        head = await farm.call("HEAD", f"api/v1/blobs/{sha256(data)}")
+        assert (head.status, head.headers["Content-Length"]) == (200, str(len(data)))
+    assert await farm.ask("POST", "blobs", data=b"") == {"blobs": 0}
+
+
+BOMB = zstandard.ZstdCompressor().compress(bytes(30_000_000))
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        pytest.param(in_batch(BLEND, sha256=bytes(32)), 422, "digest_mismatch", id="other bytes"),
+        pytest.param(in_batch(BLEND)[:-1], 400, "bad_request", id="cut short"),
+        pytest.param(in_batch(BLEND)[:20], 400, "bad_request", id="cut in the head"),
+        pytest.param(in_batch(BLEND) + b"x", 400, "bad_request", id="more"),
+        pytest.param(in_batch(BLEND, size=3), 400, "bad_request", id="lengths differ"),
+        pytest.param(in_batch(BLEND, packed=7), 400, "bad_request", id="unknown packing"),
+        pytest.param(
+            in_batch(b"plain bytes").replace(b"\0\0\0\0\x0b", b"\1\0\0\0\x0b", 1), 400, "bad_request", id="not packed"
+        ),
+        pytest.param(in_batch(BLEND, packed=True, size=len(BLEND) + 1), 400, "bad_request", id="other size"),
+        pytest.param(in_batch(b"", sent=2**32 - 1, size=2**32 - 1), 413, "too_large", id="huge"),
+        pytest.param(struct.pack(">32sBII", bytes(32), 1, 100, len(BOMB)) + BOMB, 400, "bad_request", id="bomb"),
+    ],
+)
+async def test_what_is_no_batch_is_refused(farm: RunningCoordinator, body: bytes, status: int, code: str) -> None:
+    await farm.refused("POST", "blobs", status, code, data=in_batch(b"kept") + body)
+    # What came whole before it may have been stored; nothing else was.
+    assert (await farm.call("HEAD", f"api/v1/blobs/{sha256(BLEND)}")).status == 404
+
+
+async def test_a_batch_has_a_limit(farm: RunningCoordinator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blob_handlers, "MAX_BATCH_BYTES", 100)
+    await farm.refused("POST", "blobs", 413, "too_large", data=in_batch(b"x" * 100))
+    monkeypatch.setattr(batches, "MAX_BATCH_BLOBS", 1)
+    await farm.refused("POST", "blobs", 413, "too_large", data=in_batch(b"") + in_batch(b""))
 
 
 async def test_a_job_waits_for_its_files(farm: RunningCoordinator) -> None:

@@ -81,7 +81,9 @@ def test_the_session_script_finds_what_it_imports_inside_blender() -> None:
 )
 def test_the_extension_finds_what_it_imports_inside_blender(path: Path) -> None:
     # Blender gives an extension a package name of its own, so that it can only import itself relatively.
-    assert foreign(path, *BLENDERS_OWN) == set()
+    # It compresses what it sends where Blender brings that module along, as it nearly always does.
+    own = {*BLENDERS_OWN, "zstandard"} if path.name == "batches.py" else BLENDERS_OWN
+    assert foreign(path, *own) == set()
 
 
 @pytest.mark.parametrize("path", sources("web", suffixes=(".js",)), ids=lambda path: path.stem)

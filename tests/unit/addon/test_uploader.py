@@ -1,13 +1,15 @@
 """A pack and its job reach the coordinator whole, or nothing is made."""
 
 import hashlib
+import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from addon import uploader
+from addon import batches, blobs, cutting, uploader
 from addon.client import FarmClient
 from addon.pack_plan import PackPlan
 from addon.uploader import Stage, Submission
@@ -72,18 +74,51 @@ def test_the_files_arrive_and_the_job_is_made(coordinator: FaultyCoordinator, su
 
 
 def test_large_files_are_cut(coordinator: FaultyCoordinator, submit: Submit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploader, "BLOB_BYTES", 3000)
+    monkeypatch.setattr(cutting, "SHORTEST", 1000)
+    monkeypatch.setattr(cutting, "LONGEST", 3000)
     assert submit().wait(10)
     main = next(file for file in coordinator.manifests[0]["files"] if file["path"] == "shot.blend")
     assert [blob["size"] for blob in main["blobs"]] == [3000, 3000, 1000]
     assert b"".join(coordinator.blobs[blob["sha256"]] for blob in main["blobs"]) == b"BLENDER" * 1000
 
 
+def test_small_blobs_travel_together_and_long_ones_in_batches_of_their_own(
+    coordinator: FaultyCoordinator, submit: Submit, pack: PackPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "BATCH_BYTES", 10_000)
+    monkeypatch.setattr(batches, "BATCH_BLOBS", 30)
+    for number in range(100):
+        place = f"tex/{number}.png"
+        pack.files[place] = str(Path(pack.files["empty"]).with_name(f"{number}.png"))
+        Path(pack.files[place]).write_bytes(b"%d" % number)
+    assert submit().wait(10)
+    assert len(coordinator.blobs) == 102
+    assert sum(map(len, coordinator.batches)) == 102
+    assert max(map(len, coordinator.batches)) <= 30
+    assert len(coordinator.batches) <= 6
+
+
+def test_what_was_read_before_is_not_read_again(
+    coordinator: FaultyCoordinator, submit: Submit, pack: PackPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in pack.files.values():
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    assert submit(digests=tmp_path / "digests").wait(10)
+    read = []
+    monkeypatch.setattr(blobs, "pieces", lambda file, size: read.append(file.name) or cutting.pieces(file, size))
+    assert submit(digests=tmp_path / "digests").wait(10)
+    assert read == []
+    Path(pack.files["tex/wood.png"]).write_bytes(b"oaks" * 10)
+    assert submit(digests=tmp_path / "digests").wait(10)
+    assert read == [pack.files["tex/wood.png"]]
+    assert hashlib.sha256(b"oaks" * 10).hexdigest() in coordinator.blobs
+
+
 def test_what_the_coordinator_has_is_not_sent_again(coordinator: FaultyCoordinator, submit: Submit) -> None:
     assert submit().wait(10)
     coordinator.requests.clear()
     assert submit().wait(10)
-    assert [request.partition(" ")[0] for request in coordinator.requests] == ["POST", "POST"]
+    assert coordinator.requests == ["POST /api/v1/packs", "POST /api/v1/jobs"]
 
 
 def test_an_interrupted_submission_goes_on_where_it_stopped(coordinator: FaultyCoordinator, submit: Submit) -> None:
@@ -96,7 +131,7 @@ def test_an_interrupted_submission_goes_on_where_it_stopped(coordinator: FaultyC
     second = submit()
     assert second.wait(10)
     assert second.job is not None
-    assert not any(request.startswith("PUT") for request in coordinator.requests)
+    assert coordinator.requests == ["POST /api/v1/packs", "POST /api/v1/jobs"]
 
 
 def test_a_lost_answer_makes_no_second_job(coordinator: FaultyCoordinator, submit: Submit) -> None:
@@ -111,7 +146,7 @@ def test_a_lost_answer_makes_no_second_job(coordinator: FaultyCoordinator, submi
 
 
 @pytest.mark.parametrize("fault", [hang_up, status(503), status(507, {"error": {"code": "disk_full", "message": "x"}})])
-@pytest.mark.parametrize("request_", ["POST /api/v1/packs", "PUT /api/v1/blobs"])
+@pytest.mark.parametrize("request_", ["POST /api/v1/packs", "POST /api/v1/blobs"])
 def test_faults_that_pass_are_waited_out(
     coordinator: FaultyCoordinator, submit: Submit, request_: str, fault: Fault
 ) -> None:
@@ -123,7 +158,7 @@ def test_faults_that_pass_are_waited_out(
 
 
 def test_faults_that_do_not_pass_end_it_without_a_job(coordinator: FaultyCoordinator, submit: Submit) -> None:
-    coordinator.fail("PUT", *[status(413, {"error": {"code": "too_large", "message": "too large"}})] * 4)
+    coordinator.fail("POST /api/v1/blobs", *[status(413, {"error": {"code": "too_large", "message": "too large"}})] * 4)
     submission = submit()
     assert submission.wait(10)
     assert submission.error is not None
@@ -170,9 +205,10 @@ def test_a_file_that_changes_between_reading_and_sending_is_noticed(
 ) -> None:
     def save_again(handler: Handler) -> None:
         Path(pack.files["shot.blend"]).write_bytes(b"BLENDED" * 1000)
-        handler.answer(503, b"")
+        missing = [{"sha256": blob["sha256"]} for file in json.loads(handler.body)["files"] for blob in file["blobs"]]
+        handler.answer(200, {"id": "0" * 64, "missing": missing})
 
-    coordinator.fail(f"PUT /api/v1/blobs/{hashlib.sha256(b'BLENDER' * 1000).hexdigest()}", save_again)
+    coordinator.fail("POST /api/v1/packs", save_again)
     submission = submit()
     assert submission.wait(10)
     assert submission.error is not None
@@ -199,7 +235,7 @@ def test_cancelling_in_the_middle_makes_no_job(coordinator: FaultyCoordinator, s
         cancelled.wait(10)
         handler.answer(503, b"")
 
-    coordinator.fail("PUT", wait_for_cancel)
+    coordinator.fail("POST /api/v1/blobs", wait_for_cancel)
     submission = submit()
     assert uploading.wait(10)
     assert submission.progress().stage is Stage.UPLOADING
@@ -235,7 +271,7 @@ def test_progress_ends_at_all_bytes(coordinator: FaultyCoordinator, submit: Subm
         seen.append((progress.done_bytes, progress.total_bytes))
         handler.answer(503, b"")
 
-    coordinator.fail(f"PUT /api/v1/blobs/{hashlib.sha256(b'BLENDER' * 1000).hexdigest()}", look, look)
+    coordinator.fail("POST /api/v1/blobs", look, look)
     submission.append(submit())
     ready.set()
     assert submission[0].wait(10)
