@@ -12,7 +12,7 @@ from agent.blender.locate import Blender, NoBlenderError
 from agent.blender.output import Described
 from agent.blender.session import Limits, SessionError
 from agent.devices import Choice, DeviceError, Wish, choose
-from agent.gpus import Gpus
+from agent.gpus import Card, Gpus
 from coordinator.protocol import BlenderBuild, Device
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,10 @@ class Equipment:
             denoisers=self.abilities.denoisers,
             devices=list(dict.fromkeys(device.type for device in self.abilities.devices)),
         )
+
+    def cards(self) -> tuple[Card, ...]:
+        """Return the cards that slots render with, each once."""
+        return tuple(dict.fromkeys(card for slot in self.choice.slots for card in slot.cards))
 
     def engines(self) -> list[str]:
         """Return the engines that the Blender renders with; empty when it lacks none, nor is known to."""
