@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from agent.card_use import CardUse, sees_processes
+from agent.gpus import Card, Gpus
 from agent.hours import Hours
-from agent.idleness import Source
+from agent.idleness import Source, people_sources
 
 log = logging.getLogger(__name__)
 
@@ -65,10 +67,12 @@ class RestWatch:
         return reason
 
     async def run(self, tell: Callable[[str | None], None]) -> None:
-        """Look again and again, until cancelled, and tell each time what was found."""
+        """Look again and again, until cancelled, and tell what was found when it is something else than before."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            tell(await self.look())
+            before = self._reason
+            if (reason := await self.look()) != before:
+                tell(reason)
 
     def _look(self) -> str | None:
         hours, patience = self._manners.hours, self._manners.idle_seconds
@@ -82,6 +86,29 @@ class RestWatch:
         if self._cards is not None and _is_used(self._cards, patience):
             return "Another program is using the graphics card."
         return None
+
+
+def watch_machine(manners: Manners, gpus: Gpus, cards: Sequence[Card], environment: Mapping[str, str]) -> RestWatch:
+    """Return a watch on this machine; may block for some seconds.
+
+    Args:
+        manners: what a person asked for.
+        gpus: the machine's cards.
+        cards: those that the agent renders with.
+        environment: of the process.
+    """
+    if manners.idle_seconds is None:
+        return RestWatch(manners, [], None)
+    people = people_sources(environment)
+    card_use = CardUse(gpus, cards) if cards and sees_processes() else None
+    if cards and card_use is None:
+        log.warning("Whether other programs use the graphics cards cannot be told in a container; people are noticed.")
+    log.info(
+        "Working when nobody has used this machine for %g minutes, as told by: %s.",
+        manners.idle_seconds / 60,
+        ", ".join(source.name for source in (*people, *([card_use] if card_use else []))),
+    )
+    return RestWatch(manners, people, card_use)
 
 
 def _is_used(source: Source, patience: float) -> bool:

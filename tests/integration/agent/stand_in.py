@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -156,6 +156,11 @@ class StandIn:
         """Wait until one of its attributes is true."""
         async with self._changed:
             await self._changed.wait_for(lambda: bool(getattr(self, attribute)))
+
+    async def until_seen(self, look: Callable[[], bool]) -> None:
+        """Wait until something is true that requests bring about."""
+        async with self._changed:
+            await self._changed.wait_for(look)
 
     async def until_released(self, lease_id: str) -> None:
         """Wait until a lease was handed back."""

@@ -1,107 +1,20 @@
 """The agent with real Blender, against a coordinator that fails on demand."""
 
 import asyncio
-import contextlib
 import io
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from agent.blender.locate import find_blender
 from agent.client import StopAgentError
-from agent.daemon import Agent
-from agent.devices import Wish
 from agent.settings import AgentSettings
 from coordinator.protocol import Device, Platform
-from tests.integration.agent.stand_in import AGENT_TOKEN, JOIN_TOKEN, StandIn, running
+from tests.integration.agent.agents import A_WHILE, FOREVER, agent_of, blender_pid, waiting_frames
+from tests.integration.agent.stand_in import AGENT_TOKEN, JOIN_TOKEN, StandIn
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("agent")]
-
-MAKE_SCENE = """
-import os, sys, bpy
-scene = bpy.context.scene
-scene.render.engine = "CYCLES"
-scene.cycles.use_denoising = scene.cycles.use_adaptive_sampling = False
-scene.render.resolution_x, scene.render.resolution_y = 64, 48
-bpy.ops.wm.save_as_mainfile(filepath=sys.argv[1])
-sys.stdout.flush()
-os._exit(0)
-"""
-
-#: Samples: minutes of work, and the most a job may ask for.
-FOREVER = 1_000_000
-
-#: Samples: a frame takes a second or more, several reports long.
-A_WHILE = 2_000
-
-BLENDER = find_blender("bpy")
-
-
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Return a small scene's file."""
-    path = tmp_path_factory.mktemp("scene") / "scene.blend"
-    subprocess.run([sys.executable, "-I", "-c", MAKE_SCENE, str(path)], check=True, capture_output=True, timeout=120)
-    return path.read_bytes()
-
-
-@pytest.fixture
-async def farm() -> AsyncIterator[StandIn]:
-    """A stand-in that answers."""
-    async with running(StandIn()) as stand_in:
-        yield stand_in
-
-
-@pytest.fixture
-def settings(farm: StandIn, tmp_path: Path) -> AgentSettings:
-    """Settings of an agent that joins it."""
-    return AgentSettings(
-        coordinator=farm.url,
-        join_token=JOIN_TOKEN,
-        name="box",
-        folder=tmp_path / "agent",
-        wish=Wish(Device.CPU),
-        blender="bpy",
-        blender_paths=(),
-        threads=1,
-        tags=("big",),
-        pools=("lighting",),
-        engines=("CYCLES",),
-        sandbox="auto",
-        cache_bytes=10**9,
-        frame_timeout=None,
-    )
-
-
-@contextlib.asynccontextmanager
-async def agent_of(settings: AgentSettings) -> AsyncIterator[tuple[Agent, "asyncio.Task[None]"]]:
-    """An agent that runs; killed at the end unless it has stopped by itself."""
-    agent = Agent(settings, [BLENDER])
-    task = asyncio.create_task(agent.run())
-    try:
-        yield agent, task
-    finally:
-        if not task.done():
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-
-def blender_pid(agent: Agent) -> int:
-    session = agent._slots[0]._renderer._session
-    assert session is not None
-    return session._process._process.pid
-
-
-async def waiting_frames(settings: AgentSettings) -> list[Path]:
-    """Return the notes of frames that wait for delivery."""
-    return await asyncio.to_thread(lambda: sorted(settings.folder.glob("coordinators/*/frames/*/*/note.json")))
 
 
 async def test_leases_are_rendered_in_one_session(farm: StandIn, settings: AgentSettings, scene: bytes) -> None:
