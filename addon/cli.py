@@ -78,6 +78,8 @@ def _format(_context: click.Context, _option: click.Parameter, text: str | None)
 @click.option("--max-slots", type=click.IntRange(1), help="No more slots at once.")
 @click.option("--chunk", "chunk_frames", type=click.IntRange(1, 10_000), help="Frames to a lease [default: fitted].")
 @click.option("--first-look", is_flag=True, help="Begin with the first, the middle and the last frame.")
+@click.option("--stop-on-missing", is_flag=True, help="Give up when files are missing instead of going on without.")
+@click.option("--cpu-fallback", is_flag=True, help="Render on processors what fits into no graphics card.")
 @click.option(
     "--after", type=int, multiple=True, metavar="JOB", help="Begin when this job is completed; may be repeated."
 )
@@ -97,6 +99,8 @@ def submit(
     max_slots: int | None,
     chunk_frames: int | None,
     first_look: bool,
+    stop_on_missing: bool,
+    cpu_fallback: bool,
     after: tuple[int, ...],
     blender: str | None,
     wait: bool,
@@ -113,6 +117,8 @@ def submit(
         "max_slots": max_slots,
         "chunk_frames": chunk_frames,
         "first_look": first_look,
+        "stop_on_missing": stop_on_missing,
+        "cpu_fallback": cpu_fallback,
         "after": after,
     }
     job = _send(terminal, file, scene, overrides, schedule, blender)

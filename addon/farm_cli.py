@@ -138,6 +138,7 @@ def set_(
 @click.option("--priority", type=click.IntRange(0, 100), help="Higher first.")
 @click.option("--video/--no-video", default=None, help="Make an MP4.")
 @click.option("--sound/--no-sound", default=None, help="Give the video the scene's sound.")
+@click.option("--scripts/--no-scripts", default=None, help="Run the Python in the file.")
 def rerender(
     terminal: Terminal,
     job_id: int,
@@ -145,11 +146,18 @@ def rerender(
     percentage: int | None,
     engine: str | None,
     camera: str | None,
+    scripts: bool | None,
     **others: Any,
 ) -> None:
     """Submit a job's scene again without uploading it; what is not named is as it was."""
     changes = {name: value for name, value in others.items() if value is not None}
-    render = {"samples": samples, "percentage": percentage, "engine": engine and engine.upper(), "camera": camera}
+    render = {
+        "samples": samples,
+        "percentage": percentage,
+        "engine": engine and engine.upper(),
+        "camera": camera,
+        "allow_scripts": scripts,
+    }
     chosen = {name: value for name, value in render.items() if value is not None}
     if chosen:
         changes["render"] = terminal.client.job(job_id)["render"] | chosen
@@ -179,6 +187,16 @@ def limit(terminal: Terminal, user: str, slots: int | str) -> None:
 
 
 @farm_command
+@click.argument("user")
+@click.option("--no", "forbidden", is_flag=True, help="Take the leave back.")
+def allow_scripts(terminal: Terminal, user: str, forbidden: bool) -> None:
+    """Let jobs of USER that ask for it run the Python in their files, on agents with a sandbox."""
+    view = terminal.client.allow_scripts(user, allowed=not forbidden)
+    may = "may run the Python in their files" if view["scripts"] else "may not run the Python in their files"
+    terminal.answer(view, f"Jobs of {view['name']} {may}.")
+
+
+@farm_command
 def agents(terminal: Terminal) -> None:
     """List the agents and what is the matter with them."""
     items = terminal.client.agents()
@@ -202,6 +220,8 @@ def reinstate(terminal: Terminal, agent: str) -> None:
 def _described(agent: dict[str, Any]) -> str:
     """Return an agent's name, and why it gets or takes no work, or no work of some jobs."""
     notes = [agent[why] for why in ("set_aside", "resting") if agent[why]]
+    if not agent["sandboxed"]:
+        notes.append("no sandbox")
     if agent["set_aside_jobs"]:
         notes.append(f"kept from jobs {', '.join(map(str, agent['set_aside_jobs']))}")
     return f"{agent['name']}: {'; '.join(notes)}" if notes else str(agent["name"])
@@ -227,6 +247,7 @@ COMMANDS: list[click.Command] = [
     rerender,
     users,
     limit,
+    allow_scripts,
     agents,
     reinstate,
 ]

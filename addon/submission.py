@@ -50,6 +50,7 @@ class Overrides:
     """0-100, higher first."""
     max_retries: int = 3
     persistent_data: bool = True
+    allow_scripts: bool = False
 
 
 def frames_text(snapshot: SceneSnapshot, overrides: Overrides) -> str:
@@ -132,6 +133,7 @@ def build_request(
             "resolution": list(overrides.resolution) if overrides.resolution else None,
             "percentage": overrides.percentage,
             "persistent_data": overrides.persistent_data,
+            "allow_scripts": overrides.allow_scripts,
         },
         "output": {
             "format": file_format,

@@ -70,7 +70,7 @@ def farm_command(function: Callable[..., None]) -> click.Command:
                 function(Terminal(client, as_json), **arguments)
 
     # A trailing underscore keeps a command's function from hiding what Python calls so.
-    return click.command(function.__name__.rstrip("_"))(command)
+    return click.command(function.__name__.rstrip("_").replace("_", "-"))(command)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ Text = Annotated[str, Meta(min_length=1, description="a text")]
 Port = Annotated[int, Meta(ge=0, le=65_535, description="a port number from 0 to 65535")]
 Seconds = Annotated[float, Meta(gt=0, le=86_400, description="a number of seconds, more than 0")]
 Bytes = Annotated[int, Meta(ge=0, description="a whole number of bytes")]
+Switch = Annotated[bool, Meta(description="true or false")]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], Meta(description="debug, info, warning or error")]
 PublicUrl = Annotated[
     str, Meta(pattern=r"^https?://[^/\s]+/?$", description="an address such as https://farm.example.com")
@@ -50,6 +51,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """0 takes a free one."""
     public_url: PublicUrl | None = None
     """How browsers reach the coordinator when a proxy stands before it; with https, cookies are marked Secure."""
+    announce: Switch = True
+    """Make itself known on the local network, unless it listens on the loopback only."""
     data_dir: Text = "~/.local/share/renderfarm/coordinator"
     """Blobs, and the SQLite database unless ``database_url`` says otherwise."""
     database_url: DatabaseUrl | None = None
@@ -70,6 +73,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """An agent that was not heard of for this long is shown as offline."""
     max_frame_bytes: Bytes = 2 * 1024**3
     """A larger frame or sound is refused."""
+    require_sandbox: Switch = False
+    """Agents whose Blender runs without a sandbox are refused."""
     reserve_bytes: Bytes = 256 * 1024**2
     """Uploads stop when less than this would be left free on the disk."""
 

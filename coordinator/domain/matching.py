@@ -37,6 +37,8 @@ class Needs:
     device: str | None = None
     """``GPU`` is everything but ``CPU``; the others are exact."""
     platform: str | None = None
+    sandbox: bool = False
+    """Its Blender sees nothing of the machine but the job's files."""
     ram_bytes: int = 0
     """As asked for."""
     vram_bytes: int = 0
@@ -58,6 +60,7 @@ class Capability:
     """Empty: all of them."""
     device: str = "CPU"
     platform: str = "linux"
+    sandboxed: bool = False
     ram_bytes: int = 0
     vram_bytes: int | None = None
     """None: it cannot be told, and is taken to be enough until the card runs out of it."""
@@ -77,6 +80,7 @@ def decode_needs(text: str, min_blender: int) -> Needs:
         engine=None if engine is None else engine_name(engine),
         device=fields.get("device"),
         platform=fields.get("platform"),
+        sandbox=fields.get("sandbox", False),
         ram_bytes=fields.get("ram_bytes", 0),
         vram_bytes=fields.get("vram_bytes", 0),
     )
@@ -98,6 +102,7 @@ def capability_of(agent: Agent, blender: int | None = None) -> Capability:
         agent.platform,
         agent.ram_bytes,
         agent.vram_bytes,
+        sandboxed=agent.sandboxed,
     )
 
 
@@ -243,6 +248,12 @@ _REQUIREMENTS = (
         lack=lambda _, slot: f"runs {_named(PLATFORMS, {slot.platform})}",
     ),
     _Requirement(
+        met=lambda needs, slot: slot.sandboxed or not needs.sandbox,
+        wanted=lambda _: "an agent with a sandbox",
+        best=lambda _, __, which: f"no agent{which} has one (bubblewrap must be installed on it)",
+        lack=lambda _, __: "has none",
+    ),
+    _Requirement(
         met=_has_blender,
         wanted=_wanted_blender,
         best=_best_blender,
@@ -294,6 +305,8 @@ def _capability(
     platform: str,
     ram_bytes: int,
     vram_bytes: int | None,
+    *,
+    sandboxed: bool,
 ) -> Capability:
     return Capability(
         tags=frozenset(json.loads(tags)),
@@ -302,6 +315,7 @@ def _capability(
         engines=frozenset(map(engine_name, json.loads(engines))),
         device=device,
         platform=platform,
+        sandboxed=sandboxed,
         ram_bytes=ram_bytes,
         vram_bytes=vram_bytes,
     )

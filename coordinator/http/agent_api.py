@@ -5,8 +5,10 @@ from pathlib import Path
 from aiohttp import web
 
 from coordinator.domain.board import SlotOffer
+from coordinator.domain.model import Blank
+from coordinator.domain.verification import Look
 from coordinator.http.endpoint import Answer
-from coordinator.keys import DATABASE, STORE, TIMING, VERIFIER, WORK
+from coordinator.keys import DATABASE, SETTINGS, STORE, TIMING, VERIFIER, WORK
 from coordinator.protocol import (
     ErrorCode,
     FrameAnswer,
@@ -20,7 +22,7 @@ from coordinator.protocol import (
     SoundResult,
     StoredFile,
 )
-from coordinator.protocol.pictures import BadPicture, Wanted
+from coordinator.protocol.pictures import BadPicture, Picture, Wanted
 from coordinator.services import agents, frames, leases, sound
 from coordinator.services.accounts import Principal
 from coordinator.services.errors import Refused
@@ -29,6 +31,8 @@ from coordinator.store import BlobMissing
 
 async def register(request: web.Request, caller: Principal, body: RegisterRequest) -> RegisterResponse:
     """Admit an agent."""
+    if request.app[SETTINGS].require_sandbox:
+        agents.check_sandboxed(body)
     return await request.app[DATABASE].write(agents.register, caller, body, request.app[TIMING])
 
 
@@ -75,7 +79,7 @@ async def frame(
         await database.write(frames.record_bad_frame, agent_id, lease_id, frame, str(error), timing)
         raise Refused(ErrorCode.BAD_FRAME, str(error)) from error
     outcome = await database.write(
-        frames.record_frame, agent_id, lease_id, frame, body, picture.width, picture.height, timing
+        frames.record_frame, agent_id, lease_id, frame, body, picture.width, picture.height, timing, _look(picture)
     )
     if outcome.status == "bad":
         raise Refused(ErrorCode.BAD_FRAME, outcome.reason or "")
@@ -93,6 +97,10 @@ def agent_of(caller: Principal) -> int:
     if caller.agent_id is None:
         raise Refused(ErrorCode.FORBIDDEN, "This token belongs to no agent.")
     return caller.agent_id
+
+
+def _look(picture: Picture) -> Look:
+    return Look(blank=None if picture.blank is None else Blank(picture.blank), nan_pixels=picture.nan_pixels)
 
 
 async def _file(request: web.Request, file: StoredFile) -> Path:

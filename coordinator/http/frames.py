@@ -10,7 +10,7 @@ from coordinator.http.files import send_file
 from coordinator.http.paging import Cursor
 from coordinator.keys import DATABASE
 from coordinator.services import downloads, views
-from coordinator.services.schemas import FrameView, Page
+from coordinator.services.schemas import ExtraFileView, FrameView, Page
 
 
 class FrameQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,6 +23,16 @@ class FrameQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 async def index(request: web.Request, job_id: int, query: FrameQuery) -> Page[FrameView]:
     """List finished and failed frames in order."""
     return await request.app[DATABASE].read(views.list_frames, job_id, query.limit, query.cursor)
+
+
+async def files(request: web.Request, job_id: int, frame: int) -> Page[ExtraFileView]:
+    """List what the scene itself wrote beside a frame's picture."""
+    return Page(items=await request.app[DATABASE].read(downloads.frame_files, job_id, frame))
+
+
+async def file(request: web.Request, job_id: int, frame: int, path: str) -> web.StreamResponse:
+    """Send a file that the scene itself wrote."""
+    return await send_file(request, await request.app[DATABASE].read(downloads.frame_file, job_id, frame, path))
 
 
 async def output(request: web.Request, job_id: int, frame: int) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Those who submit jobs, and their limits."""
+"""Those who submit jobs, and what they may."""
 
 from aiohttp import web
 
@@ -12,6 +12,6 @@ async def index(request: web.Request) -> Page[UserView]:
     return Page(items=await request.app[DATABASE].read(users.list_users))
 
 
-async def limit(request: web.Request, name: str, body: UserChange) -> UserView:
-    """Limit how many slots work for a user at once; null takes the limit away."""
-    return await request.app[DATABASE].write(users.limit, name, body)
+async def change(request: web.Request, name: str, body: UserChange) -> UserView:
+    """Change what a user may."""
+    return await request.app[DATABASE].write(users.change, name, body)

@@ -5,13 +5,13 @@ from msgspec import UNSET
 
 from coordinator.db.engine import WORK, Transaction
 from coordinator.domain.model import Job
-from coordinator.protocol import ErrorCode
+from coordinator.protocol import ErrorCode, RenderSpec
 from coordinator.services.changes import tell, update_job
 from coordinator.services.errors import Refused
 from coordinator.services.queueing import lock_job
 from coordinator.services.reframe import reframe
 from coordinator.services.schemas import JobChange, JobView, NeedsRequest
-from coordinator.services.submit import check_needs
+from coordinator.services.submit import check_needs, with_sandbox
 from coordinator.services.views import job_view
 
 
@@ -55,8 +55,10 @@ def _changes(job: Job, request: JobChange) -> tuple[dict[str, object], list[str]
         said.append(
             f"{'allowed' if request.hedge else 'forbade'} that a second slot renders a frame that takes too long"
         )
-    if request.needs is not UNSET and request.needs != msgspec.json.decode(job.needs, type=NeedsRequest):
-        check_needs(request.needs, job.min_blender)
-        values["needs"] = msgspec.json.encode(request.needs).decode()
+    if request.needs is not UNSET:
+        needs = with_sandbox(request.needs, msgspec.json.decode(job.render, type=RenderSpec))
+        if needs != msgspec.json.decode(job.needs, type=NeedsRequest):
+            check_needs(needs, job.min_blender)
+            values["needs"] = msgspec.json.encode(needs).decode()
         said.append("changed what a slot must have to render it")
     return values, said

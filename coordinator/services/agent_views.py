@@ -66,6 +66,7 @@ def _agent_view(tx: Transaction, agent: Agent, live: Sequence[Lease], job_names:
         presence=presence,
         explanation=explain(agent, presence),
         drained=agent.drained,
+        sandboxed=agent.sandboxed,
         removed=agent.removed,
         version=agent.software_version,
         hardware=msgspec.json.decode(agent.hardware, type=Hardware),

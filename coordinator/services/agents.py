@@ -60,6 +60,21 @@ def register(tx: Transaction, principal: Principal, request: RegisterRequest, ti
     return _answer(agent, plain, timing)
 
 
+def check_sandboxed(request: RegisterRequest) -> None:
+    """Refuse an agent whose Blender would see all that its user sees.
+
+    Raises:
+        Refused: FORBIDDEN.
+    """
+    if not request.sandboxed:
+        because = f": {request.unsandboxed_because.rstrip('.')}" if request.unsandboxed_because else ""
+        raise Refused(
+            ErrorCode.FORBIDDEN,
+            f"this farm takes agents only that shut Blender in, and on {request.name} there is no sandbox{because};"
+            " mend that, or have the coordinator run without RENDERFARM_REQUIRE_SANDBOX",
+        )
+
+
 def leave(tx: Transaction, agent_id: int) -> None:
     """Let an agent go; its frames are pending again.  One that has left already may say so twice."""
     agent = agents.lock(tx.conn, agent_id)
@@ -71,6 +86,8 @@ def leave(tx: Transaction, agent_id: int) -> None:
 
 def heard_of(tx: Transaction, agent_id: int, timing: Timing, telemetry: Telemetry | None = None) -> Agent:
     """Note that an agent is alive, unless that was done just before, and return it, locked.
+
+    How its machine is, is written down whenever it tells, which it does not do with every request.
 
     Raises:
         Refused: AGENT_GONE, it must register again.

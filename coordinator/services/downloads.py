@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from coordinator.db import blobs
+from coordinator.db import blobs, extra_files
 from coordinator.db import frames as frame_rows
 from coordinator.db.engine import Transaction
 from coordinator.domain.filenames import CONTENT_TYPES, frame_filename
 from coordinator.domain.model import Frame, FrameState, Job
 from coordinator.protocol import ErrorCode, OutputSpec
 from coordinator.services.errors import Refused, not_found
+from coordinator.services.schemas import ExtraFileView
 from coordinator.services.views import known_job
 
 
@@ -52,6 +53,36 @@ def frame_preview(tx: Transaction, job_id: int, frame: int) -> FileRef:
         size=found.preview_size or 0,
         filename=_download_name(job, f"-{frame_filename(frame, 'JPEG')}"),
         content_type=CONTENT_TYPES["JPEG"],
+    )
+
+
+def frame_files(tx: Transaction, job_id: int, frame: int) -> list[ExtraFileView]:
+    """Return what the scene itself wrote beside a frame's picture.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    _finished_frame(tx, job_id, frame)
+    found = extra_files.of_frame(tx.conn, job_id, frame)
+    return [ExtraFileView(path=file.path, sha256=file.sha256, size=file.size) for file in found]
+
+
+def frame_file(tx: Transaction, job_id: int, frame: int, path: str) -> FileRef:
+    """Return one of the files that the scene itself wrote.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    job, _ = _finished_frame(tx, job_id, frame)
+    found = next((file for file in extra_files.of_frame(tx.conn, job_id, frame) if file.path == path), None)
+    if found is None:
+        raise not_found(f"file {path!r} of frame {frame} of job {job_id}")
+    return FileRef(
+        sha256=found.sha256,
+        size=found.size,
+        filename=_download_name(job, f"-{frame}-{path.replace('/', '-')}"),
+        # Whatever a scene says it is: a browser must not take it for a page of this site.
+        content_type="application/octet-stream",
     )
 
 

@@ -1,18 +1,22 @@
 """Rendered frames come in: checked against the job, recorded once, never changed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
 import msgspec
 
-from coordinator.db import agents, attempts, blobs, frames, jobs, leases
+from coordinator.db import agents, attempts, blobs, extra_files, frames, jobs, leases
 from coordinator.db.engine import Transaction
 from coordinator.domain.costs import CostProfile, learn_speed
 from coordinator.domain.model import Agent, Chunk, Frame, FrameState, Job, Lease
+from coordinator.domain.retry import BLANK_FRAME
 from coordinator.domain.timing import Timing
-from coordinator.protocol import ColorMode, ErrorCode, FrameResult, ImageFormat, OutputSpec
+from coordinator.domain.verification import PLAIN, Look
+from coordinator.protocol import ColorMode, ErrorCode, FrameResult, ImageFormat, ManifestError, OutputSpec, check_path
 from coordinator.services.changes import end_frame, update_agent, update_job
+from coordinator.services.doubts import reason_to_try_again, weigh
 from coordinator.services.endings import end_lease_if_empty, finish_if_done
 from coordinator.services.errors import Refused, frame_lost, lease_lost
 from coordinator.services.failures import blame, fail_frame, leased_chunk, take_frame
@@ -90,10 +94,12 @@ def record_frame(
     width: int,
     height: int,
     timing: Timing,
+    look: Look = PLAIN,
 ) -> FrameOutcome:
     """Record a frame whose files were decoded and measure ``width`` × ``height`` pixels.
 
-    A frame of the wrong size counts as a failed attempt and is answered ``bad``; it must be refused after the commit.
+    A frame of the wrong size, or a blank one that is to be rendered once more, counts as a failed attempt and is
+    answered ``bad``; it must be refused after the commit.
 
     Raises:
         Refused: LEASE_LOST, FRAME_LOST, MISSING_BLOBS, INVALID.
@@ -114,6 +120,11 @@ def record_frame(
         reason = f"the frame has {width}×{height} pixels; the job's frames have {wanted[0]}×{wanted[1]}"
         fail_frame(tx, job, lease, frame, ErrorCode.BAD_FRAME, reason)
         return FrameOutcome(status="bad", reason=reason)
+    if look.blank is not None and (suspicion := reason_to_try_again(tx, job, frame, look.blank)) is not None:
+        renew(tx, agent_id, lease_id, timing)
+        fail_frame(tx, job, lease, frame, BLANK_FRAME, suspicion)
+        return FrameOutcome(status="bad", reason=suspicion)
+    doubt, doubts = weigh(tx, job, frame, look, agent_id) if look.odd or job.blank else (None, {})
     left = take_frame(tx, job, chunk, frame)
     _advance(tx, job, lease, frame, result, timing)
     end_frame(
@@ -133,10 +144,15 @@ def record_frame(
         peak_memory_bytes=result.peak_memory_bytes,
         peak_gpu_memory_bytes=result.peak_gpu_memory_bytes,
         blender=".".join(str(part) for part in result.blender),
+        blank=look.blank,
+        doubt=doubt,
         # Only what failed before is to be kept from an agent.
         attempts=(attempts.count(tx.conn, job.id, frame) if chunk.avoid_agent_id is not None else 0) + 1,
     )
-    if chunk.avoid_agent_id is not None:
+    if result.extras:
+        extras = [extra_files.ExtraFile(path=it.path, sha256=it.file.sha256, size=it.file.size) for it in result.extras]
+        extra_files.insert_files(tx.conn, job.id, frame, extras)
+    if chunk.avoid_agent_id is not None and look.blank is None:
         blame(tx, job, frame, agent_id)
     job = update_job(
         tx,
@@ -147,6 +163,7 @@ def record_frame(
         height=height,
         costs=_learn(tx, job, agent, frame, result),
         **_memory(job, agent, result),
+        **doubts,
     )
     if not left:
         for held_by in (chunk.lease_id, chunk.hedge_lease_id):
@@ -234,7 +251,10 @@ def _check_files(tx: Transaction, output: OutputSpec, result: FrameResult) -> No
             "the video of this job is made of display files, and this frame came without one",
             {"display": "is missing"},
         )
+    if result.extras:
+        _check_extras([extra.path for extra in result.extras])
     files = [file for file in (result.output, result.preview, result.display) if file is not None]
+    files += [extra.file for extra in result.extras]
     stored = blobs.sizes(tx.conn, [file.sha256 for file in files])
     missing = [file.sha256 for file in files if file.sha256 not in stored]
     if missing:
@@ -250,3 +270,17 @@ def _check_files(tx: Transaction, output: OutputSpec, result: FrameResult) -> No
                 f"the frame says that {file.sha256} has {file.size} bytes; the store has {stored[file.sha256]}",
                 {"size": "is wrong"},
             )
+
+
+def _check_extras(paths: Sequence[str]) -> None:
+    """Refuse paths that would not stay in the frame's folder on every system, or meet there."""
+    problem = None
+    try:
+        for path in paths:
+            check_path(path)
+    except ManifestError as error:
+        problem = str(error)
+    if len({path.casefold() for path in paths}) < len(paths):
+        problem = "two of the frame's files have the same path"
+    if problem is not None:
+        raise Refused(ErrorCode.INVALID, problem, {"extras": problem})

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from coordinator.db import attempts, chunks, events, frames
+from coordinator.db import attempts, chunks, events, extra_files, frames
 from coordinator.db.engine import Transaction
 from coordinator.domain import transitions
 from coordinator.domain.carving import Span
@@ -70,15 +70,19 @@ def forget(tx: Transaction, job: Job, runs: Sequence[Span], new: str) -> dict[st
 
     ``new`` is what becomes of them, as in the table of transitions.
     """
-    gone: Counter[FrameState] = Counter()
+    gone: Counter[str] = Counter()
     for run in runs:
         gone += frames.remove(tx.conn, job.id, run.first, run.last)
+        extra_files.remove(tx.conn, job.id, run.first, run.last)
         attempts.void(tx.conn, job.id, run.first, run.last)
-    for old in gone:
-        transitions.check("frame", f"of job {job.id}", old, new, lambda: events.history(tx, job_id=job.id))
+    for old in FrameState:
+        if gone[old]:
+            transitions.check("frame", f"of job {job.id}", old, new, lambda: events.history(tx, job_id=job.id))
     return {
         "finished": job.finished - gone[FrameState.FINISHED],
         "failed": job.failed - gone[FrameState.FAILED],
+        "blank": job.blank - gone["blank"],
+        "doubtful": job.doubtful - gone["doubtful"],
         "latest_frame": frames.latest(tx.conn, job.id) if gone[FrameState.FINISHED] else job.latest_frame,
     }
 

@@ -40,6 +40,8 @@ class NeedsRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     device: Literal["GPU", "CPU", "CUDA", "OPTIX", "HIP", "ONEAPI", "METAL"] | None = None
     """``GPU`` is every device but the processor."""
     platform: Platform | None = None
+    sandbox: bool = False
+    """Only agents whose Blender sees nothing but the job's files; what ``render.allow_scripts`` always needs."""
     ram_bytes: Memory = 0
     """Of the machine."""
     vram_bytes: Memory = 0
@@ -145,14 +147,19 @@ class UserView(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     max_slots: int | None
+    scripts: bool
+    """Jobs of the user may run the Python that their files bring along."""
     slots: int
     """How many work for the user now."""
 
 
 class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A user's limit."""
+    """What a user may; what is left out stays."""
 
-    max_slots: Slots | None
+    max_slots: Slots | UnsetType | None = UNSET
+    """None: as many as there are."""
+    scripts: bool | UnsetType = UNSET
+    """Jobs may run the Python that their files bring along."""
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,6 +180,8 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     hedge: bool
     first_look: bool
     stop_after: int
+    stop_on_missing: bool
+    cpu_fallback: bool
     after: list[int]
     video: bool
     sound: bool
@@ -262,6 +271,15 @@ class FrameView(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime
 
 
+class ExtraFileView(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that the scene itself wrote, by a File Output node."""
+
+    path: str
+    """Below the frame's folder."""
+    sha256: str
+    size: int
+
+
 class AgentSlotView(msgspec.Struct, frozen=True, kw_only=True):
     """One slot of an agent; all but ``slot`` are null while it is idle."""
 
@@ -287,6 +305,8 @@ class AgentView(msgspec.Struct, frozen=True, kw_only=True):
     """It gets no work until a person resumes it."""
     removed: bool
     """It is not on the list any more."""
+    sandboxed: bool
+    """Its Blender sees nothing of the machine but the job's files."""
     version: str
     hardware: Hardware
     blenders: list[BlenderBuild]

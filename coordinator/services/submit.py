@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import UNSET
 
-from coordinator.db import agents, chunks, dependencies, jobs, packs
+from coordinator.db import agents, chunks, dependencies, jobs, packs, users
 from coordinator.db.engine import WORK, Notice, Transaction
 from coordinator.domain.carving import Span
 from coordinator.domain.costs import CostProfile
@@ -44,11 +44,12 @@ def submit(tx: Transaction, request: JobRequest, by: str) -> JobView:
         if made is not None:
             return job_view(tx, made)
     frames = _check_fields(tx, request)
+    _check_scripts(tx, request, by)
     _check_pack(tx, request.pack)
     blocked = any(job.state != JobState.COMPLETED for job in lock_all(tx, request.after))
     warnings = list(dict.fromkeys(request.warnings))
     sound = _sound(request, frames, warnings)
-    needs = msgspec.json.encode(request.needs).decode()
+    needs = msgspec.json.encode(with_sandbox(request.needs, request.render)).decode()
     if (problem := _cannot_run(tx, needs, blender_number(*request.blender))) is not None:
         warnings.append(problem)
     output = _output(request)
@@ -135,6 +136,11 @@ def rerender(tx: Transaction, job_id: int, request: RerenderRequest, by: str) ->
     return submit(tx, asked, by)
 
 
+def with_sandbox(needs: NeedsRequest, render: RenderSpec) -> NeedsRequest:
+    """Return the needs of a job that renders so: what runs a stranger's Python must be shut in."""
+    return msgspec.structs.replace(needs, sandbox=True) if render.allow_scripts else needs
+
+
 def check_needs(needs: NeedsRequest, min_blender: int) -> None:
     """Refuse what no agent could ever meet.
 
@@ -172,6 +178,18 @@ def _check_fields(tx: Transaction, request: JobRequest) -> FrameRange:
         raise Refused(ErrorCode.INVALID, "; ".join(str(problem) for problem in wrong.values()), wrong)
     check_needs(request.needs, blender_number(*request.blender))
     return frames
+
+
+def _check_scripts(tx: Transaction, request: JobRequest, by: str) -> None:
+    if not request.render.allow_scripts:
+        return
+    user = users.get(tx.conn, by)
+    if user is None or not user.scripts:
+        problem = (
+            f"jobs of {by} may not run the Python in their files; submit it without allow_scripts,"
+            f" or have whoever runs the farm allow it (renderfarm allow-scripts {by})"
+        )
+        raise Refused(ErrorCode.INVALID, problem, {"render.allow_scripts": problem})
 
 
 def _check_pack(tx: Transaction, pack_id: str) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from coordinator.db.engine import Database
 from coordinator.domain.model import TokenKind
 from coordinator.domain.timing import Timing
+from coordinator.domain.verification import PLAIN, Look
 from coordinator.protocol import (
     PROTOCOL_VERSION,
     BlenderBuild,
@@ -213,12 +214,13 @@ class Farm:
         *,
         picture: str = "picture",
         size: tuple[int, int] = (WIDTH, HEIGHT),
+        look: Look = PLAIN,
         **changes: Any,
     ) -> frames.FrameOutcome:
-        """Hand in a frame."""
+        """Hand in a frame in which ``look`` is seen."""
         result = await self.result(frame, picture, **changes)
         return await self.database.write(
-            frames.record_frame, agent, grant.lease_id, frame, result, size[0], size[1], self.timing
+            frames.record_frame, agent, grant.lease_id, frame, result, size[0], size[1], self.timing, look
         )
 
     async def deliver_all(self, agent: int, grant: LeaseGrant, **changes: Any) -> None:
@@ -275,7 +277,7 @@ class Farm:
 
     async def limit(self, user: str, max_slots: int | None) -> None:
         """Limit how many slots work for a user."""
-        await self.database.write(users.limit, user, UserChange(max_slots=max_slots))
+        await self.database.write(users.change, user, UserChange(max_slots=max_slots))
 
     async def leave(self, agent: int) -> None:
         """Let an agent go."""

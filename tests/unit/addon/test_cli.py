@@ -43,7 +43,7 @@ def test_every_option_reaches_the_job(run: Run, blend: Path, coordinator: Faulty
     options = (
         "--frames 1-4 --samples 8 --resolution 640X360 --percent 50 --engine eevee --format exr --video --no-sound "
         "--camera Camera --priority 9 --name Later --tag fast --tag big --pool night --device gpu --max-slots 4 "
-        "--chunk 2 --first-look --after 3 --after 5 --json"
+        "--chunk 2 --first-look --stop-on-missing --cpu-fallback --after 3 --after 5 --json"
     )
     result = run("submit", str(blend), *options.split())
     assert json.loads(result.stdout) == coordinator.jobs[0]
@@ -56,12 +56,14 @@ def test_every_option_reaches_the_job(run: Run, blend: Path, coordinator: Faulty
         "resolution": [640, 360],
         "percentage": 50,
         "persistent_data": True,
+        "allow_scripts": False,
     }
     assert job["output"] == {"format": "OPEN_EXR", "width": 320, "height": 180, "fps": 24.0, "display": True}
     assert (job["name"], job["frames"], job["priority"]) == ("Later", "1-4", 9)
     assert (job["video"], job["sound"]) == (True, False)
     assert job["needs"] == {"tags": ["fast", "big"], "pool": "night", "device": "GPU"}
     assert (job["max_slots"], job["chunk_frames"], job["first_look"], job["after"]) == (4, 2, True, [3, 5])
+    assert (job["stop_on_missing"], job["cpu_fallback"]) == (True, True)
 
 
 @pytest.mark.parametrize(

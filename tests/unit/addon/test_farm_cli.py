@@ -18,6 +18,7 @@ AGENT = {
     "set_aside": None,
     "set_aside_jobs": [],
     "resting": None,
+    "sandboxed": True,
 }
 
 
@@ -133,9 +134,17 @@ def test_users(run: Run, coordinator: FaultyCoordinator) -> None:
     assert sent == [{"max_slots": 3}, {"max_slots": None}]
 
 
+def test_scripts_are_allowed_and_forbidden(run: Run, coordinator: FaultyCoordinator) -> None:
+    user = {"name": "ana", "max_slots": None, "scripts": True, "slots": 0}
+    sent = answers(coordinator, "PATCH /api/v1/users/ana", user, {**user, "scripts": False})
+    assert "Jobs of ana may run" in run("allow-scripts", "ana").stdout
+    assert "Jobs of ana may not run" in run("allow-scripts", "ana", "--no").stdout
+    assert sent == [{"scripts": True}, {"scripts": False}]
+
+
 def test_agents(run: Run, coordinator: FaultyCoordinator) -> None:
     bad = {**AGENT, "id": 5, "name": "bob", "set_aside": "It failed frames of 3 jobs.", "set_aside_jobs": [7, 8]}
-    idle = {**AGENT, "id": 6, "name": "eva", "resting": "Outside its hours until 19:00."}
+    idle = {**AGENT, "sandboxed": False, "id": 6, "name": "eva", "resting": "Outside its hours until 19:00."}
     answers(coordinator, "GET /api/v1/agents", *[{"items": [AGENT, bad, idle], "next": None}] * 4)
     listed = run("agents").stdout
     for words in (
@@ -144,7 +153,7 @@ def test_agents(run: Run, coordinator: FaultyCoordinator) -> None:
         "set aside",
         "bob: It failed frames of 3 jobs.; kept from jobs 7, 8",
         "resting",
-        "eva: Outside its hours until 19:00.",
+        "eva: Outside its hours until 19:00.; no sandbox",
     ):
         assert words in listed
     answers(coordinator, "POST /api/v1/agents/5/reinstate", AGENT, AGENT)

@@ -30,6 +30,7 @@ def test_a_plain_scene_is_sent_as_it_is() -> None:
             "resolution": None,
             "percentage": None,
             "persistent_data": True,
+            "allow_scripts": False,
         },
         "output": {"format": "PNG", "width": 1920, "height": 1080, "fps": 24.0, "display": False},
         "warnings": [],

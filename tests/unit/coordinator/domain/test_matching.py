@@ -193,6 +193,14 @@ def test_measured_memory_joins_what_was_asked_for() -> None:
     assert needs_of(replace(job, vram_needed=3 * GIB + 2)) == needs
 
 
+def test_what_runs_scripts_needs_a_sandbox() -> None:
+    needs = Needs(sandbox=True)
+    assert can_run(needs, capability_of(an_agent(sandboxed=True)))
+    assert explain(needs, [capability_of(an_agent(sandboxed=False))]) == (
+        "It needs an agent with a sandbox; no agent has one (bubblewrap must be installed on it)."
+    )
+
+
 @pytest.mark.parametrize("memory", [16 * GIB - 1, 16 * GIB, 16 * GIB + 1])
 def test_what_was_enough_stays_enough_and_what_was_too_little_is_not_tried_again(memory: int) -> None:
     slot = replace(CPU, ram_bytes=memory)
@@ -212,6 +220,7 @@ def test_what_an_agent_has() -> None:
         engines=frozenset({"WORKBENCH"}),
         device="HIP",
         platform="windows",
+        sandboxed=True,
         ram_bytes=16 * GIB,
         vram_bytes=7,
     )
