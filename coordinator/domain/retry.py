@@ -25,10 +25,12 @@ OUT_OF_MEMORY = "out_of_memory"
 OUT_OF_GPU_MEMORY = "out_of_gpu_memory"
 MEMORY_FAULTS = frozenset({OUT_OF_MEMORY, OUT_OF_GPU_MEMORY})
 """The agent's memory, or its graphics card's, is too small for the frame; another one's may do."""
-WORLD_FAULTS = frozenset({"no_room", "network", "no_device", "not_started"})
+WORLD_FAULTS = frozenset({"no_room", "network", "no_device", "not_started", "gpu_lost"})
 """Neither the scene's fault nor its renderer's: a full disk, the network, a machine without its graphics card."""
 
 #: What differs between two reports of one failure: paths, addresses, numbers.
+CERTAIN = frozenset({"missing_files"})
+"""What one agent has failed like this it fails again, however often it tries."""
 _DETAILS = re.compile(r"(?:[a-z]:)?[/\\][^\s'\",;:()]*|0x[0-9a-f]+|[0-9]+(?:\.[0-9]+)*")
 
 
@@ -69,8 +71,8 @@ def same_way(one: Failure, other: Failure) -> bool:
 def frame_verdict(attempts: Sequence[Failure], max_retries: int, *, other_agents_can: bool) -> Verdict:
     """Judge a frame (or a whole job) by its failed attempts.
 
-    It fails when two agents failed it the same way, or when its retries are used up; but not by one agent's being
-    lost time and again, while another could try.
+    It fails when two agents failed it the same way, when its retries are used up, or when the only agent that could
+    render it is certain to fail it again; but not by one agent's being lost time and again, while another could try.
 
     Args:
         attempts: all that were counted, in any order.
@@ -84,6 +86,8 @@ def frame_verdict(attempts: Sequence[Failure], max_retries: int, *, other_agents
         return Verdict.FAIL
     if not told and other_agents_can and len({attempt.agent_id for attempt in strikes}) < 2:
         return Verdict.RETRY
+    if not other_agents_can and any(attempt.code in CERTAIN for attempt in told):
+        return Verdict.FAIL
     return Verdict.RETRY if may_retry(len(strikes), max_retries) else Verdict.FAIL
 
 

@@ -4,6 +4,9 @@ Functions take the job locked and return it as it is afterwards.
 """
 
 from dataclasses import replace
+from typing import Any
+
+import msgspec
 
 from coordinator.db import agents, attempts, chunks, set_asides
 from coordinator.db.engine import WORK, Transaction
@@ -12,6 +15,7 @@ from coordinator.domain.carving import Span, take_out
 from coordinator.domain.matching import MEMORY_STEP, needs_of
 from coordinator.domain.model import Attempt, Chunk, ChunkState, FrameState, Job, JobState, Lease, LeaseEnd
 from coordinator.domain.transitions import GONE, NEW
+from coordinator.protocol import RenderSpec
 from coordinator.services.changes import (
     check_chunk,
     end_frame,
@@ -27,6 +31,7 @@ from coordinator.services.endings import (
     leave_hedge,
 )
 from coordinator.services.queueing import idle_state
+from coordinator.services.schemas import NeedsRequest
 
 #: Attempts looked at before a job's first finished frame; more of them would have ended it.
 _FIRST_ATTEMPTS = 1000
@@ -133,16 +138,42 @@ def _forgive(tx: Transaction, job: Job, lease: Lease, frame: int | None, code: s
         return job, False
     if code == retry.OUT_OF_MEMORY or agent.device == "CPU":
         raised = replace(job, ram_needed=max(job.ram_needed, agent.ram_bytes + MEMORY_STEP))
+    elif agent.vram_bytes is None and job.cpu_fallback:
+        return _turn_to_processors(tx, job, what, data)
     elif agent.vram_bytes is not None:
         raised = replace(job, vram_needed=max(job.vram_needed, agent.vram_bytes + MEMORY_STEP))
     else:
         # Whatever the job needs, it would be given here again.
         return job, False
     if not _capable(tx, raised):
+        if code == retry.OUT_OF_GPU_MEMORY and job.cpu_fallback:
+            return _turn_to_processors(tx, job, what, data)
         # No one has more: it is tried here as often as anything else, for the memory may have been used by others.
         return job, False
     tell(tx, job, "attempt_forgiven", f"{what} needs more memory than {agent.name} has: {message}", data)
     return update_job(tx, job, ram_needed=raised.ram_needed, vram_needed=raised.vram_needed), True
+
+
+def _turn_to_processors(tx: Transaction, job: Job, what: str, data: dict[str, Any]) -> tuple[Job, bool]:
+    """Have a job that fits into no graphics card rendered on processors; False if it is already."""
+    render = msgspec.json.decode(job.render, type=RenderSpec)
+    if render.processor:
+        return job, False
+    # Any machine will do then: what was asked for of its graphics card has lost its sense.
+    needs = msgspec.structs.replace(msgspec.json.decode(job.needs, type=NeedsRequest), device=None, vram_bytes=0)
+    warning = (
+        f"{what} fits into no graphics card of the farm; the job is rendered on processors now, which takes longer."
+    )
+    tell(tx, job, "turned_to_processors", warning, data)
+    changed = update_job(
+        tx,
+        job,
+        render=msgspec.json.encode(msgspec.structs.replace(render, processor=True)).decode(),
+        needs=msgspec.json.encode(needs).decode(),
+        vram_needed=0,
+        warnings=(*job.warnings, warning),
+    )
+    return changed, True
 
 
 def _try_again(tx: Transaction, job: Job, lease: Lease, chunk: Chunk, frame: int) -> Job:

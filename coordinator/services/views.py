@@ -222,6 +222,8 @@ def _job_fields(tx: Transaction, job: Job, working: Sequence[Lease], after: list
         "stop_after": job.stop_after,
         "after": after,
         "video": job.video,
+        "stop_on_missing": job.stop_on_missing,
+        "cpu_fallback": job.cpu_fallback,
         "sound": job.sound_state != SoundState.NONE,
         "max_retries": job.max_retries,
         "warnings": list(job.warnings),

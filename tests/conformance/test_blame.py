@@ -4,7 +4,7 @@ from collections import Counter
 
 from coordinator.protocol import Device, LeaseGrant
 from coordinator.services import agent_views, agents
-from coordinator.services.schemas import AgentView
+from coordinator.services.schemas import AgentView, NeedsRequest
 from tests.conformance.farm import GIB, Farm
 
 
@@ -186,3 +186,68 @@ async def test_where_no_one_has_more_memory_it_is_a_failure_like_any_other(farm:
     view = await farm.job(job.id)
     assert view.state == "failed"
     assert "out of GPU memory" in (view.reason or "")
+
+
+async def test_what_fits_into_no_card_is_rendered_on_processors_if_the_job_allows(farm: Farm) -> None:
+    small = await farm.agent("small", device=Device.OPTIX, vram_bytes=8 * GIB)
+    large = await farm.agent("large", device=Device.OPTIX, vram_bytes=24 * GIB)
+    needs = NeedsRequest(device="GPU", vram_bytes=4 * GIB)
+    job = await farm.submit("1-9", max_retries=0, needs=needs, cpu_fallback=True, chunk_frames=1)
+    # A larger card is tried first.
+    await fail_first(farm, small, code="out_of_gpu_memory", message="out of GPU memory")
+    assert not (await farm.job(job.id)).render.processor
+    await fail_first(farm, large, code="out_of_gpu_memory", message="out of GPU memory")
+    view = await farm.job(job.id)
+    assert view.render.processor
+    assert (view.needs.device, view.needs.vram_bytes, view.failed) == (None, 0, 0)
+    assert "rendered on processors" in view.warnings[-1]
+    # Any machine will do now, those without a card too, and each is told.
+    processor = await farm.agent("processor")
+    for agent in (small, processor):
+        grant = await farm.must_lease(agent)
+        assert grant.job.render.processor
+        await farm.deliver_all(agent, grant)
+    # An engine that needs a card all the same fails there like any other.
+    await farm.leave(processor)
+    await fail_first(farm, large, code="out_of_gpu_memory", message="out of GPU memory")
+    told = Counter(await farm.events(job.id))
+    assert (told["attempt_failed"], told["turned_to_processors"]) == (1, 1)
+    again = await farm.rerender(job.id, frames="1")
+    assert again.render.processor
+
+
+async def test_a_card_whose_memory_nobody_knows_leaves_the_job_to_processors(farm: Farm) -> None:
+    unknown = await farm.agent("unknown", device=Device.METAL)
+    job = await farm.submit("1-3", max_retries=0, cpu_fallback=True)
+    await fail_first(farm, unknown, code="out_of_gpu_memory", message="out of GPU memory")
+    assert (await farm.job(job.id)).render.processor
+
+
+async def test_missing_files_that_no_one_else_may_have_end_the_job_at_once(farm: Farm) -> None:
+    ant, bee = await farm.agent("ant"), await farm.agent("bee")
+    job = await farm.submit("1-9", stop_on_missing=True)
+    grant = await farm.must_lease(ant)
+    assert grant.job.stop_on_missing
+    await farm.fail(ant, grant, None, "wood.png is missing", "missing_files")
+    assert (await farm.job(job.id)).state == "running"  # another agent may have it on a disk of its own
+    await farm.leave(bee)
+    await farm.fail(ant, await farm.must_lease(ant), None, "wood.png is missing", "missing_files")
+    view = await farm.job(job.id)
+    assert (view.state, view.reason) == ("failed", "wood.png is missing")
+
+
+async def test_a_lost_card_is_no_ones_fault(farm: Farm) -> None:
+    ant = await farm.agent("ant", device=Device.OPTIX)
+    job = await farm.submit("1", max_retries=0)
+    await fail_first(farm, ant, code="gpu_lost", message="the card has fallen off the bus")
+    assert (await farm.job(job.id)).failed == 0
+
+
+async def test_a_frame_that_hangs_is_tried_again_and_by_two_agents_at_most(farm: Farm) -> None:
+    ant, bee = await farm.agent("ant"), await farm.agent("bee")
+    job = await farm.submit("1-2", chunk_frames=1, max_retries=5)
+    words = "Blender was taken for hung while rendering frame 1: it has used no processor time for {} s."
+    await fail_first(farm, ant, code="hung", message=words.format(120))
+    assert (await farm.job(job.id)).failed == 0
+    await fail_first(farm, bee, code="hung", message=words.format(125))
+    assert (await farm.job(job.id)).failed == 1

@@ -56,7 +56,7 @@ def configure(
     if threads is not None:
         overrides.set(scene.render, "threads_mode", "FIXED")
         overrides.set(scene.render, "threads", threads)
-    use_device(device)
+    use_device("CPU" if render["processor"] else device)
     # Turning it off frees what was prepared under other settings.
     scene.render.use_persistent_data = False
     scene.render.use_persistent_data = render["persistent_data"]

@@ -54,6 +54,13 @@ def test_numbers_and_paths_do_not_tell_failures_apart(one: str, other: str, alik
     assert not same_way(failed(1, "crashed", one), failed(2, "timeout", other))
 
 
+def test_what_is_certain_to_fail_again_is_tried_again_by_others_only() -> None:
+    missing = failed(1, "missing_files", "wood.png is missing")
+    assert frame_verdict([missing], 3, other_agents_can=True) == RETRY
+    assert frame_verdict([missing], 3, other_agents_can=False) == FAIL
+    assert frame_verdict([failed(1)], 3, other_agents_can=False) == RETRY
+
+
 def test_the_world_is_no_ones_fault() -> None:
     for code in WORLD_FAULTS:
         assert not is_strike(code, other_agents_can=False)
