@@ -33,6 +33,7 @@ from agent.scratch import clear_sessions
 from agent.settings import AgentSettings
 from agent.slot import SlotRunner
 from agent.tasks import Tasks
+from agent.telemetry import Telemeter
 from agent.tools import Tools
 from coordinator.protocol import PROTOCOL_VERSION, Device, RegisterRequest, RegisterResponse
 
@@ -160,6 +161,8 @@ class Agent:
         await outbox.load()
         async with Tasks() as tasks:
             tasks.spawn(outbox.run(), "outbox")
+            telemeter = Telemeter(equipment.gpus, self._folder.root)
+            tasks.spawn(telemeter.run(), "telemetry")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LEFTOVER_GRACE):
                     await outbox.drained()
@@ -175,6 +178,8 @@ class Agent:
                 logs=self._folder.logs,
                 sessions=self._folder.sessions,
                 timing=timing,
+                telemeter=telemeter,
+                card_memory=equipment.card_memory(),
             )
             self._slots = [SlotRunner(number, slot.text, tools) for number, slot in enumerate(equipment.choice.slots)]
             watch = await asyncio.to_thread(

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from agent.blender.abilities import find_abilities
 from agent.blender.locate import Blender, NoBlenderError
 from agent.blender.output import Described
 from agent.blender.session import Limits, SessionError
+from agent.card_memory import CardMemory
 from agent.devices import Choice, DeviceError, Wish, choose
 from agent.gpus import Card, Gpus
 from coordinator.protocol import BlenderBuild, Device
@@ -43,6 +45,14 @@ class Equipment:
     def cards(self) -> tuple[Card, ...]:
         """Return the cards that slots render with, each once."""
         return tuple(dict.fromkeys(card for slot in self.choice.slots for card in slot.cards))
+
+    def card_memory(self) -> list[CardMemory]:
+        """Return, for each slot, what watches the memory of its cards."""
+        users = Counter(card for slot in self.choice.slots for card in slot.cards)
+        return [
+            CardMemory(self.gpus, slot.cards, shared=any(users[card] > 1 for card in slot.cards))
+            for slot in self.choice.slots
+        ]
 
     def engines(self) -> list[str]:
         """Return the engines that the Blender renders with; empty when it lacks none, nor is known to."""

@@ -70,6 +70,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     load_seconds: float = 0.0
     memory_bytes: int | None = None
+    gpu_memory_bytes: int | None = None
     blender: tuple[int, int, int] = (0, 0, 0)
 
 
@@ -210,6 +211,7 @@ class Outbox:
             seconds=note.seconds,
             load_seconds=note.load_seconds,
             peak_memory_bytes=note.memory_bytes,
+            peak_gpu_memory_bytes=note.gpu_memory_bytes,
             blender=note.blender,
             extras=[ExtraFile(path=path, file=files[here]) for path, here in extras.items()],
         )

@@ -120,6 +120,7 @@ class Renderer:
             Scratch.make, tools.sessions, number, sandboxed=sandbox is not None
         )
         cell = None if sandbox is None else (sandbox, scratch.cell(pack.folder, number))
+        await tools.card_memory[number].note_others()
         try:
             self._session = await Session.start(tools.blender, log_path, tools.limits, cell)
         except SessionError as error:
@@ -144,7 +145,9 @@ class Renderer:
         output = f"frame.{configured.extension}"
         display = "display.png" if work.job.output.display else None
         names = [name for name in (output, "preview.jpg", display) if name]
-        rendered = await self._render_files(work.frame, names, on_progress, work.expected_seconds)
+        rendered, card_bytes = await self._tools.card_memory[self._number].peak_of(
+            session.pid, self._render_files(work.frame, names, on_progress, work.expected_seconds)
+        )
         extras, warnings = await asyncio.to_thread(_take, scratch, names, folder)
         if self._reference is None and work.job.render.persistent_data:
             self._reference = await asyncio.to_thread(shutil.copyfile, folder / output, scratch.kept / output)
@@ -163,6 +166,7 @@ class Renderer:
             seconds=rendered.seconds,
             load_seconds=load_seconds,
             memory_bytes=rendered.memory_bytes,
+            gpu_memory_bytes=card_bytes,
             blender=session.version,
         )
         await outbox.add(folder, note, self._tell)

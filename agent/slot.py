@@ -6,6 +6,8 @@ import logging
 from collections.abc import Coroutine
 from time import monotonic
 
+import msgspec
+
 from agent.blender.output import Progress
 from agent.blender.session import SessionError
 from agent.client import DropLeaseError, RefusedError
@@ -46,7 +48,7 @@ from agent.renderer import Renderer
 from agent.state import Slot
 from agent.tools import Tools
 from agent.upkeep import Upkeep
-from coordinator.protocol import LeaseRequest
+from coordinator.protocol import LeaseRequest, Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +155,7 @@ class SlotRunner:
             holds=list(ask.holds),
             wait_seconds=timing.poll_seconds,
             resting=ask.resting,
+            telemetry=self._telemetry(),
         )
         began = monotonic()
         grant = await link.call(lambda: link.client.ask(request))
@@ -184,7 +187,8 @@ class SlotRunner:
             await asyncio.sleep(REPORT_SPACING)
 
     async def _report(self, lease_id: str) -> None:
-        link, report = self._tools.link, self.state.report(lease_id)
+        link = self._tools.link
+        report = msgspec.structs.replace(self.state.report(lease_id), telemetry=self._telemetry())
         try:
             answer = await link.call(lambda: link.client.report(lease_id, report))
         except DropLeaseError:
@@ -194,6 +198,10 @@ class SlotRunner:
             self.handle(LeaseLost(lease_id))
         else:
             self.handle(Reported(lease_id, report, answer.last_frame))
+
+    def _telemetry(self) -> Telemetry | None:
+        """Return how the machine is, if that is new and this slot's to tell."""
+        return self._tools.telemeter.take() if self.number == 0 else None
 
     # ── Work ──
 

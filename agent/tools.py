@@ -1,16 +1,19 @@
 """What the slots of an agent share."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.blender.locate import Blender
 from agent.blender.sandbox import Sandbox
 from agent.blender.session import Limits
+from agent.card_memory import CardMemory
 from agent.frame_upload import Outbox
 from agent.inputs import Inputs
 from agent.link import Link
 from agent.tasks import Tasks
+from agent.telemetry import Telemeter
 from coordinator.protocol import RegisterResponse
 
 
@@ -31,6 +34,9 @@ class Tools:
     sessions: Path
     """Where sessions write, each in a folder of its own."""
     timing: RegisterResponse
+    telemeter: Telemeter
+    card_memory: Sequence[CardMemory]
+    """Of each slot."""
     memory_bytes: float = math.inf
     """Main memory that each slot may use."""
     unkept: set[int] = field(default_factory=set)

@@ -121,6 +121,11 @@ class Session:
         session.version = ready.blender
         return session
 
+    @property
+    def pid(self) -> int:
+        """The process that was started for Blender: itself, or the sandbox that it is in."""
+        return self._process.pid
+
     async def describe(self, *, devices: bool) -> Described:
         """Return what this Blender can do on this machine, without looking for ``devices`` if nobody needs any.
 

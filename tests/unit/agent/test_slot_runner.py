@@ -5,6 +5,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 from agent.blender.session import Limits
+from agent.card_memory import CardMemory
 from agent.events import Fetched, Granted, StopRequested
 from agent.slot import SlotRunner
 from agent.tasks import Tasks
@@ -33,6 +34,8 @@ async def test_work_that_is_stopped_before_it_began_ends_all_the_same(tmp_path: 
             logs=tmp_path,
             sessions=tmp_path,
             timing=timing,
+            telemeter=Mock(take=lambda: None),
+            card_memory=[CardMemory(Mock(), ())],
         )
         slot = SlotRunner(0, "CPU", tools)
         slot.handle(Granted(grant("one", 1)))
