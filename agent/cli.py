@@ -6,10 +6,9 @@ import click
 
 
 @click.command("agent")
-@click.option("--coordinator", help="Address of the coordinator (RENDERFARM_COORDINATOR).")
-@click.option(
-    "--join-token", help="Token to join the farm with (RENDERFARM_JOIN_TOKEN); needed for the first time only."
-)
+@click.option("--coordinator", help="Its address; the one on the local network if not given (RENDERFARM_COORDINATOR).")
+@click.option("--join-code", help="Code of the page's “Add a machine”, for the first time only (RENDERFARM_JOIN_CODE).")
+@click.option("--join-token", help="Or a join token of the farm (RENDERFARM_JOIN_TOKEN).")
 @click.option("--name", help="Name of this agent; the host name if not given (RENDERFARM_AGENT_NAME).")
 @click.option("--slots", help="Frames rendered at the same time; one for each graphics card (RENDERFARM_SLOTS).")
 @click.option("--blender", help="A blender executable, or bpy for the Python module (RENDERFARM_BLENDER).")
@@ -40,6 +39,7 @@ def agent_command(ready_file: Path | None, **options: str | None) -> None:
     from agent.client import StopAgentError
     from agent.daemon import Agent, run_until_signalled
     from agent.devices import DeviceError
+    from agent.discovery import DiscoveryError, with_coordinator
     from agent.identity import IdentityError
     from agent.logs import FORMAT
     from agent.notify import ServiceManager
@@ -47,13 +47,39 @@ def agent_command(ready_file: Path | None, **options: str | None) -> None:
 
     logging.basicConfig(level=os.environ.get("RENDERFARM_LOG_LEVEL", "INFO").upper(), format=FORMAT)
     try:
-        settings = read_settings(os.environ, options)
+        settings = asyncio.run(with_coordinator(read_settings(os.environ, options)))
         agent = Agent(settings, find_blenders(settings.blender, settings.blender_paths), ready_file)
         asyncio.run(run_until_signalled(agent, ServiceManager.of(os.environ)))
-    except (SettingsError, NoBlenderError, DeviceError, NoSandboxError, IdentityError, StopAgentError) as error:
+    except (
+        SettingsError,
+        NoBlenderError,
+        DeviceError,
+        NoSandboxError,
+        IdentityError,
+        StopAgentError,
+        DiscoveryError,
+    ) as error:
         raise click.ClickException(str(error)) from error
     except (asyncio.CancelledError, KeyboardInterrupt):
         raise click.ClickException("Stopped at once; the frame being rendered is lost.") from None
 
 
-COMMANDS: list[click.Command] = [agent_command]
+@click.command()
+def discover() -> None:
+    """List the coordinators that announce themselves on the local network."""
+    import asyncio
+
+    from agent.discovery import find_coordinators
+
+    found = asyncio.run(find_coordinators())
+    if not found:
+        raise click.ClickException(
+            "No coordinator announces itself on this network.  One that listens on 127.0.0.1 does not: start it with "
+            "--host 0.0.0.0.  Networks that keep machines apart (guest Wi-Fi, VPNs) let nothing through: there, "
+            "name its address with --coordinator."
+        )
+    for coordinator in found:
+        click.echo(f"{coordinator.url}  {coordinator.name}, version {coordinator.version}")
+
+
+COMMANDS: list[click.Command] = [agent_command, discover]

@@ -1,7 +1,7 @@
 """The agent protocol's calls (docs/PROTOCOL.md).  Errors are named by what the agent must do about them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -73,9 +73,11 @@ class StopAgentError(CallError):
 class RefusedError(CallError):
     """What was sent was refused, and would be again; the lease goes on."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, fields: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.fields = fields or {}
+        """What is wrong with which field."""
 
 
 class CoordinatorClient:
@@ -264,7 +266,7 @@ async def _check(response: aiohttp.ClientResponse) -> None:
         case _ if status >= 500:
             raise RetryError(error.message)
         case _:
-            raise RefusedError(error.code, error.message)
+            raise RefusedError(error.code, error.message, error.fields)
 
 
 async def _error_of(response: aiohttp.ClientResponse) -> ErrorBody | None:

@@ -23,7 +23,7 @@ from agent.client import CallError, CoordinatorClient
 from agent.equipment import Equipment, find_equipment, look_at_cards
 from agent.frame_upload import Outbox
 from agent.hardware import read_hardware, this_platform
-from agent.identity import AgentFolder
+from agent.identity import MOST_ALIKE, AgentFolder, numbered
 from agent.inputs import Inputs
 from agent.link import Link
 from agent.logs import kept_log
@@ -101,10 +101,10 @@ class Agent:
             DeviceError: it has no such device.
             NoSandboxError: it is to have a sandbox, and there is none.
         """
-        await asyncio.to_thread(self._folder.claim)
+        names = await asyncio.to_thread(self._claim)
         try:
             async with kept_log(self._folder.logs):
-                await self._live()
+                await self._live(names)
         except BaseExceptionGroup as failures:
             # One of the tasks failed and ended the others.
             raise failures.exceptions[0] from None
@@ -113,7 +113,21 @@ class Agent:
                 await slot.close()
             self._folder.release()
 
-    async def _live(self) -> None:
+    def _claim(self) -> list[str]:
+        """Claim a folder; return the names that the agent may have, the one that it would like first."""
+        settings = self._settings
+        if settings.folder_given or settings.named:
+            self._folder.claim()
+            number = 1
+        else:
+            number = self._folder.claim_any()
+        if settings.named:
+            return [settings.name]
+        identity = self._folder.load()
+        names = [numbered(settings.name, others) for others in range(number, MOST_ALIKE + 1)]
+        return [identity.name, *names] if identity is not None and identity.name else names
+
+    async def _live(self, names: Sequence[str]) -> None:
         equipment = await self._unless_stopped(self._find_equipment())
         if equipment is None:
             return
@@ -125,13 +139,13 @@ class Agent:
             cards=equipment.choice.kind != Device.CPU,
         )
         async with aiohttp.ClientSession() as http:
-            request = await asyncio.to_thread(self._introduction, equipment)
+            request = await asyncio.to_thread(self._introduction, equipment, names[0])
             repeater = Repeater(random.Random())  # noqa: S311 - jitter, not a secret
             client = CoordinatorClient(http, self._settings.coordinator)
-            link = Link(client, repeater, self._folder, request, self._settings.join_token)
+            link = Link(client, repeater, self._folder, request, self._settings.join_token, names)
             timing = await self._unless_stopped(link.register())
             if timing is not None:
-                log.info("Joined the farm at %s as %s.", self._settings.coordinator, self._settings.name)
+                log.info("Joined the farm at %s as %s.", self._settings.coordinator, link.name)
                 await self._serve(link, timing, equipment)
 
     async def _find_equipment(self) -> Equipment:
@@ -218,11 +232,11 @@ class Agent:
     def _packs_in_use(self) -> set[str]:
         return set().union(*(slot.state.packs() for slot in self._slots))
 
-    def _introduction(self, equipment: Equipment) -> RegisterRequest:
+    def _introduction(self, equipment: Equipment, name: str) -> RegisterRequest:
         settings, choice = self._settings, equipment.choice
         return RegisterRequest(
             protocol=PROTOCOL_VERSION,
-            name=settings.name,
+            name=name,
             software_version=_software_version(),
             slots=len(choice.slots),
             hardware=read_hardware(equipment.gpus.cards),

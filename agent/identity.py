@@ -7,9 +7,21 @@ from pathlib import Path
 
 import msgspec
 
+#: So many agents on one machine find a folder, and a name, by themselves.
+MOST_ALIKE = 64
+
 
 class IdentityError(Exception):
     """The agent's folder cannot be used; the text says why and what to do."""
+
+
+class FolderInUse(IdentityError):
+    """Another agent is running in it."""
+
+
+def numbered(name: str, number: int) -> str:
+    """Return what the agent with this number is called among those alike, from 1: ``ant``, ``ant-2``…"""
+    return name if number == 1 else f"{name}-{number}"
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +30,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     coordinator: str
     agent_id: int
     token: str
+    name: str = ""
+    """Which it has there; empty where that was not written down."""
 
 
 class AgentFolder:
@@ -27,8 +41,6 @@ class AgentFolder:
         self.root = root
         self._coordinator = coordinator
         self._lock: int | None = None
-        # The address is no file name, and two of them must not fall together.
-        self._own = root / "coordinators" / hashlib.sha256(coordinator.encode()).hexdigest()[:16]
 
     @property
     def inputs(self) -> Path:
@@ -50,6 +62,32 @@ class AgentFolder:
         """Where Blender's output is kept."""
         return self.root / "logs"
 
+    @property
+    def _own(self) -> Path:
+        # The address is no file name, and two of them must not fall together.
+        return self.root / "coordinators" / hashlib.sha256(self._coordinator.encode()).hexdigest()[:16]
+
+    def claim_any(self) -> int:
+        """Claim the folder, or the first beside it, named alike with a number, that no other agent uses.
+
+        Returns:
+            The number, 1 for the folder itself.
+
+        Raises:
+            IdentityError: as :meth:`claim` does.
+        """
+        first = self.root
+        for number in range(1, MOST_ALIKE):
+            self.root = first.with_name(numbered(first.name, number))
+            try:
+                self.claim()
+            except FolderInUse:
+                continue
+            return number
+        self.root = first.with_name(numbered(first.name, MOST_ALIKE))
+        self.claim()
+        return MOST_ALIKE
+
     def claim(self) -> None:
         """Make the folder, readable by nobody else, and keep other agents out of it until :meth:`release`.
 
@@ -67,7 +105,7 @@ class AgentFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self.release()
-            raise IdentityError(
+            raise FolderInUse(
                 f"Another agent is running in {self.root}; give this one its own --name or --dir."
             ) from error
 
@@ -85,13 +123,13 @@ class AgentFolder:
             return None  # the join token gets a new one
         return identity if identity.coordinator == self._coordinator else None
 
-    def save(self, agent_id: int, token: str) -> None:
+    def save(self, agent_id: int, token: str, name: str) -> None:
         """Keep what the coordinator gave this agent, for this user's eyes only.
 
         Raises:
             IdentityError: it cannot be written.
         """
-        identity = Identity(coordinator=self._coordinator, agent_id=agent_id, token=token)
+        identity = Identity(coordinator=self._coordinator, agent_id=agent_id, token=token, name=name)
         temporary = self._file.with_suffix(".new")
         try:
             temporary.unlink(missing_ok=True)
@@ -112,3 +150,15 @@ class AgentFolder:
     @property
     def _file(self) -> Path:
         return self._own / "identity.json"
+
+
+def known_coordinators(root: Path) -> list[str]:
+    """Return the coordinators that have let the agent of this folder in, the last one first."""
+    met: list[tuple[float, str]] = []
+    for file in root.glob("coordinators/*/identity.json"):
+        try:
+            identity = msgspec.json.decode(file.read_bytes(), type=Identity)
+            met.append((file.stat().st_mtime, identity.coordinator))
+        except (OSError, msgspec.DecodeError):
+            continue  # it has to join again
+    return [coordinator for _, coordinator in sorted(met, reverse=True)]

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
+
+import msgspec
 
 from agent.backoff import Repeater, Sleep
 from agent.client import CoordinatorClient, RefusedError, RegisterAgainError, StopAgentError
@@ -25,14 +27,31 @@ class Link:
         folder: AgentFolder,
         request: RegisterRequest,
         join_token: str,
+        names: Sequence[str],
     ) -> None:
+        """Speak for an agent.
+
+        Args:
+            client: makes the calls.
+            repeater: waits for the coordinator.
+            folder: keeps the agent's own token.
+            request: introduces the agent.
+            join_token: a join token or a join code; empty where there is none.
+            names: those that it may have, the first that no other agent has.
+        """
         self.client = client
         self._repeater = repeater
         self._folder = folder
         self._request = request
+        self._names = names
         self._join_token = join_token
         self._registrations = 0
         self._registering = asyncio.Lock()
+
+    @property
+    def name(self) -> str:
+        """The agent's name; until it is registered, the one that it would like."""
+        return self._request.name
 
     async def call(self, call: Callable[[], Awaitable[T]], sleep: Sleep | None = None) -> T:
         """Return what a call of the client returns, however long the coordinator is away.
@@ -72,23 +91,33 @@ class Link:
                     raise
                 log.info("The coordinator no longer takes this agent's token; joining anew.")
             else:
-                return self._registered(answer, answer.token or identity.token)
+                return await self._registered(answer, answer.token or identity.token)
         if not self._join_token:
             raise StopAgentError(
-                "This agent has not joined the farm yet: give it the join token that the coordinator printed at its "
-                "first start, with --join-token or RENDERFARM_JOIN_TOKEN."
+                "This agent has not joined the farm yet: give it a code that “Add a machine” on the farm's page shows, "
+                "with --join-code, or a join token with --join-token or RENDERFARM_JOIN_TOKEN."
             )
-        answer = await self._introduce(self._join_token, "the join token")
-        await asyncio.to_thread(self._folder.save, answer.agent_id, answer.token)
-        return self._registered(answer, answer.token)
+        which = "the join token" if self._join_token.startswith("rf_") else "the join code"
+        answer = await self._introduce(self._join_token, which)
+        return await self._registered(answer, answer.token)
 
     async def _introduce(self, token: str, which: str) -> RegisterResponse:
-        try:
-            return await self._repeater.until_answered(lambda: self.client.register(self._request, token))
-        except (StopAgentError, RefusedError, RegisterAgainError) as error:
-            raise StopAgentError(f"The coordinator does not take this agent with {which}: {error}") from error
+        """Register with a token, under the first of the agent's names that no other agent has."""
+        names = list(self._names)
+        while True:
+            self._request = msgspec.structs.replace(self._request, name=names.pop(0))
+            try:
+                return await self._repeater.until_answered(lambda: self.client.register(self._request, token))
+            except (StopAgentError, RefusedError, RegisterAgainError) as error:
+                if isinstance(error, RefusedError) and "name" in error.fields and names:
+                    log.info("Another agent is called %s; trying %s.", self.name, names[0])
+                    continue
+                raise StopAgentError(f"The coordinator does not take this agent with {which}: {error}") from error
 
-    def _registered(self, answer: RegisterResponse, token: str) -> RegisterResponse:
+    async def _registered(self, answer: RegisterResponse, token: str) -> RegisterResponse:
+        await asyncio.to_thread(self._folder.save, answer.agent_id, token, self.name)
         self.client.token = token
+        # It keeps its name for as long as it can.
+        self._names = [self.name, *(name for name in self._names if name != self.name)]
         self._registrations += 1
         return answer

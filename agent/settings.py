@@ -15,6 +15,7 @@ from coordinator.protocol import Device
 
 DEFAULT_COORDINATOR = "http://127.0.0.1:8420"
 DEVICE = re.compile(r"^(AUTO|CPU|(CUDA|OPTIX|HIP|ONEAPI|METAL)(:\d{1,2}(,\d{1,2})*)?)$")
+JOIN_CODE = re.compile(r"^[0-9A-Za-z]{4}[- ]?[0-9A-Za-z]{4}$")
 NUMBERS = re.compile(r"^\d{1,2}(\s*,\s*\d{1,2})*$")
 SANDBOX = ("auto", "on", "off")
 REST = ("finish", "at-once")
@@ -35,10 +36,15 @@ class AgentSettings:
     """How this agent runs; docs/CONFIGURATION.md explains each."""
 
     coordinator: str
+    """Empty: it is looked for on the local network."""
     join_token: str
-    """Empty when there is none: then the agent must have met the coordinator before."""
+    """Or a join code.  Empty when there is none: then the agent must have met the coordinator before."""
     name: str
+    named: bool
+    """It was given this name; one that has it from its host takes another if an agent of the farm has it already."""
     folder: Path
+    folder_given: bool
+    """So was the folder; otherwise agents of one name on this machine have one each."""
     wish: Wish
     """How many slots render, and with which devices."""
     blender: str | None
@@ -106,14 +112,21 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
             )
         return found
 
-    coordinator = text("coordinator", "COORDINATOR", DEFAULT_COORDINATOR).rstrip("/")
+    coordinator = text("coordinator", "COORDINATOR").rstrip("/")
     address = urlsplit(coordinator)
-    if address.scheme not in ("http", "https") or not address.hostname:
+    if coordinator and (address.scheme not in ("http", "https") or not address.hostname):
         raise SettingsError(
             f"RENDERFARM_COORDINATOR (--coordinator) must be an address like {DEFAULT_COORDINATOR}, "
             f"not {coordinator!r}."
         )
-    name = text("name", "AGENT_NAME", socket.gethostname())
+    code = text("join_code", "JOIN_CODE")
+    if code and not JOIN_CODE.match(code):
+        raise SettingsError(
+            "RENDERFARM_JOIN_CODE (--join-code) must be a code like ABCD-EFGH, as “Add a machine” on the farm's page "
+            f"shows it, not {code!r}."
+        )
+    given_name = text("name", "AGENT_NAME")
+    name = given_name or socket.gethostname()
     if len(name) > 200 or "/" in name or name in (".", "..") or not name.isprintable():
         raise SettingsError(
             f"RENDERFARM_AGENT_NAME (--name) must be at most 200 printable characters without '/', not {name!r}."
@@ -125,9 +138,11 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
     threads = number("threads", "THREADS", "", 1, 1024, whole=True)
     return AgentSettings(
         coordinator=coordinator,
-        join_token=text("join_token", "JOIN_TOKEN"),
+        join_token=code or text("join_token", "JOIN_TOKEN"),
         name=name,
+        named=bool(given_name),
         folder=Path(folder).expanduser() if folder else Path.home() / ".local/share/renderfarm/agent" / name,
+        folder_given=bool(folder),
         wish=_wish(
             text("device", "DEVICE", "auto"),
             text("devices", "DEVICES"),

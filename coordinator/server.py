@@ -13,7 +13,8 @@ from pathlib import Path
 from aiohttp import web
 
 from coordinator.app import StartError, create_app
-from coordinator.keys import NEW_TOKENS
+from coordinator.discovery import announced
+from coordinator.keys import NEW_TOKENS, VERSION
 from coordinator.services.schemas import TokenCreated
 from coordinator.settings import Settings
 
@@ -48,9 +49,10 @@ async def serve(
             await web.SockSite(runner, listener).start()
             url = _url(settings, listener)
             on_ready(url, app[NEW_TOKENS])
-            await asyncio.to_thread(_announce, url, ready_file)
-            await stop.wait()
-            log.info("stopping")
+            async with announced(settings, listener, app[VERSION]):
+                await asyncio.to_thread(_tell_ready, url, ready_file)
+                await stop.wait()
+                log.info("stopping")
         finally:
             await asyncio.to_thread(_forget, ready_file)
             await runner.cleanup()
@@ -97,7 +99,7 @@ def _forget(ready_file: Path | None) -> None:
             ready_file.unlink()
 
 
-def _announce(url: str, ready_file: Path | None) -> None:
+def _tell_ready(url: str, ready_file: Path | None) -> None:
     if ready_file is not None:
         # Whoever waits for the file must never read half of it.
         unfinished = ready_file.with_name(f"{ready_file.name}.{os.getpid()}")

@@ -59,7 +59,11 @@ TRANSITIONS: dict[tuple[Subject, str, str], str] = {
     ("chunk", ChunkState.PENDING, ChunkState.LEASED): "a lease took it whole",
     ("chunk", ChunkState.PENDING, ChunkState.HELD): "its job ended or was paused",
     ("chunk", ChunkState.PENDING, GONE): "a person cut its frames off the job's range",
-    ("chunk", ChunkState.LEASED, ChunkState.PENDING): "its lease ended, its frame is to be tried again, or its agent was drained",
+    (
+        "chunk",
+        ChunkState.LEASED,
+        ChunkState.PENDING,
+    ): "its lease ended, it is to be tried again, or its agent was drained",
     ("chunk", ChunkState.LEASED, ChunkState.HELD): "its job ended or was paused",
     ("chunk", ChunkState.LEASED, GONE): "its last frame ended, or was cut off the job's range",
     ("chunk", ChunkState.HELD, ChunkState.PENDING): "its job goes on",

@@ -40,6 +40,8 @@ def test_options_win_over_variables_and_those_over_defaults(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("JOIN_CODE", "ABCD-EFG"),
+        ("JOIN_CODE", "rf_join_x"),
         ("SLOTS", "0"),
         ("SLOTS", "many"),
         ("SLOTS", "1.5"),
@@ -95,10 +97,10 @@ def test_identity_is_kept_for_each_coordinator_and_for_this_user_alone(tmp_path:
     first = AgentFolder(tmp_path / "agent", "http://one:8420")
     first.claim()
     assert first.load() is None
-    first.save(7, "rf_agent_secret")
+    first.save(7, "rf_agent_secret", "ant")
     identity = first.load()
     assert identity is not None
-    assert (identity.agent_id, identity.token) == (7, "rf_agent_secret")
+    assert (identity.agent_id, identity.token, identity.name) == (7, "rf_agent_secret", "ant")
     assert AgentFolder(tmp_path / "agent", "http://two:8420").load() is None
     assert stat.S_IMODE((tmp_path / "agent").stat().st_mode) == 0o700
     (file,) = (tmp_path / "agent").rglob("identity.json")
@@ -119,6 +121,37 @@ def test_one_agent_for_each_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(IdentityError, match="--dir"):
         AgentFolder(tmp_path / "file", "http://one").claim()
+
+
+def test_agents_of_one_host_have_a_folder_each(tmp_path: Path) -> None:
+    folders = [AgentFolder(tmp_path / "ant", "http://one") for _ in range(3)]
+    assert [folder.claim_any() for folder in folders] == [1, 2, 3]
+    assert [folder.root.name for folder in folders] == ["ant", "ant-2", "ant-3"]
+    folders[1].save(2, "rf_agent_two", "ant-2")
+    folders[1].release()
+    # The next one to start takes the first that is free, and is who used it before.
+    again = AgentFolder(tmp_path / "ant", "http://one")
+    assert again.claim_any() == 2
+    identity = again.load()
+    assert identity is not None
+    assert identity.name == "ant-2"
+    for folder in (folders[0], folders[2], again):
+        folder.release()
+
+
+def test_an_agent_is_named_after_its_host_unless_it_is_given_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "ant")
+    own = read_settings({}, {})
+    assert (own.name, own.named, own.folder.name, own.folder_given) == ("ant", False, "ant", False)
+    given = read_settings({"RENDERFARM_AGENT_NAME": "bee", "RENDERFARM_AGENT_DIR": "/tmp/x"}, {})  # noqa: S108 - a path
+    assert (given.name, given.named, given.folder_given) == ("bee", True, True)
+    assert own.coordinator == ""
+
+
+def test_a_join_code_wins_over_a_join_token() -> None:
+    token, code = "rf_join_x", "abcd efgh"
+    assert read_settings({"RENDERFARM_JOIN_TOKEN": token, "RENDERFARM_JOIN_CODE": code}, {}).join_token == code
+    assert read_settings({"RENDERFARM_JOIN_TOKEN": token, "RENDERFARM_JOIN_CODE": ""}, {}).join_token == token
 
 
 def test_backoff_grows_to_its_limit_with_jitter() -> None:
@@ -171,6 +204,6 @@ def test_folder_that_went_away_is_a_sentence(tmp_path: Path) -> None:
     try:
         shutil.rmtree(tmp_path / "agent")
         with pytest.raises(IdentityError, match="--dir"):
-            folder.save(1, "rf_agent_one")
+            folder.save(1, "rf_agent_one", "ant")
     finally:
         folder.release()
