@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import aiohttp
+import psutil
 
 from agent.backoff import Repeater
 from agent.blender.confine import arrange_sandbox
@@ -194,6 +195,7 @@ class Agent:
                 timing=timing,
                 telemeter=telemeter,
                 card_memory=equipment.card_memory(),
+                memory_bytes=psutil.virtual_memory().total / len(equipment.choice.slots),
             )
             self._slots = [SlotRunner(number, slot.text, tools) for number, slot in enumerate(equipment.choice.slots)]
             watch = await asyncio.to_thread(

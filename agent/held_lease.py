@@ -3,6 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
+from agent.blender.memory import OUT_OF_GPU_MEMORY
 from agent.events import Progressed
 from agent.instructions import MixSound, Prepare, Render, Work
 from coordinator.protocol import FrameFailure, LeaseGrant, ReportRequest, Stage
@@ -45,9 +46,10 @@ class HeldLease:
         self.warnings.append(warning[:MAX_WARNING])
 
     def fail(self, frame: int | None, code: str, message: str) -> None:
-        """Have a failure told, of a frame or (None) of the whole job, of which no more is begun then."""
+        """Have a failure told, of a frame or (None) of the whole job; frames that would fail alike are not begun."""
         self.failures.append(FrameFailure(frame=frame, code=code, message=message[:MAX_FAILURE]))
-        if frame is None:
+        if frame is None or code == OUT_OF_GPU_MEMORY:
+            # The frames beside one that did not fit are hardly smaller; others may have larger cards.
             self.give_back()
 
     def report(self, work: Work | None, progress: Progressed) -> ReportRequest:

@@ -4,6 +4,7 @@ import msgspec
 
 from agent.events import (
     Checked,
+    Delivered,
     Fetched,
     Granted,
     LeaseLost,
@@ -119,3 +120,12 @@ def test_frame_carries_what_it_is_expected_to_take() -> None:
     expected = msgspec.structs.replace(grant("one", 1, 2), expected_seconds=12.0)
     tell(slot, Rested(), Granted(expected), Fetched("one"))
     assert tell(slot, DONE) == [Render("one", job(), 1, 12.0)]
+
+
+def test_lease_whose_frame_does_not_fit_on_the_card_is_given_back() -> None:
+    slot = rendering(1, 2, 3)
+    tell(slot, DONE, WorkFailed("out_of_gpu_memory", "System is out of GPU memory"))
+    said = slot.report("one")
+    assert ([failure.frame for failure in said.failures], said.release) == ([2], False)
+    tell(slot, Delivered("one", 1))
+    assert slot.report("one").release
