@@ -12,7 +12,7 @@ import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from .transport import FarmError, Transport
 
@@ -26,7 +26,8 @@ _NEW_JOB = frozenset({"id", "name", "state", "warnings"})
 _JOB = _NEW_JOB | {"reason", "frame_count", "finished", "progress", "eta_seconds", "video_ready"}
 _WHOLE_JOB = _JOB | {"failures", "slots"}
 _USER = frozenset({"name", "max_slots", "slots"})
-_AGENT = frozenset({"id", "name", "state", "slots", "speed", "set_aside", "set_aside_jobs", "resting", "sandboxed"})
+_AGENT = frozenset({"id", "name", "presence", "explanation", "slots", "speed", "set_aside_jobs", "sandboxed"})
+_JOIN_CODE = frozenset({"id", "code", "expires_at"})
 _FRAME = frozenset({"frame", "state", "reason", "filename", "sha256"})
 
 
@@ -148,9 +149,21 @@ class FarmClient:
         items, _ = self._page("/api/v1/agents", {})
         return [self._having(_AGENT, item) for item in items]
 
-    def reinstate(self, agent_id: int) -> dict[str, Any]:
-        """Let an agent work again that was set aside; return it."""
-        return self._having(_AGENT, self._transport.call("POST", f"/api/v1/agents/{agent_id}/reinstate"))
+    def steer_agent(self, agent_id: int, action: Literal["reinstate", "drain", "resume", "stop"]) -> dict[str, Any]:
+        """Do something to an agent, as docs/PROTOCOL.md tells; return it."""
+        return self._having(_AGENT, self._transport.call("POST", f"/api/v1/agents/{agent_id}/{action}"))
+
+    def revoke_agent(self, agent_id: int) -> None:
+        """Make an agent's own token void."""
+        self._transport.call("DELETE", f"/api/v1/agents/{agent_id}/credential")
+
+    def remove_agent(self, agent_id: int) -> None:
+        """Take an agent that is not there off the list."""
+        self._transport.call("DELETE", f"/api/v1/agents/{agent_id}")
+
+    def join_code(self) -> dict[str, Any]:
+        """Return a new code that lets one machine in."""
+        return self._having(_JOIN_CODE, self._transport.call("POST", "/api/v1/join-codes"))
 
     def frames(self, job_id: int) -> Iterator[dict[str, Any]]:
         """Yield the finished and failed frames in order."""

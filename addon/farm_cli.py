@@ -1,12 +1,11 @@
-"""Steering the farm from the terminal: look at jobs, pause, requeue and change them; users and agents."""
+"""Steering the farm from the terminal: look at jobs, pause, requeue and change them; users."""
 
 import secrets
-from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from .terminal import Failure, Terminal, failure_line, farm_command, time_left
+from .terminal import Terminal, failure_line, farm_command, time_left
 
 DEVICES = click.Choice(["GPU", "CPU", "CUDA", "OPTIX", "HIP", "ONEAPI", "METAL"], case_sensitive=False)
 
@@ -196,46 +195,6 @@ def allow_scripts(terminal: Terminal, user: str, forbidden: bool) -> None:
     terminal.answer(view, f"Jobs of {view['name']} {may}.")
 
 
-@farm_command
-def agents(terminal: Terminal) -> None:
-    """List the agents and what is the matter with them."""
-    items = terminal.client.agents()
-    lines = [f"{'agent':>6}  {'state':<9}  {'slots':>5}  {'speed':>5}  name"]
-    for agent in items:
-        busy = sum(slot["job"] is not None for slot in agent["slots"])
-        slots = f"{busy}/{len(agent['slots'])}"
-        state = "set aside" if agent["set_aside"] else "resting" if agent["resting"] else agent["state"]
-        lines.append(f"{agent['id']:>6}  {state:<9}  {slots:>5}  {agent['speed']:>5.2g}  {_described(agent)}")
-    terminal.answer({"items": items}, "\n".join(lines) if items else "No agent has joined the farm yet.")
-
-
-@farm_command
-@click.argument("agent")
-def reinstate(terminal: Terminal, agent: str) -> None:
-    """Let AGENT (its name, or its number) work again that was set aside, also on the jobs it was kept from."""
-    view = terminal.client.reinstate(_agent_id(terminal.client.agents(), agent))
-    terminal.answer(view, f"{view['name']} works again.")
-
-
-def _described(agent: dict[str, Any]) -> str:
-    """Return an agent's name, and why it gets or takes no work, or no work of some jobs."""
-    notes = [agent[why] for why in ("set_aside", "resting") if agent[why]]
-    if not agent["sandboxed"]:
-        notes.append("no sandbox")
-    if agent["set_aside_jobs"]:
-        notes.append(f"kept from jobs {', '.join(map(str, agent['set_aside_jobs']))}")
-    return f"{agent['name']}: {'; '.join(notes)}" if notes else str(agent["name"])
-
-
-def _agent_id(items: Sequence[dict[str, Any]], wanted: str) -> int:
-    found = [agent for agent in items if agent["name"] == wanted] or [
-        agent for agent in items if str(agent["id"]) == wanted
-    ]
-    if not found:
-        raise Failure(f"There is no agent {wanted}; to see them all: renderfarm agents")
-    return int(found[0]["id"])
-
-
 COMMANDS: list[click.Command] = [
     jobs,
     show,
@@ -248,6 +207,4 @@ COMMANDS: list[click.Command] = [
     users,
     limit,
     allow_scripts,
-    agents,
-    reinstate,
 ]

@@ -100,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._route(self.path.removeprefix("/api/v1/"))
 
-    do_GET = do_POST = do_PUT = do_PATCH = _handle  # noqa: N815 - http.server's names
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815 - http.server's names
 
     def _route(self, path: str) -> None:
         state = self.state

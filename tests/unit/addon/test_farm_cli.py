@@ -1,37 +1,13 @@
 """The terminal's commands that steer jobs and the farm."""
 
 import json
-from typing import Any
 
 import pytest
 
-from tests.fakes.faulty_coordinator import FaultyCoordinator, Handler, status
-from tests.unit.addon.commands import JOB, Run, error_of, states
+from tests.fakes.faulty_coordinator import FaultyCoordinator, status
+from tests.unit.addon.commands import JOB, Run, answers, error_of, states
 
 NEEDS = {"tags": ["old"], "pool": "day", "device": None, "vram_bytes": 7}
-AGENT = {
-    "id": 4,
-    "name": "ada",
-    "state": "online",
-    "slots": [{"slot": 0, "job": 1}, {"slot": 1, "job": None}],
-    "speed": 1.5,
-    "set_aside": None,
-    "set_aside_jobs": [],
-    "resting": None,
-    "sandboxed": True,
-}
-
-
-def answers(coordinator: FaultyCoordinator, request: str, *bodies: dict[str, Any]) -> list[Any]:
-    """Have the coordinator answer a request like this; return where it puts what it was sent."""
-    sent: list[Any] = []
-
-    def answer(body: dict[str, Any], handler: Handler) -> None:
-        sent.append(json.loads(handler.body) if handler.body else None)
-        handler.answer(200, body)
-
-    coordinator.fail(request, *[lambda handler, body=body: answer(body, handler) for body in bodies])
-    return sent
 
 
 def test_listing_jobs(run: Run, coordinator: FaultyCoordinator) -> None:
@@ -140,23 +116,3 @@ def test_scripts_are_allowed_and_forbidden(run: Run, coordinator: FaultyCoordina
     assert "Jobs of ana may run" in run("allow-scripts", "ana").stdout
     assert "Jobs of ana may not run" in run("allow-scripts", "ana", "--no").stdout
     assert sent == [{"scripts": True}, {"scripts": False}]
-
-
-def test_agents(run: Run, coordinator: FaultyCoordinator) -> None:
-    bad = {**AGENT, "id": 5, "name": "bob", "set_aside": "It failed frames of 3 jobs.", "set_aside_jobs": [7, 8]}
-    idle = {**AGENT, "sandboxed": False, "id": 6, "name": "eva", "resting": "Outside its hours until 19:00."}
-    answers(coordinator, "GET /api/v1/agents", *[{"items": [AGENT, bad, idle], "next": None}] * 4)
-    listed = run("agents").stdout
-    for words in (
-        "1/2",
-        "1.5",
-        "set aside",
-        "bob: It failed frames of 3 jobs.; kept from jobs 7, 8",
-        "resting",
-        "eva: Outside its hours until 19:00.; no sandbox",
-    ):
-        assert words in listed
-    answers(coordinator, "POST /api/v1/agents/5/reinstate", AGENT, AGENT)
-    assert run("reinstate", "bob").exit_code == 0
-    assert run("reinstate", "5").exit_code == 0
-    assert "There is no agent eve" in error_of(run("reinstate", "eve"))

@@ -1,0 +1,123 @@
+"""The farm's machines from the terminal: let them in, look at them, take them back, send them away."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from .terminal import Failure, Terminal, farm_command
+
+_ONLY_HERE = ("localhost", "127.0.0.1", "::1")
+
+
+@farm_command
+def agents(terminal: Terminal) -> None:
+    """List the agents and what is the matter with them."""
+    items = terminal.client.agents()
+    lines = [f"{'agent':>6}  {'state':<9}  {'slots':>5}  {'speed':>5}  name"]
+    for agent in items:
+        busy = sum(slot["job"] is not None for slot in agent["slots"])
+        slots = f"{busy}/{len(agent['slots'])}"
+        state = agent["presence"].replace("_", " ")
+        lines.append(f"{agent['id']:>6}  {state:<9}  {slots:>5}  {agent['speed']:>5.2g}  {_described(agent)}")
+    terminal.answer({"items": items}, "\n".join(lines) if items else "No agent has joined the farm yet.")
+
+
+@farm_command
+def join_code(terminal: Terminal) -> None:
+    """Make a code that lets one machine join the farm, for 15 minutes."""
+    made = terminal.client.join_code()
+    address = terminal.client.base_url
+    terminal.say("On the machine that is to join, within 15 minutes:")
+    if urlsplit(address).hostname in _ONLY_HERE:
+        # What it is called here is of no use there: it looks for the coordinator itself.
+        terminal.answer(made, f"renderfarm agent --join-code {made['code']}")
+    else:
+        terminal.answer(made, f"renderfarm agent --coordinator {address} --join-code {made['code']}")
+
+
+@farm_command
+@click.argument("agent")
+def reinstate(terminal: Terminal, agent: str) -> None:
+    """Let AGENT (its name, or its number) work again that was set aside, also on the jobs it was kept from."""
+    view = terminal.client.steer_agent(_agent_id(terminal, agent), "reinstate")
+    terminal.answer(view, f"{view['name']} works again.")
+
+
+@farm_command
+@click.argument("agent")
+def drain(terminal: Terminal, agent: str) -> None:
+    """Have AGENT (its name, or its number) finish the frames that it renders and give it no others."""
+    view = terminal.client.steer_agent(_agent_id(terminal, agent), "drain")
+    name = view["name"]
+    terminal.answer(view, f"{name} is {view['presence']}; to let it work again: renderfarm undrain {name}")
+
+
+@farm_command
+@click.argument("agent")
+def undrain(terminal: Terminal, agent: str) -> None:
+    """Let AGENT (its name, or its number) work again that was drained or stopped."""
+    view = terminal.client.steer_agent(_agent_id(terminal, agent), "resume")
+    terminal.answer(view, f"{view['name']} gets work again.")
+
+
+@farm_command
+@click.argument("agent")
+def stop_agent(terminal: Terminal, agent: str) -> None:
+    """Take the frames of AGENT (its name, or its number) from it at once, and drain it: others render them anew."""
+    view = terminal.client.steer_agent(_agent_id(terminal, agent), "stop")
+    name = view["name"]
+    terminal.answer(view, f"{name} is stopped; to let it work again: renderfarm undrain {name}")
+
+
+@farm_command
+@click.argument("agent")
+def revoke_agent(terminal: Terminal, agent: str) -> None:
+    """Make the token of AGENT (its name, or its number) void: it stops, and must join anew."""
+    agent_id = _agent_id(terminal, agent)
+    terminal.client.revoke_agent(agent_id)
+    terminal.answer(
+        {"id": agent_id}, f"{agent} is out of the farm.  If it was started with a join token, revoke that one too."
+    )
+
+
+@farm_command
+@click.argument("agent")
+def remove_agent(terminal: Terminal, agent: str) -> None:
+    """Take AGENT (its name, or its number) off the list; it is on it again when it comes back."""
+    agent_id = _agent_id(terminal, agent)
+    terminal.client.remove_agent(agent_id)
+    terminal.answer({"id": agent_id}, f"{agent} is off the list.")
+
+
+def _described(agent: dict[str, Any]) -> str:
+    """Return an agent's name, and why it gets or takes no work, or no work of some jobs."""
+    notes = [agent["explanation"]] if agent["presence"] not in ("working", "idle") else []
+    if not agent["sandboxed"]:
+        notes.append("no sandbox")
+    if agent["set_aside_jobs"]:
+        notes.append(f"kept from jobs {', '.join(map(str, agent['set_aside_jobs']))}")
+    return f"{agent['name']}: {'; '.join(notes)}" if notes else str(agent["name"])
+
+
+def _agent_id(terminal: Terminal, wanted: str) -> int:
+    items: Sequence[dict[str, Any]] = terminal.client.agents()
+    found = [agent for agent in items if agent["name"] == wanted] or [
+        agent for agent in items if str(agent["id"]) == wanted
+    ]
+    if not found:
+        raise Failure(f"There is no agent {wanted}; to see them all: renderfarm agents")
+    return int(found[0]["id"])
+
+
+COMMANDS: list[click.Command] = [
+    agents,
+    join_code,
+    drain,
+    undrain,
+    stop_agent,
+    reinstate,
+    revoke_agent,
+    remove_agent,
+]
