@@ -61,6 +61,26 @@ def test_systemd_rates_the_exposure_as_ok(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_service_says_that_it_runs(name: str) -> None:
+    service = Unit(UNITS / name)["Service"]
+    assert service["Type"] == "notify"
+    assert service["NotifyAccess"] == "main"
+
+
+def test_agent_that_hangs_is_started_anew() -> None:
+    service = Unit(UNITS / "renderfarm-agent@.service")["Service"]
+    assert service["WatchdogSec"] == "2min"
+    assert service["Restart"] == "on-failure", "which a watchdog's end is"
+
+
+def test_agent_may_make_the_sandbox_of_its_blenders() -> None:
+    service = Unit(UNITS / "renderfarm-agent@.service")["Service"]
+    assert set(service["RestrictNamespaces"].split()) >= {"user", "mnt", "pid", "net", "ipc", "uts", "cgroup"}
+    # Each covers a part of /proc, and a namespace may not mount one that shows more than its maker saw.
+    assert not {"ProtectKernelTunables", "ProtectKernelLogs", "ProtectHostname", "ProcSubset"} & set(service)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_service_owns_its_state_folder_and_nothing_else(name: str) -> None:
     service = Unit(UNITS / name)["Service"]
     assert service["DynamicUser"] == "yes"
