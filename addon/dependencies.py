@@ -1,7 +1,7 @@
 """Every file outside the .blend that the open scene needs, with the libraries' own.
 
 Blender's ``file_path_map`` names the paths that its data-blocks store; this finds out which files they stand for (a
-sequence's, a texture's tiles) and which of them are there.
+sequence's, a texture's tiles, a simulation's cache) and which of them are there.
 """
 
 import os
@@ -39,6 +39,9 @@ _NUMBERED = re.compile(r"(?P<head>.*?)(?P<number>\d+)(?P<tail>\D*)", re.DOTALL)
 
 _BUILT_IN_FONT = "<builtin>"
 
+#: A cache folder with more files than this is not what it seems to be.
+MOST_IN_FOLDER = 100_000
+
 
 def find_dependencies() -> list[Dependency]:
     """Return every reference from the open file, and from its libraries, to a file.  Blender's main thread only.
@@ -57,6 +60,7 @@ def find_dependencies() -> list[Dependency]:
                 continue
             if block.id_type != "SCENE" or _absolute(stored, block.library) not in sounds:
                 found.update(dict.fromkeys(_dependencies_of(block, stored)))
+    found.update(dict.fromkeys(_disk_caches()))
     return sorted(found, key=lambda dependency: (dependency.kind, dependency.user, dependency.stored))
 
 
@@ -79,21 +83,75 @@ def _dependencies_of(block: bpy.types.ID, stored: str) -> Iterator[Dependency]:
     path = _absolute(stored, block.library)
     if stored == _BUILT_IN_FONT or (block.id_type == "OBJECT" and not _is_file_name(stored) and not _holds_files(path)):
         return
-    refused = None
-    files: tuple[str, ...] = ()
+    owner = _absolute(block.library.filepath) if block.library is not None else None
     if Path(path).is_dir():
-        refused = f"keeps its files in the folder {path}, which is not sent to the farm"
-    else:
-        files = tuple(file for file in _expander(block)(path) if Path(file).is_file())
+        yield _folder(_KINDS[block.id_type], block.name, stored, path, owner)
+        return
     yield Dependency(
         kind=_KINDS[block.id_type],
         user=block.name,
         stored=stored,
         path=path,
-        owner=_absolute(block.library.filepath) if block.library is not None else None,
-        files=files,
+        owner=owner,
+        files=tuple(file for file in _expander(block)(path) if Path(file).is_file()),
+    )
+
+
+def _folder(kind: str, user: str, stored: str, path: str, owner: str | None) -> Dependency:
+    """Return the dependency on all that a folder holds, unless that cannot be meant."""
+    files: list[str] = []
+    refused = None
+    if path in (str(Path(path).parent), os.path.expanduser("~")):  # noqa: PTH111 - Path.home() can fail
+        refused = f"keeps its files in {path}, which is not sent to the farm as it holds more than that"
+    else:
+        for file in Path(path).rglob("*"):
+            if file.is_file():
+                files.append(str(file))
+            if len(files) > MOST_IN_FOLDER:
+                refused = (
+                    f"keeps its files in {path}, which holds more than {MOST_IN_FOLDER} and is not sent to the farm"
+                )
+                files.clear()
+                break
+    return Dependency(
+        kind=kind,
+        user=user,
+        stored=stored,
+        path=path,
+        owner=owner,
+        files=tuple(sorted(files)),
+        is_folder=True,
         refused=refused,
     )
+
+
+def _disk_caches() -> Iterator[Dependency]:
+    """Yield the folders in which simulations keep their steps beside the .blend; no data-block stores their paths."""
+    for block in (*bpy.data.objects, *bpy.data.scenes):
+        if not any(cache.use_disk_cache and not cache.use_external for cache in _point_caches(block)):
+            continue
+        owner = _absolute(block.library.filepath) if block.library is not None else None
+        blend = owner or bpy.data.filepath
+        name = f"blendcache_{Path(blend).stem}"
+        path = str(Path(blend).parent / name)
+        if blend and _holds_files(path):
+            # One for all data-blocks of a file: it is the same folder.
+            yield _folder("simulation", Path(blend).stem, f"//{name}", path, owner)
+
+
+def _point_caches(block: bpy.types.ID) -> Iterator[bpy.types.PointCache]:
+    """Yield the caches of an object's cloth, soft body, particles and dynamic paint, of a scene's rigid bodies."""
+    if block.id_type == "SCENE":
+        if block.rigidbody_world is not None and block.rigidbody_world.point_cache is not None:
+            yield block.rigidbody_world.point_cache
+        return
+    for modifier in block.modifiers:
+        if modifier.type in ("CLOTH", "SOFT_BODY"):
+            yield modifier.point_cache
+        elif modifier.type == "DYNAMIC_PAINT" and modifier.canvas_settings is not None:
+            yield from (surface.point_cache for surface in modifier.canvas_settings.canvas_surfaces)
+    for system in block.particle_systems:
+        yield system.point_cache
 
 
 def _absolute(stored: str, library: bpy.types.Library | None = None) -> str:

@@ -82,6 +82,9 @@ class _Trees:
             path = self._spellings.setdefault(self._paths.normcase(named), named)
             folder = self._files[path] = self._paths.dirname(path)
             self._next.setdefault(folder, folder)
+            if dependency.is_folder:
+                # What lies in it stays as it is to one another.
+                self._join(folder, dependency.path)
             if dependency.is_relative:
                 self._join(folder, owner)
             if dependency.kind == "library":
@@ -117,9 +120,13 @@ class _Trees:
         remap: dict[str, str] = {}
         for dependency in dependencies:
             if dependency.files and not dependency.is_relative:
-                folder = posixpath.dirname(self._slashes(dependency.stored))
-                spelling = self._spellings[self._paths.normcase(dependency.files[0])]
-                remap[folder] = posixpath.dirname(places[spelling])
+                place = places[self._spellings[self._paths.normcase(dependency.files[0])]]
+                if dependency.is_folder:
+                    folder = posixpath.normpath(self._slashes(dependency.stored))
+                    below = self._slashes(self._paths.relpath(dependency.files[0], dependency.path))
+                    remap[folder] = place[: -len(below)].rstrip("/")
+                else:
+                    remap[posixpath.dirname(self._slashes(dependency.stored))] = posixpath.dirname(place)
         return dict(sorted(remap.items()))
 
     def _tree(self, folder: str) -> str:

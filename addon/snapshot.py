@@ -112,7 +112,9 @@ class Dependency:
     owner: str | None = None
     """Absolute path of the library whose data-block names it; None: the scene's own file."""
     files: tuple[str, ...] = ()
-    """Absolute paths of the files that are there: one, or those of a sequence or of tiles."""
+    """Absolute paths of the files that are there: one, or those of a sequence, of tiles or in a folder."""
+    is_folder: bool = False
+    """``path`` is a folder, and all that lies in it is needed."""
     refused: str | None = None
     """Why it cannot be packed, as the rest of a sentence that starts with its name."""
 

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,13 +127,13 @@ def submit(url: str, files: Mapping[str, str], main: str, digests: Path | None) 
     return sent.bytes, time.perf_counter() - began
 
 
-def delta(folder: Path, objects: int, side: int) -> None:
+def delta(folder: Path, objects: int, side: int, sessions: Sequence[str]) -> None:
     """Measure what is sent again after each edit, to a coordinator that has the scene and nothing else."""
     for session in ("first", "again"):
         command = [sys.executable, "-c", MAKE_SCENES, str(folder), session, str(objects), str(side)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     scene = folder / "scene.blend"
-    for name in [prefix + edit for prefix in ("", "new session, ") for edit in EDITS]:
+    for name in [session + edit for session in sessions for edit in EDITS]:
         path = folder / f"{name}.blend"
         with tempfile.TemporaryDirectory() as data, running(Path(data)) as process:
             submit(process.url, {"scene.blend": str(scene)}, "scene.blend", None)
@@ -228,7 +228,7 @@ def main() -> None:
         return
     quick = options.quick
     with tempfile.TemporaryDirectory() as folder:
-        delta(Path(folder), *((4, 50) if quick else (60, 150)))
+        delta(Path(folder), *((4, 50, ["new session, "]) if quick else (60, 150, ["", "new session, "])))
     with tempfile.TemporaryDirectory() as folder:
         first(Path(folder), 2**24 if quick else 2**31)
     with tempfile.TemporaryDirectory() as folder:

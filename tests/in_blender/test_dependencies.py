@@ -187,13 +187,13 @@ def test_every_file_is_found_and_nothing_else(top: Path, font: str, found: Inspe
         "tone.wav": ["proj/shots/sound/tone.wav"],
         "letters": [f"proj/fonts/{font}"],
         "smoke": ["proj/vdb/smoke_0001.vdb", "proj/vdb/smoke_0002.vdb"],
-        "sea": [],
+        "sea": ["proj/shots/baked/0001.exr"],
     }
     strips = {file for dependency in found.dependencies if dependency.user == "Scene" for file in dependency.files}
     assert strips == {str(top / "ext/strip/a.png"), str(top / "ext/strip/b.png")}
     [baked] = [dependency for dependency in found.dependencies if dependency.user == "sea"]
-    assert baked.refused is not None
-    assert "baked" in baked.refused
+    assert baked.is_folder
+    assert baked.refused is None
 
 
 def test_libraries_own_their_textures(top: Path, found: Inspection) -> None:

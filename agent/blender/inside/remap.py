@@ -50,10 +50,19 @@ def _path_owners() -> Iterator[tuple[Any, str]]:
     for node in _nodes():
         if node.bl_idname in ("ShaderNodeScript", "ShaderNodeTexIES") and node.mode == "EXTERNAL":
             yield node, "filepath"
+    yield from _caches()
+
+
+def _caches() -> Iterator[tuple[Any, str]]:
     for item in bpy.data.objects:
         for modifier in item.modifiers:
-            if modifier.type == "MESH_CACHE":
+            if modifier.type in ("MESH_CACHE", "OCEAN"):
                 yield modifier, "filepath"
+            elif modifier.type == "FLUID" and modifier.fluid_type == "DOMAIN":
+                yield modifier.domain_settings, "cache_directory"
+        for system in item.particle_systems:
+            if system.point_cache.use_external:
+                yield system.point_cache, "filepath"
 
 
 def _nodes() -> Iterator[Any]:

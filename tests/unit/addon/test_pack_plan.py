@@ -3,6 +3,7 @@
 import ntpath
 import posixpath
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -65,6 +66,40 @@ def test_absolute_paths_elsewhere_get_a_folder_of_their_own() -> None:
     assert len(made.files) == 5
     assert len(made.remap) == 2, "a sequence is one folder to remap"
     assert not any("footage" in place for place in made.files), "folders outside the project are nobody's business"
+
+
+def cache(stored: str, path: str, *files: str) -> Dependency:
+    """Return a simulation's folder."""
+    return replace(texture(stored, *(f"{path}/{file}" for file in files)), kind="cache", path=path, is_folder=True)
+
+
+def test_a_folder_keeps_all_that_is_in_it() -> None:
+    near = cache("//sea/", "/proj/shots/sea", "1.exr", "deep/2.exr")
+    above = cache("//../sim", "/proj/sim", "data/a.vdb", "mesh/a.bobj.gz")
+    made = plan(near, above)
+    assert set(made.files) == {
+        "shots/010.blend",
+        "shots/sea/1.exr",
+        "shots/sea/deep/2.exr",
+        "sim/data/a.vdb",
+        "sim/mesh/a.bobj.gz",
+    }
+    assert made.remap == {}
+
+
+def test_a_folder_elsewhere_moves_as_a_whole() -> None:
+    deep_only = cache("/mnt/sims/smoke/", "/mnt/sims/smoke", "data/a.vdb", "mesh/a.bobj.gz")
+    inside = cache("/proj/shots/sea", "/proj/shots/sea", "1.exr")
+    root = cache("/mnt/all", "/mnt/all", "1.exr")
+    made = plan(deep_only, inside, root)
+    for dependency in (deep_only, inside, root):
+        for path in dependency.files:
+            place = made.remap[dependency.path] + path.removeprefix(dependency.path)
+            assert made.files[place] == path
+    assert made.remap["/proj/shots/sea"] == "sea"
+    assert len({made.remap["/mnt/sims/smoke"], made.remap["/mnt/all"]}) == 2
+    files = [ManifestFile(path=place, size=0, blobs=[]) for place in made.files]
+    validate_manifest(Manifest(main=made.main, files=files, remap=made.remap))
 
 
 def test_tiles_move_as_their_template_does() -> None:
