@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, select, update
 
 from coordinator.db.schema import frames
 from coordinator.db.statement import Command, bound, records
@@ -14,6 +14,22 @@ _INSERT = Command(insert(frames).values(bound(frames.c.keys())))
 _NOTHING: dict[str, Any] = dict.fromkeys(frames.c.keys())
 _GET = records(
     select(frames).where(frames.c.job_id == bindparam("job_id"), frames.c.frame == bindparam("frame")), Frame
+)
+
+_FINISHED_BETWEEN = records(
+    select(frames)
+    .where(
+        frames.c.job_id == bindparam("job_id"),
+        frames.c.frame.between(bindparam("first"), bindparam("last")),
+        frames.c.state == literal_column("'finished'"),
+    )
+    .order_by(frames.c.frame),
+    Frame,
+)
+_SET_DOUBT = Command(
+    update(frames)
+    .where(frames.c.job_id == bindparam("of_job"), frames.c.frame == bindparam("of_frame"))
+    .values(doubt=bindparam("doubt"))
 )
 
 
@@ -33,6 +49,22 @@ def page(conn: Connection, job_id: int, after: int | None, limit: int) -> list[F
     if after is not None:
         query = query.where(frames.c.frame > after)
     return [Frame(**row) for row in conn.execute(query).mappings()]
+
+
+def finished_between(conn: Connection, job_id: int, first: int, last: int) -> list[Frame]:
+    """Return the finished frames from ``first`` to ``last``, in order."""
+    return _FINISHED_BETWEEN.all(conn, job_id=job_id, first=first, last=last)
+
+
+def set_doubt(conn: Connection, job_id: int, frame: int, doubt: str | None) -> None:
+    """Write down why a finished frame may be wrong, or that nothing is doubted of it any more."""
+    _SET_DOUBT.run(conn, of_job=job_id, of_frame=frame, doubt=doubt)
+
+
+def doubtful(conn: Connection, job_id: int, limit: int) -> list[Frame]:
+    """Return the first ``limit`` frames that may be wrong."""
+    query = select(frames).where(frames.c.job_id == job_id, frames.c.doubt.is_not(None))
+    return [Frame(**row) for row in conn.execute(query.order_by(frames.c.frame).limit(limit)).mappings()]
 
 
 def failed(conn: Connection, job_id: int, limit: int) -> list[Frame]:
@@ -71,10 +103,13 @@ def all_failed(conn: Connection, job_id: int) -> list[int]:
     return list(conn.scalars(query.order_by(frames.c.frame)))
 
 
-def remove(conn: Connection, job_id: int, first: int, last: int) -> Counter[FrameState]:
-    """Forget how the frames from ``first`` to ``last`` ended; return how many there were of each state."""
+def remove(conn: Connection, job_id: int, first: int, last: int) -> Counter[str]:
+    """Forget how the frames from ``first`` to ``last`` ended; return how many were in each state, blank, doubtful."""
     query = delete(frames).where(frames.c.job_id == job_id, frames.c.frame.between(first, last))
-    return Counter(conn.scalars(query.returning(frames.c.state)))
+    gone: Counter[str] = Counter()
+    for state, blank, doubt in conn.execute(query.returning(frames.c.state, frames.c.blank, frames.c.doubt)):
+        gone.update({state: 1, "blank": blank is not None, "doubtful": doubt is not None})
+    return gone
 
 
 def latest(conn: Connection, job_id: int) -> int | None:

@@ -21,6 +21,8 @@ SET_ASIDE_JOBS = 3
 
 AGENT_LOST = "agent_lost"
 """The code of an attempt that ended because nothing was heard of the agent any more."""
+BLANK_FRAME = "blank_frame"
+"""There is nothing to be seen in the picture, and something in those beside it."""
 OUT_OF_MEMORY = "out_of_memory"
 OUT_OF_GPU_MEMORY = "out_of_gpu_memory"
 MEMORY_FAULTS = frozenset({OUT_OF_MEMORY, OUT_OF_GPU_MEMORY})

@@ -28,6 +28,7 @@ from coordinator.domain.model import (
 )
 from coordinator.protocol import ErrorCode, OutputSpec, RenderSpec, Stage
 from coordinator.services import dependencies as waiting_jobs
+from coordinator.services import doubts
 from coordinator.services.errors import Refused, not_found
 from coordinator.services.schemas import (
     EventView,
@@ -114,7 +115,8 @@ def job_detail(tx: Transaction, job_id: int) -> JobDetail:
         for lease in working
     ]
     after = dependencies.of_jobs(tx.conn, [job.id]).get(job.id, [])
-    return JobDetail(**_job_fields(tx, job, working, after), failures=failures, slots=slots)
+    fields = _job_fields(tx, job, working, after)
+    return JobDetail(**fields, failures=failures, doubts=doubts.doubts_of(tx, job), slots=slots)
 
 
 def list_frames(tx: Transaction, job_id: int, limit: int, cursor: str | None) -> Page[FrameView]:
@@ -220,10 +222,10 @@ def _job_fields(tx: Transaction, job: Job, working: Sequence[Lease], after: list
         "hedge": job.hedge,
         "first_look": job.first_look,
         "stop_after": job.stop_after,
-        "after": after,
-        "video": job.video,
         "stop_on_missing": job.stop_on_missing,
         "cpu_fallback": job.cpu_fallback,
+        "after": after,
+        "video": job.video,
         "sound": job.sound_state != SoundState.NONE,
         "max_retries": job.max_retries,
         "warnings": list(job.warnings),
@@ -234,6 +236,7 @@ def _job_fields(tx: Transaction, job: Job, working: Sequence[Lease], after: list
         "frame_count": job.frame_count,
         "finished": job.finished,
         "failed": job.failed,
+        "doubtful": job.doubtful,
         "progress": estimates.progress(frame_count=job.frame_count, ended=job.finished + job.failed, shares=shares),
         "eta_seconds": estimates.eta_seconds(
             open_frames=job.open_frames,
@@ -265,6 +268,8 @@ def _frame_view(job: Job, frame: Frame, names: dict[int, str]) -> FrameView:
         size=frame.output_size,
         sha256=frame.output_sha256,
         filename=frame_filename(frame.frame, _output(job).format.value),
+        blank=frame.blank,
+        doubt=frame.doubt,
         finished_at=frame.ended_at,
     )
 

@@ -169,9 +169,9 @@ def _counters_are_sums(job: Row, content: Content) -> None:
     assert (job["finished"], job["failed"]) == (states["finished"], states["failed"]), (
         f"{name} counts ended frames wrongly"
     )
-    for column, counted in (("blank", "blank"), ("doubt", "doubtful")):
+    for column, counter in (("blank", "blank"), ("doubt", "doubtful")):
         there = sum(frame[column] is not None for frame in content.frames[number])
-        assert job[counted] == there, f"{name} counts {job[counted]} {counted} frames; there are {there}"
+        assert job[counter] == there, f"{name} counts {job[counter]} {counter} frames; there are {there}"
     pending = sum(chunk["frame_count"] for chunk in content.chunks[number] if chunk["state"] == "pending")
     assert job["pending"] == pending, f"{name} counts {job['pending']} pending frames; there are {pending}"
     busy = slots_of(content.live[number])
