@@ -11,7 +11,9 @@ import pytest
 from agent.backoff import FIRST_DELAY, Backoff, Repeater
 from agent.client import RetryError
 from agent.devices import Wish
+from agent.hours import parse_hours
 from agent.identity import AgentFolder, IdentityError
+from agent.rest import Manners
 from agent.settings import SettingsError, read_settings
 from coordinator.protocol import Device
 
@@ -58,6 +60,11 @@ def test_options_win_over_variables_and_those_over_defaults(tmp_path: Path) -> N
         ("FRAME_TIMEOUT", "nan"),
         ("CACHE_GB", "inf"),
         ("SANDBOX", "yes"),
+        ("HOURS", "Mon-Fry 19-7"),
+        ("HOURS", "19:00"),
+        ("WHEN_IDLE", "soon"),
+        ("WHEN_IDLE", "0"),
+        ("REST", "later"),
         ("TAGS", "a\tb"),
         ("POOLS", "p" * 201),
         ("ENGINES", ",".join(map(str, range(33)))),
@@ -67,6 +74,12 @@ def test_a_bad_setting_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"RENDERFARM_{name}.*{re.escape(repr(value)[1:-1])}") as raised:
         read_settings({f"RENDERFARM_{name}": value}, {})
     assert "\n" not in str(raised.value)
+
+
+def test_manners() -> None:
+    assert read_settings({}, {}).manners == Manners()
+    environment = {"RENDERFARM_HOURS": "19-7", "RENDERFARM_WHEN_IDLE": "7.5", "RENDERFARM_REST": "AT-ONCE"}
+    assert read_settings(environment, {}).manners == Manners(parse_hours("19-7"), idle_seconds=450.0, at_once=True)
 
 
 @pytest.mark.parametrize(
