@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -104,8 +105,13 @@ def test_what_was_read_before_is_not_read_again(
     for path in pack.files.values():
         os.utime(path, (1_700_000_000, 1_700_000_000))
     assert submit(digests=tmp_path / "digests").wait(10)
-    read = []
-    monkeypatch.setattr(blobs, "pieces", lambda file, size: read.append(file.name) or cutting.pieces(file, size))
+    read: list[str] = []
+
+    def pieces(file: BinaryIO, size: int) -> Iterator[bytes]:
+        read.append(file.name)
+        return cutting.pieces(file, size)
+
+    monkeypatch.setattr(blobs, "pieces", pieces)
     assert submit(digests=tmp_path / "digests").wait(10)
     assert read == []
     Path(pack.files["tex/wood.png"]).write_bytes(b"oaks" * 10)
