@@ -52,7 +52,7 @@ def test_names_need_not_be_text(place: Path) -> None:
 
 
 def test_a_file_written_just_now_is_not_remembered(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(digest_cache.time, "time_ns", lambda: OLD.mtime_ns + digest_cache.TOO_YOUNG - 1)
+    monkeypatch.setattr("addon.digest_cache.time.time_ns", lambda: OLD.mtime_ns + digest_cache.TOO_YOUNG - 1)
     remember(place)
     assert recall(place) is None
 
