@@ -5,6 +5,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from benchmarks.virtual_time import Agenda
 from coordinator.db.engine import Notice, Transaction
+from coordinator.db.kept import kept_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,6 +23,7 @@ class Coordinator:
         self.board = outer.board
         self._conn = outer.conn
         self._cursor = outer.conn.connection.cursor()
+        self._kept = kept_of(outer.conn)
         self._agenda = agenda
         self._subscribers: list[Callable[[Notice], None]] = []
 
@@ -39,6 +41,8 @@ class Coordinator:
         except Exception:
             self._cursor.execute("ROLLBACK TO call")
             self._cursor.execute("RELEASE call")
+            if self._kept is not None:
+                self._kept.take_back()
             raise
         self._cursor.execute("RELEASE call")
         tx.show()

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from coordinator.db import kept
 from coordinator.db.schema import agents
 from coordinator.db.statement import Change, bound, records
 from coordinator.domain.model import Agent, AgentState
@@ -37,7 +38,7 @@ def get(conn: Connection, agent_id: int) -> Agent | None:
 
 def lock(conn: Connection, agent_id: int) -> Agent | None:
     """Return an agent and keep other writers off it; lock it before any job."""
-    return _LOCK.one_or_none(conn, id=agent_id)
+    return kept.find(conn, Agent, agent_id) or kept.keep(conn, _LOCK.one_or_none(conn, id=agent_id))
 
 
 def lock_by_name(conn: Connection, name: str) -> Agent | None:
@@ -53,12 +54,16 @@ def change(conn: Connection, agent: Agent, **values: Any) -> Agent:
     Raises:
         StaleWrite: it is no longer in the state that it was read in.
     """
-    return _CHANGE.of(conn, agent, values, of_id=agent.id, of_state=agent.state)
+    changed = _CHANGE.of(conn, agent, values, of_id=agent.id, of_state=agent.state)
+    kept.keep(conn, changed)
+    return changed
 
 
 def set_aside(conn: Connection, agent_id: int, reason: str, at: datetime) -> Agent:
     """Give an agent, which need not be locked, no more work, and return it."""
-    return _SET_ASIDE.one(conn, of_id=agent_id, set_aside=reason, set_aside_at=at)
+    aside = _SET_ASIDE.one(conn, of_id=agent_id, set_aside=reason, set_aside_at=at)
+    kept.keep(conn, aside)
+    return aside
 
 
 def lock_silent(conn: Connection, since: datetime) -> list[Agent]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
+from coordinator.db import kept
 from coordinator.db.schema import jobs, leases
 from coordinator.db.statement import Change, records, scalars
 from coordinator.domain.model import Job, JobState
@@ -13,16 +14,12 @@ from coordinator.domain.model import Job, JobState
 _GET = records(select(jobs).where(jobs.c.id == bindparam("id")), Job)
 # NO KEY: rows that refer to the job may be added meanwhile.
 _LOCK = records(select(jobs).where(jobs.c.id == bindparam("id")).with_for_update(key_share=True), Job)
+_of_lease = select(leases.c.job_id).where(
+    leases.c.id == bindparam("lease_id"), leases.c.agent_id == bindparam("agent_id")
+)
+_ID_OF_LEASE = scalars(_of_lease, int)
 _LOCK_OF_LEASE = records(
-    select(jobs)
-    .where(
-        jobs.c.id
-        == select(leases.c.job_id)
-        .where(leases.c.id == bindparam("lease_id"), leases.c.agent_id == bindparam("agent_id"))
-        .scalar_subquery()
-    )
-    .with_for_update(key_share=True),
-    Job,
+    select(jobs).where(jobs.c.id == _of_lease.scalar_subquery()).with_for_update(key_share=True), Job
 )
 _IS_PAUSED = scalars(
     select(jobs.c.id)
@@ -57,7 +54,7 @@ def of_submission(conn: Connection, submission: str) -> int | None:
 
 def lock(conn: Connection, job_id: int) -> Job | None:
     """Return a job and keep every other writer off it, its chunks and its leases until the transaction ends."""
-    return _LOCK.one_or_none(conn, id=job_id)
+    return kept.find(conn, Job, job_id) or kept.keep(conn, _LOCK.one_or_none(conn, id=job_id))
 
 
 def is_paused(conn: Connection, lease_id: str) -> bool:
@@ -67,7 +64,10 @@ def is_paused(conn: Connection, lease_id: str) -> bool:
 
 def lock_of_lease(conn: Connection, lease_id: str, agent_id: int) -> Job | None:
     """Return the job of an agent's lease, live or ended, locked as by :func:`lock`."""
-    return _LOCK_OF_LEASE.one_or_none(conn, lease_id=lease_id, agent_id=agent_id)
+    if kept.kept_of(conn) is None:
+        return _LOCK_OF_LEASE.one_or_none(conn, lease_id=lease_id, agent_id=agent_id)
+    job_id = _ID_OF_LEASE.one_or_none(conn, lease_id=lease_id, agent_id=agent_id)
+    return None if job_id is None else lock(conn, job_id)
 
 
 def change(conn: Connection, job: Job, **values: Any) -> Job:
@@ -76,7 +76,9 @@ def change(conn: Connection, job: Job, **values: Any) -> Job:
     Raises:
         StaleWrite: it is no longer in the state that it was read in.
     """
-    return _CHANGE.of(conn, job, values, of_id=job.id, of_state=job.state)
+    changed = _CHANGE.of(conn, job, values, of_id=job.id, of_state=job.state)
+    kept.keep(conn, changed)
+    return changed
 
 
 def workable(conn: Connection) -> list[Job]:

@@ -15,8 +15,9 @@ from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, make
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from coordinator.db import board
-from coordinator.db.driver import Driver, Rows, check_written, set_driver
+from coordinator.db.driver import Driver, Rows, check_written, driver_of, set_driver
 from coordinator.db.engine import Clock, Database, DatabaseClosed, DatabaseFull, Notice, Transaction
+from coordinator.db.kept import Kept, set_kept
 from coordinator.db.migrate import upgrade
 from coordinator.db.statement import driver_error
 from coordinator.db.units import Unit, Writers
@@ -83,7 +84,8 @@ class SqliteDatabase(Database):
         if not path or path == ":memory:" or path.startswith("file:"):
             raise ValueError(f"the database URL {url!r} names no file; write sqlite:///PATH")
         self._url = url
-        self._writing = _engine(url, writes=True)
+        self._kept = Kept()
+        self._writing = _engine(url, writes=True, kept=self._kept)
         self._reading = _engine(url, writes=False)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
         self._closed = False
@@ -135,6 +137,8 @@ class SqliteDatabase(Database):
         notices: dict[Notice, None] = {}
         try:
             with self._writing.begin() as conn:
+                ((version,),), _ = driver_of(conn).rows("PRAGMA data_version", ())
+                self._kept.begin(version)
                 if not self.board.loaded:
                     board.load(conn, self.board)
                 for unit in units:
@@ -142,6 +146,7 @@ class SqliteDatabase(Database):
         except Exception as error:
             # The disk is full, say: no unit of the group is in the file.
             self.board.invalidate()
+            self._kept.forget_all()
             if _is_full(error):
                 raise DatabaseFull from error
             raise
@@ -161,9 +166,11 @@ class SqliteDatabase(Database):
                 raise
             savepoint.execute("ROLLBACK TO unit")
             savepoint.execute("RELEASE unit")
+            self._kept.take_back()
             unit.error = error
         else:
             savepoint.execute("RELEASE unit")
+            self._kept.confirm()
             tx.show()
             notices.update(dict.fromkeys(tx.notices))
 
@@ -173,8 +180,11 @@ def _is_full(error: Exception) -> bool:
     return isinstance(original, sqlite3.Error) and original.sqlite_errorname == "SQLITE_FULL"
 
 
-def _engine(url: str, *, writes: bool, references: bool = True) -> Engine:
-    """Return an engine whose connections are set up for writing or for reading, and watch ``references`` or not."""
+def _engine(url: str, *, writes: bool, references: bool = True, kept: Kept | None = None) -> Engine:
+    """Return an engine whose connections are set up for writing or for reading, and watch ``references`` or not.
+
+    The one connection of an engine that is given ``kept`` keeps its rows there.
+    """
     engine = create_engine(
         make_url(url).set(drivername="sqlite+pysqlite"),
         poolclass=QueuePool,
@@ -186,6 +196,9 @@ def _engine(url: str, *, writes: bool, references: bool = True) -> Engine:
     @event.listens_for(engine, "connect")
     def set_up(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
         set_driver(entry, SqliteDriver(connection))
+        if kept is not None:
+            kept.forget_all()
+            set_kept(entry, kept)
         # Transactions are begun by us, below, and not by the driver's guess at the first INSERT.
         connection.isolation_level = None
         connection.execute("PRAGMA journal_mode = WAL")
@@ -200,5 +213,13 @@ def _engine(url: str, *, writes: bool, references: bool = True) -> Engine:
     def begin(conn: Connection) -> None:
         # A deferred writer that finds its snapshot stale can only fail; taking the place at once can wait for it.
         conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    if kept is not None:
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def forget(_conn: Connection, _cursor: object, statement: str, *_: object) -> None:
+            # Which rows a statement of SQLAlchemy's own changes is not known.
+            if not statement.startswith(("SELECT", "BEGIN", "PRAGMA")):
+                kept.forget_all()
 
     return engine
