@@ -25,6 +25,7 @@ from coordinator.protocol import (
     ReportResponse,
     SoundResult,
     StoredFile,
+    Welcome,
     decode,
     encode,
 )
@@ -88,6 +89,10 @@ class CoordinatorClient:
         self._base = base_url.rstrip("/")
         self.token = ""
         """Sent with every call but :meth:`register`."""
+
+    async def hello(self, token: str) -> Welcome:
+        """Return who is there, if it takes the token; nothing changes by it."""
+        return await self._call("GET", "hello", Welcome, token=token)
 
     async def register(self, request: RegisterRequest, token: str) -> RegisterResponse:
         """Introduce the agent, with the join token or its own."""

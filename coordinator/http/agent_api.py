@@ -8,8 +8,9 @@ from coordinator.domain.board import SlotOffer
 from coordinator.domain.model import Blank
 from coordinator.domain.verification import Look
 from coordinator.http.endpoint import Answer
-from coordinator.keys import DATABASE, SETTINGS, STORE, TIMING, VERIFIER, WORK
+from coordinator.keys import DATABASE, SETTINGS, STORE, TIMING, VERIFIER, VERSION, WORK
 from coordinator.protocol import (
+    PROTOCOL_VERSION,
     ErrorCode,
     FrameAnswer,
     FrameResult,
@@ -21,12 +22,18 @@ from coordinator.protocol import (
     ReportResponse,
     SoundResult,
     StoredFile,
+    Welcome,
 )
 from coordinator.protocol.pictures import BadPicture, Picture, Wanted
 from coordinator.services import agents, frames, leases, sound
 from coordinator.services.accounts import Principal
 from coordinator.services.errors import Refused
 from coordinator.store import BlobMissing
+
+
+async def hello(request: web.Request, caller: Principal) -> Welcome:
+    """Say who is here, and that the token is good; nothing changes by it."""
+    return Welcome(protocol=PROTOCOL_VERSION, software_version=request.app[VERSION], token=caller.kind.value)
 
 
 async def register(request: web.Request, caller: Principal, body: RegisterRequest) -> RegisterResponse:

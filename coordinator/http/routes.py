@@ -103,6 +103,7 @@ ROUTES: Sequence[Route] = (
     Route("POST", "/api/v1/join-codes", join_codes.create, ADMIN, statuses=(201,)),
     Route("GET", "/api/v1/join-codes/{code_id:[0-9]{1,18}}", join_codes.show, ADMIN),
     Route("GET", "/api/v1/events", events.stream, ADMIN, media=("text/event-stream",)),
+    Route("GET", "/agent/v1/hello", agent_api.hello, JOIN),
     Route("POST", "/agent/v1/register", agent_api.register, JOIN),
     Route("POST", "/agent/v1/leases", agent_api.lease, AGENT, statuses=(200, 204)),
     Route("POST", _LEASE + "/report", agent_api.report, AGENT),

@@ -33,6 +33,7 @@ from coordinator.protocol.messages import (
     Stage,
     StoredFile,
     Telemetry,
+    Welcome,
 )
 from coordinator.protocol.packs import (
     BlobRef,
@@ -80,6 +81,7 @@ __all__ = [
     "Stage",
     "StoredFile",
     "Telemetry",
+    "Welcome",
     "check_path",
     "decode",
     "encode",

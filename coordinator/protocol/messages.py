@@ -136,7 +136,7 @@ class RegisterRequest(msgspec.Struct, frozen=True, kw_only=True):
 class GpuLoad(msgspec.Struct, frozen=True, kw_only=True):
     """What a graphics card measures of itself; ``None`` where it does not."""
 
-    name: str
+    name: Annotated[str, Meta(max_length=200)]
     celsius: Annotated[float, Meta(ge=-273, le=1000)] | None = None
     watts: Annotated[float, Meta(ge=0, le=100_000)] | None = None
     memory_used_bytes: Bytes | None = None
@@ -152,6 +152,15 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     memory_used_bytes: Bytes | None = None
     disk_free_bytes: Bytes | None = None
     """Where it keeps its files."""
+
+
+class Welcome(msgspec.Struct, frozen=True, kw_only=True):
+    """A coordinator is here, and it takes the token that was sent."""
+
+    protocol: int
+    software_version: str
+    token: str
+    """Its kind: ``join`` or ``agent``."""
 
 
 class RegisterResponse(msgspec.Struct, frozen=True, kw_only=True):

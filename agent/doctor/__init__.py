@@ -1,0 +1,1 @@
+"""`renderfarm doctor`: looks at everything an agent needs on this machine, and says what to mend."""
