@@ -68,6 +68,8 @@ class Crashes:
     every_seconds: float
     back_after_seconds: float
     seed: int
+    announced: bool = False
+    """They are stopped and leave, instead of falling silent."""
 
 
 @dataclass(slots=True)
@@ -157,11 +159,17 @@ class Farm:
         if not alive:
             return
         machine = lot.choice(alive)
-        if machine.slot is not None:
-            machine.slot.crash()
-            machine.slot = None
+        slot, machine.slot = machine.slot, None
+        gone = partial(self._gone, machine, crashes.back_after_seconds)
+        if slot is not None and crashes.announced:
+            slot.leave(gone)
+        elif slot is not None:
+            slot.crash()
+            gone()
+
+    def _gone(self, machine: _Machine, back_after_seconds: float) -> None:
         self._ledger.went(machine.name)
-        self._agenda.after(crashes.back_after_seconds, partial(self._start, machine))
+        self._agenda.after(back_after_seconds, partial(self._start, machine))
 
     def _start(self, machine: _Machine) -> None:
         answer = self._register(machine.credential, machine.name)

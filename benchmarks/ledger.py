@@ -76,13 +76,12 @@ class Ledger:
         spans = self.presences[slot].spans
         spans[-1] = (spans[-1][0], self._now())
 
-    def began(self, job_id: int, frame: int | None) -> None:
-        """A slot began to render a frame, or to load the scene (``None``)."""
+    def began(self, job_id: int, frame: int | None, *, loads: bool) -> None:
+        """A slot began to render a frame, or to do something else for the job (``None``), such as to load the scene."""
         job = self.jobs[job_id]
         self.first_begun.setdefault(job.user, self._now())
-        if frame is None:
-            self.loads += 1
-        else:
+        self.loads += loads
+        if frame is not None:
             job.rendering[frame] += 1
         if self._shares is not None:
             self._shares.use(self._now(), job.user, 1)

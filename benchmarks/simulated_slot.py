@@ -5,8 +5,10 @@ Calls to the coordinator take no time; a frame reaches it a moment after it is r
 
 from dataclasses import dataclass
 from functools import partial
+from typing import assert_never
 
 from agent.events import (
+    Checked,
     Delivered,
     Event,
     Fetched,
@@ -16,11 +18,13 @@ from agent.events import (
     Progressed,
     Reported,
     Rested,
+    StopRequested,
     WorkDone,
     WorkFailed,
 )
 from agent.instructions import (
     Ask,
+    Check,
     CloseSession,
     Discard,
     Fetch,
@@ -33,6 +37,7 @@ from agent.instructions import (
     Report,
     StopAsking,
     StopWork,
+    Work,
 )
 from agent.slot import ASK_INTERVAL, REPORT_MARGIN
 from agent.state import Slot
@@ -41,8 +46,16 @@ from benchmarks.lease_desk import Asking, LeaseDesk
 from benchmarks.ledger import Ledger
 from benchmarks.virtual_time import Action, Agenda
 from coordinator.domain.timing import Timing
-from coordinator.protocol import ErrorCode, FrameAnswer, FrameResult, LeaseGrant, LeaseRequest, StoredFile
-from coordinator.services import frames, leases
+from coordinator.protocol import (
+    ErrorCode,
+    FrameAnswer,
+    FrameResult,
+    LeaseGrant,
+    LeaseRequest,
+    SoundResult,
+    StoredFile,
+)
+from coordinator.services import agents, frames, leases, sound
 from coordinator.services.errors import Refused
 
 #: From the end of a frame until the coordinator has it, in seconds.
@@ -50,6 +63,9 @@ UPLOAD_SECONDS = 0.05
 
 #: The share of a frame's time before its first sample: Cycles tells no progress while it prepares the scene.
 SILENT_SHARE = 0.2
+
+#: Mixing the sound of a job, in seconds on any slot.
+SOUND_SECONDS = 2.0
 
 BLENDER = (4, 5, 15)
 WIDTH, HEIGHT = 64, 36
@@ -65,23 +81,24 @@ class Surroundings:
     desk: LeaseDesk
     ledger: Ledger
     picture: StoredFile
-    """Stands for every frame's files: the coordinator has them."""
+    """Stands for the files of every frame and of the sound: the coordinator has them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Working:
-    work: Prepare | Render
+    work: Work
+    job_id: int
     began: float
     seconds: float
 
     @property
     def frame(self) -> int | None:
-        """The frame being rendered; None while the scene is loaded."""
+        """The frame being rendered; None while something else is done for the job."""
         return self.work.frame if isinstance(self.work, Render) else None
 
 
 class SimulatedSlot:
-    """The only slot of an agent process, from its start until it crashes."""
+    """The only slot of an agent process, from its start until it leaves or crashes."""
 
     def __init__(self, agent_id: int, speed: float, farm: Surroundings) -> None:
         self._agent_id = agent_id
@@ -89,7 +106,7 @@ class SimulatedSlot:
         self._farm = farm
         self._state = Slot()
         self.gone = False
-        """It has crashed."""
+        """It has left or crashed."""
         self._asking: Asking | None = None
         self._working: _Working | None = None
         self._open_pack: str | None = None
@@ -98,11 +115,17 @@ class SimulatedSlot:
         """What opening the scene took, not told yet."""
         self._report_due = False
         self._reports = 0
+        self._on_left: Action | None = None
 
     def start(self) -> None:
         """Ask for work, report, and so on."""
         self._report_soon()
         self._handle(Rested())
+
+    def leave(self, on_left: Action) -> None:
+        """Finish the frame being rendered, hand the rest back and leave, as an agent does that is stopped."""
+        self._on_left = on_left
+        self._handle(StopRequested())
 
     def crash(self) -> None:
         """Fall silent for ever; what is being rendered is lost."""
@@ -127,11 +150,8 @@ class SimulatedSlot:
 
     def _begin(self, instruction: Instruction) -> None:
         match instruction:
-            case Prepare(_, job):
-                seconds = 0.0 if self._open_pack == job.pack_id else self._farm.ledger.jobs[job.job_id].load
-                self._work(instruction, seconds)
-            case Render(_, job, frame):
-                self._work(instruction, self._farm.ledger.jobs[job.job_id].cost(frame) / self._speed)
+            case Prepare() | Render() | Check() | MixSound():
+                self._work(instruction)
             case StopWork():
                 self._drop_work()
                 self._tell(0.0, WorkFailed("stopped", "Rendering was stopped."))
@@ -150,16 +170,32 @@ class SimulatedSlot:
                 self._tell(seconds, Rested())
             case Discard():
                 pass  # what is on its way is refused by the coordinator
-            case MixSound() | Finish():
-                raise NotImplementedError(f"jobs have no sound here, and agents do not leave: {instruction}")
+            case Finish():
+                self._finish_life()
+            case _:
+                assert_never(instruction)
+
+    def _finish_life(self) -> None:
+        self.gone = True
+        self._farm.coordinator.call(agents.leave, self._agent_id)
+        if self._on_left is not None:
+            self._on_left()
 
     # ── Work ──
 
-    def _work(self, work: Prepare | Render, seconds: float) -> None:
-        working = self._working = _Working(work, self._farm.agenda.now, seconds)
+    def _work(self, work: Work) -> None:
+        jobs = self._farm.ledger.jobs
+        match work:
+            case Prepare(_, job):
+                job_id, seconds = job.job_id, 0.0 if self._open_pack == job.pack_id else jobs[job.job_id].load
+            case Render(_, job, frame) | Check(_, job, frame):
+                job_id, seconds = job.job_id, jobs[job.job_id].cost(frame) / self._speed
+            case MixSound(lease_id):
+                job_id, seconds = self._state.leases[lease_id].grant.job.job_id, SOUND_SECONDS
+        working = self._working = _Working(work, job_id, self._farm.agenda.now, seconds)
         if isinstance(work, Prepare) and seconds:
             self._open_pack = None
-        self._farm.ledger.began(work.job.job_id, working.frame)
+        self._farm.ledger.began(job_id, working.frame, loads=isinstance(work, Prepare))
         self._after(seconds, partial(self._finish, working))
 
     def _finish(self, working: _Working) -> None:
@@ -167,10 +203,15 @@ class SimulatedSlot:
             return  # it was stopped
         self._working = None
         work = working.work
-        self._farm.ledger.ended(work.job.job_id, working.frame, working.seconds)
+        self._farm.ledger.ended(working.job_id, working.frame, working.seconds)
+        if isinstance(work, Check):
+            self._handle(Checked(same=True))
+            return
         if isinstance(work, Prepare):
             self._open_pack = work.job.pack_id
             self._load_seconds += working.seconds
+        elif isinstance(work, MixSound):
+            self._after(UPLOAD_SECONDS, partial(self._deliver_sound, work.lease_id))
         else:
             result = FrameResult(
                 output=self._farm.picture,
@@ -190,7 +231,7 @@ class SimulatedSlot:
         self._load_seconds = 0.0
         if working is not None:
             seconds = self._farm.agenda.now - working.began
-            self._farm.ledger.ended(working.work.job.job_id, working.frame, seconds)
+            self._farm.ledger.ended(working.job_id, working.frame, seconds)
             if working.frame is not None:
                 self._farm.ledger.spoilt(seconds)
 
@@ -236,6 +277,18 @@ class SimulatedSlot:
             farm.ledger.recorded(work.job.job_id, work.frame)
             answer = FrameAnswer(last_frame=outcome.last_frame)
         self._handle(Delivered(work.lease_id, work.frame, answer))
+
+    def _deliver_sound(self, lease_id: str) -> None:
+        farm = self._farm
+        result = SoundResult(file=farm.picture)
+        try:
+            farm.coordinator.call(sound.record_sound, self._agent_id, lease_id, result, farm.timing)
+        except Refused as refused:
+            if refused.code != ErrorCode.LEASE_LOST:
+                raise
+            self._handle(LeaseLost(lease_id))
+        else:
+            self._handle(Delivered(lease_id, None))
 
     def _report_soon(self) -> None:
         if not self._report_due:
