@@ -76,7 +76,11 @@ export const api = {
   requeueJob: (id) => call("POST", `jobs/${id}/requeue`, { body: {} }),
   frames: (id, cursor, options) => call("GET", `jobs/${id}/frames`, { ...options, query: { cursor, limit: 1000 } }),
   jobEvents: (id, cursor, options) => call("GET", `jobs/${id}/events`, { ...options, query: { cursor, limit: 200 } }),
-  reinstateAgent: (id) => call("POST", `agents/${id}/reinstate`),
+  /** @param {"reinstate" | "drain" | "resume" | "stop"} action */
+  steerAgent: (id, action) => call("POST", `agents/${id}/${action}`),
+  removeAgent: (id) => call("DELETE", `agents/${id}`),
+  makeJoinCode: () => call("POST", "join-codes"),
+  joinCode: (id) => call("GET", `join-codes/${id}`),
   agents: (cursor, options) => call("GET", "agents", { ...options, query: { cursor, limit: 200 } }),
 };
 

@@ -28,6 +28,13 @@ export class Fleet extends EventTarget {
       .sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name, "en", { numeric: true }));
   }
 
+  /** Those that have left and were not taken off the list, the last one first. */
+  get gone() {
+    return [...this.#agents.values()]
+      .filter((agent) => agent.state === "left" && !agent.removed)
+      .sort((a, b) => Date.parse(b.last_seen_at) - Date.parse(a.last_seen_at));
+  }
+
   get online() {
     return this.agents.filter((agent) => agent.state === "online");
   }

@@ -39,6 +39,22 @@ export function slotWords(slot) {
   return hasFrame && slot.frame !== null ? `${words} frame ${slot.frame}` : words;
 }
 
+const PRESENCES = Object.freeze({
+  working: "Working",
+  idle: "Idle",
+  draining: "Draining",
+  drained: "Drained",
+  resting: "Resting",
+  set_aside: "Set aside",
+  offline: "Offline",
+  left: "Left",
+});
+
+/** What an agent is about, in a word. */
+export function presenceName(presence) {
+  return PRESENCES[presence] ?? presence;
+}
+
 const ENGINES = Object.freeze({
   CYCLES: "Cycles",
   EEVEE: "EEVEE",

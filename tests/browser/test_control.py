@@ -143,8 +143,8 @@ def test_an_agent_that_was_set_aside_is_let_back(site: Site) -> None:
     page.set_viewport_size(PHONE)
     assert_fits(site)
     card.get_by_role("button", name="Let it work again").click()
-    expect(card).to_contain_text("Online")
-    expect(card.get_by_role("button")).to_be_hidden()
+    expect(card).to_contain_text("Idle")
+    expect(card.get_by_role("button", name="Let it work again")).to_be_hidden()
 
 
 def fail_what_another_renders(broken: PretendAgent, sound: PretendAgent) -> None:

@@ -1,0 +1,134 @@
+/** One machine: what it is, how it is, what each of its slots does, and what can be done about it. */
+import { api } from "../api.js";
+import { clock } from "../clock.js";
+import { ago, bytes, dateTime, plural, version } from "../format.js";
+import { presenceName } from "../words.js";
+import { confirm } from "./confirm.js";
+import { el, icon, setText } from "./element.js";
+import { slotList } from "./slot_list.js";
+
+/** A speed that is no farther from 1 says nothing. */
+const ABOUT_TYPICAL = 0.05;
+/** Presences that need no explanation: the slots show it. */
+const PLAIN = Object.freeze(["working", "idle"]);
+
+export function agentCard(first, guard) {
+  let agent = first;
+  const name = el("h2", {});
+  const presence = el("span", { class: "presence" });
+  const seen = el("span", { class: "agent-seen" });
+  const about = el("p", { class: "agent-about" });
+  const facts = el("dl", { class: "facts" });
+  const tags = el("p", { class: "tags" });
+  const slots = slotList("job");
+  const trouble = el("span", {});
+  const reinstate = button("Let it work again", () => api.steerAgent(agent.id, "reinstate"));
+  const setAside = el("div", { class: "notice warning", hidden: true }, icon("warning"), el("div", {}, trouble, reinstate));
+  const drain = button("Drain", () => api.steerAgent(agent.id, "drain"));
+  drain.title = "It finishes the frames that it renders and gets no others";
+  const resume = button("Resume", () => api.steerAgent(agent.id, "resume"));
+  const stop = button("Stop now", stopNow);
+  const remove = button("Remove", () => api.removeAgent(agent.id));
+  remove.title = "Take it off this list; it is back when it joins again";
+  const buttons = el("div", { class: "buttons" }, drain, resume, stop, remove);
+  const element = el(
+    "li",
+    { class: "panel agent" },
+    el("header", {}, el("div", {}, name, seen), presence),
+    setAside,
+    about,
+    slots.element,
+    facts,
+    tags,
+    buttons,
+  );
+  let shown = "";
+
+  function button(words, action) {
+    return el("button", { class: "button", type: "button", on: { click: () => guard(action) } }, words);
+  }
+
+  async function stopNow() {
+    const agreed = await confirm({
+      title: `Stop ${agent.name} now?`,
+      text:
+        "What it is rendering at this moment is thrown away and rendered again by other machines. It gets no more frames " +
+        "until you resume it. “Drain” lets it finish first.",
+      agree: "Stop it now",
+      refuse: "Let it go on",
+    });
+    if (agreed) await api.steerAgent(agent.id, "stop");
+  }
+
+  function tick() {
+    setText(seen, agent.state === "online" ? agent.hardware.os : `last seen ${ago(agent.last_seen_at, clock.now())}`);
+    seen.title = `Last seen ${dateTime(agent.last_seen_at)}`;
+  }
+
+  return {
+    element,
+    tick,
+    update(next) {
+      agent = next;
+      element.dataset.presence = agent.presence;
+      setText(name, agent.name);
+      name.title = agent.hardware.hostname;
+      setText(presence, presenceName(agent.presence));
+      const words = troubleText(agent);
+      setAside.hidden = words === null;
+      setText(trouble, words ?? "");
+      setText(about, agent.explanation);
+      about.hidden = PLAIN.includes(agent.presence) || agent.presence === "set_aside";
+      const online = agent.state === "online";
+      slots.update(online ? agent.slots : []);
+      drain.hidden = !online || agent.drained;
+      resume.hidden = !agent.drained;
+      stop.hidden = !online || agent.slots.every((slot) => slot.job === null);
+      remove.hidden = online;
+      const signature = JSON.stringify([agent.hardware, agent.blenders, agent.version, agent.tags, agent.pools, agent.speed]);
+      if (signature !== shown) {
+        shown = signature;
+        facts.replaceChildren(...factRows(agent));
+        const labels = [...agent.pools.map((pool) => `pool ${pool}`), ...agent.tags];
+        tags.replaceChildren(...labels.map((label) => el("span", {}, label)));
+        tags.hidden = labels.length === 0;
+      }
+      tick();
+    },
+  };
+}
+
+/** Why an agent gets no work, or none of some jobs; null when all is well. */
+function troubleText(agent) {
+  if (agent.set_aside !== null) return agent.set_aside;
+  if (agent.set_aside_jobs.length === 0) return null;
+  const jobs = agent.set_aside_jobs.map((id) => `#${id}`).join(", ");
+  return `It gets no more work of ${agent.set_aside_jobs.length === 1 ? "job" : "jobs"} ${jobs}: it failed what others rendered.`;
+}
+
+function factRows({ hardware, blenders, speed, version: software }) {
+  const rows = [
+    ["Blender", blenders.map((blender) => version(blender.version)).join(", ")],
+    ["Processor", `${hardware.cpu}, ${plural(hardware.cpu_count, "thread", "threads")}`],
+    ["Memory", bytes(hardware.memory_bytes)],
+    ["Graphics", gpuText(hardware.gpus)],
+    ["Speed", speedText(speed)],
+    ["Software", software],
+  ];
+  return rows.filter(([, value]) => value !== null).map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value)));
+}
+
+/** "1.8 × the farm’s typical slot", or null where it is about that. */
+function speedText(speed) {
+  return Math.abs(speed - 1) < ABOUT_TYPICAL ? null : `${speed.toFixed(speed < 10 ? 1 : 0)} × the farm’s typical slot`;
+}
+
+/** "2 × RTX 4090, 24 GiB; RTX 3060, 12 GiB", or null where there is no graphics card. */
+function gpuText(gpus) {
+  const counts = new Map();
+  for (const { name, memory_bytes: memory } of gpus) {
+    const text = memory === null ? name : `${name}, ${bytes(memory)}`;
+    counts.set(text, (counts.get(text) ?? 0) + 1);
+  }
+  return [...counts].map(([text, count]) => (count === 1 ? text : `${count} × ${text}`)).join("; ") || null;
+}
