@@ -26,7 +26,7 @@ MAX_MISSING_NAMED = 30
 FULL = 1024**2
 
 #: Failures behind which a full disk may be.
-_WRITING = frozenset({"not_written", "render_failed", "crashed"})
+_WRITING = frozenset({"not_written", "render_failed", "crashed", NO_ROOM})
 
 
 class Renderer:

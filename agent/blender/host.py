@@ -100,6 +100,7 @@ class Host:
         self._scene: Any = None
         self._layers: list[str] = []
         self._progress = RenderStats(0.0, None)
+        self._risen_at = 0.0
         self._told_at = 0.0
         self._commands: dict[str, Callable[..., None]] = {
             "describe": self.describe,
@@ -233,10 +234,14 @@ class Host:
         now = time.monotonic()
         # Another scene that the compositor needs counts its own samples: never go back.
         risen = stats if stats is not None and stats.progress > self._progress.progress else None
-        done = risen is not None and risen.progress >= 1
-        if not done and now - self._told_at < (SIGN_INTERVAL if risen is None else PROGRESS_INTERVAL):
+        if risen is None:
+            if now - self._told_at < SIGN_INTERVAL:
+                return
+        elif now - self._risen_at < PROGRESS_INTERVAL and risen.progress < 1:
             return
-        self._progress, self._told_at = risen or self._progress, now
+        else:
+            self._progress, self._risen_at = risen, now
+        self._told_at = now
         self._pipe.send(
             "progress",
             progress=self._progress.progress,
