@@ -10,7 +10,7 @@ import msgspec
 from coordinator.db import agents, attempts, blobs, extra_files, frames, jobs, leases
 from coordinator.db.engine import Transaction
 from coordinator.domain.costs import CostProfile, learn_speed
-from coordinator.domain.model import Agent, Chunk, Frame, FrameState, Job, Lease
+from coordinator.domain.model import Agent, Chunk, Frame, FrameState, Job, Lease, LeaseState
 from coordinator.domain.retry import BLANK_FRAME
 from coordinator.domain.timing import Timing
 from coordinator.domain.verification import PLAIN, Look
@@ -68,10 +68,8 @@ def expect_frame(tx: Transaction, agent_id: int, lease_id: str, frame: int, resu
     if lease is None or job is None:
         raise lease_lost()
     output = msgspec.json.decode(job.output, type=OutputSpec)
-    recorded = _recorded_before(tx, job, lease, frame, result)
+    recorded = _chunk_to_record(tx, job, lease, frame, result) is None
     if not recorded:
-        require_live(lease)
-        _held_chunk(tx, job, lease, frame)
         _check_files(tx, output, result)
     return Expected(
         format=output.format,
@@ -108,10 +106,9 @@ def record_frame(
     agent = agents.lock(tx.conn, agent_id)
     job, lease = lock_lease(tx, agent_id, lease_id)
     # Under the lock: this very request, sent twice at once, must find what the other one recorded.
-    if _recorded_before(tx, job, lease, frame, result):
+    chunk = _chunk_to_record(tx, job, lease, frame, result)
+    if chunk is None:
         return FrameOutcome(status="repeated", last_frame=last_frame(tx, lease_id))
-    require_live(lease)
-    chunk = _held_chunk(tx, job, lease, frame)
     output = msgspec.json.decode(job.output, type=OutputSpec)
     _check_files(tx, output, result)
     wanted = (job.width or output.width or width, job.height or output.height or height)
@@ -234,14 +231,26 @@ def _memory(job: Job, agent: Agent, result: FrameResult) -> dict[str, int]:
     return needed | ({"vram_needed": vram} if vram > job.vram_needed else {})
 
 
-def _recorded_before(tx: Transaction, job: Job, lease: Lease, frame: int, result: FrameResult) -> bool:
+def _chunk_to_record(tx: Transaction, job: Job, lease: Lease, frame: int, result: FrameResult) -> Chunk | None:
+    """Return the lease's chunk that holds a frame; None if this very result was recorded before, under this lease.
+
+    Raises:
+        Refused: LEASE_LOST; FRAME_LOST.
+    """
+    chunk = leased_chunk(tx, job, lease, frame) if lease.state == LeaseState.LIVE else None
+    if chunk is not None:
+        # What is in a chunk was not recorded.
+        return chunk
     known: Frame | None = frames.get(tx.conn, job.id, frame)
-    return (
+    if (
         known is not None
         and known.state == FrameState.FINISHED
         and known.lease_id == lease.id
         and known.output_sha256 == result.output.sha256
-    )
+    ):
+        return None
+    require_live(lease)
+    raise frame_lost(frame)
 
 
 def _check_files(tx: Transaction, output: OutputSpec, result: FrameResult) -> None:
