@@ -30,6 +30,12 @@ from coordinator.services.views import job_view
 #: Missing blobs named in a refusal; the manifest, sent again, tells all of them.
 _NAMED = 1000
 
+#: What a submission itself may warn of.
+_NO_VIDEO = "There is no sound without a video, so none is mixed."
+_GAPS = "The video is silent: sound needs consecutive frames, and this range has gaps."
+_NO_AGENT = "No agent has joined the farm yet; the job waits until one does."
+_WAITS = "The job waits until an agent joins that can render it."
+
 
 def submit(tx: Transaction, request: JobRequest, by: str) -> JobView:
     """Create a job as one chunk and return it; ``by`` is who submits it.
@@ -209,10 +215,10 @@ def _sound(request: JobRequest, frames: FrameRange, warnings: list[str]) -> bool
     if not request.sound:
         return False
     if not request.video:
-        warnings.append("There is no sound without a video, so none is mixed.")
+        warnings.append(_NO_VIDEO)
         return False
     if not frames.consecutive:
-        warnings.append("The video is silent: sound needs consecutive frames, and this range has gaps.")
+        warnings.append(_GAPS)
         return False
     return True
 
@@ -221,9 +227,9 @@ def _cannot_run(tx: Transaction, needs: str, min_blender: int) -> str | None:
     """Return why no agent known to the farm, online or not, can render such a job: others may join."""
     known = [agent for agent in agents.everyone(tx.conn) if agent.state != AgentState.LEFT]
     if not known:
-        return "No agent has joined the farm yet; the job waits until one does."
+        return _NO_AGENT
     problem = explain(decode_needs(needs, min_blender), map(capability_of, known))
-    return None if problem is None else f"{problem} The job waits until an agent joins that can render it."
+    return None if problem is None else f"{problem} {_WAITS}"
 
 
 def _expected_costs(tx: Transaction, request: JobRequest, output: OutputSpec, frame_count: int, by: str) -> CostProfile:
@@ -249,7 +255,10 @@ def _output(request: JobRequest) -> OutputSpec:
 
 
 def _request_of(job: Job) -> JobRequest:
-    """Return the request that would make such a job; it waits for no other one and warns of nothing."""
+    """Return the request that would make such a job; it waits for no other one.
+
+    It warns of what its scene and its agents were warned of; what is warned of here is looked at again.
+    """
     return JobRequest(
         name=job.name,
         pack=job.pack_id,
@@ -270,6 +279,7 @@ def _request_of(job: Job) -> JobRequest:
         video=job.video,
         sound=job.sound_state != SoundState.NONE,
         max_retries=job.max_retries,
+        warnings=[it for it in job.warnings if it not in (_NO_VIDEO, _GAPS, _NO_AGENT) and not it.endswith(_WAITS)],
     )
 
 

@@ -212,6 +212,17 @@ async def test_a_job_is_rerendered_with_changes_and_without_upload(farm: Farm) -
     assert await farm.lease(ant) is None
 
 
+async def test_a_rerender_warns_of_what_is_still_so(farm: Farm) -> None:
+    unmet = NeedsRequest(tags=["x"])
+    missing, blocked = "textures/oak.png is missing", "a driver was blocked"
+    job = await farm.submit("1-3,5", video=True, sound=True, needs=unmet, warnings=[missing])
+    assert len(job.warnings) == 3  # of the sound and of the agents, too
+    ant = await farm.agent(tags=["x"])
+    grant = await farm.must_lease(ant)
+    await farm.report(ant, grant, warnings=[blocked])
+    assert (await farm.rerender(job.id, frames="1-5")).warnings == [missing, blocked]
+
+
 async def test_a_rerender_sent_twice_makes_one_job(farm: Farm) -> None:
     job = await farm.submit("1")
     made = [(await farm.rerender(job.id, submission="0" * 32)).id for _ in range(2)]
