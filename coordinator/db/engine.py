@@ -7,7 +7,8 @@ SQLite has one writer thread and some readers beside it (``sqlite.py``), Postgre
 import abc
 import asyncio
 import logging
-from collections import defaultdict
+import threading
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -62,6 +63,8 @@ class Transaction:
     """Jobs as this transaction leaves them, by id; None for one that it removes."""
     changed_users: dict[str, User] = field(default_factory=dict)
     changed_agents: dict[int, Agent] = field(default_factory=dict)
+    happened: Counter[str] = field(default_factory=Counter)
+    """What is counted for those who watch the farm, by its kind."""
     _rows: dict[Command, list[Mapping[str, object]]] = field(default_factory=dict)
     _charges: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
@@ -129,7 +132,10 @@ class Database(abc.ABC):
 
     def __init__(self, clock: Clock) -> None:
         self.board = Board()
+        self.happened: Counter[str] = Counter()
+        """What happened here since the start, as transactions counted it."""
         self._clock = clock
+        self._counting = threading.Lock()
         self._subscribers: list[tuple[asyncio.AbstractEventLoop, Callable[[Notice], None]]] = []
 
     @abc.abstractmethod
@@ -170,7 +176,14 @@ class Database(abc.ABC):
 
         return unsubscribe
 
-    def _publish(self, notices: Sequence[Notice]) -> None:
+    def _publish(self, transactions: Sequence[Transaction]) -> None:
+        """Count what happened in transactions that are committed, and publish their notices."""
+        with self._counting:
+            for tx in transactions:
+                self.happened.update(tx.happened)
+        self._announce(list(dict.fromkeys(notice for tx in transactions for notice in tx.notices)))
+
+    def _announce(self, notices: Sequence[Notice]) -> None:
         """Hand notices to the subscribers' event loops; callable from any thread."""
         if notices:
             for loop, callback in list(self._subscribers):

@@ -98,7 +98,6 @@ class PostgresDatabase(Database):
         self._unheard: dict[int, _Told] = {}
         # Readings of the database for the board.
         self._begun, self._over = 0, 0
-        self._counting = threading.Lock()
 
     async def write(
         self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
@@ -194,7 +193,7 @@ class PostgresDatabase(Database):
             # Those who announce something commit one after the other.
             pipeline.later("SET LOCAL lock_timeout TO DEFAULT")
             self._commit(transaction, _Told(done, read))
-        self._publish(list(dict.fromkeys(notice for tx in done for notice in tx.notices)))
+        self._publish(done)
 
     def _commit(self, transaction: RootTransaction, told: _Told) -> None:
         """Commit, and announce that."""
@@ -268,7 +267,7 @@ class PostgresDatabase(Database):
                 {name for other in others for name in other.users},
                 {agent_id for other in others for agent_id in other.agents},
             )
-        self._publish(list(dict.fromkeys(chain.from_iterable(other.notices for other in others))))
+        self._announce(list(dict.fromkeys(chain.from_iterable(other.notices for other in others))))
 
     def _catch_up(self) -> None:
         """Look at everything: announcements may have been missed."""
@@ -280,7 +279,7 @@ class PostgresDatabase(Database):
             agent_ids = [agent.id for agent in agents.everyone(conn)]
         changed = [Notice(kind="job", id=job_id) for job_id in sorted(job_ids)]
         changed += [Notice(kind="agent", id=agent_id) for agent_id in agent_ids]
-        self._publish([WORK, REVOKED, *changed])
+        self._announce([WORK, REVOKED, *changed])
 
 
 class CommitUnknown(Exception):

@@ -16,7 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from coordinator.db import board
 from coordinator.db.driver import Driver, Rows, check_written, driver_of, set_driver
-from coordinator.db.engine import Clock, Database, DatabaseClosed, DatabaseFull, Notice, Transaction
+from coordinator.db.engine import Clock, Database, DatabaseClosed, DatabaseFull, Transaction
 from coordinator.db.kept import Kept, set_kept
 from coordinator.db.migrate import upgrade
 from coordinator.db.statement import driver_error
@@ -134,7 +134,7 @@ class SqliteDatabase(Database):
 
     def _write_group(self, units: list[Unit]) -> None:
         """Commit units together; what one raises goes to its own caller, what the commit raises to all of them."""
-        notices: dict[Notice, None] = {}
+        done: list[Transaction] = []
         try:
             with self._writing.begin() as conn:
                 ((version,),), _ = driver_of(conn).rows("PRAGMA data_version", ())
@@ -142,7 +142,7 @@ class SqliteDatabase(Database):
                 if not self.board.loaded:
                     board.load(conn, self.board)
                 for unit in units:
-                    self._write_unit(conn, unit, notices)
+                    self._write_unit(conn, unit, done)
         except Exception as error:
             # The disk is full, say: no unit of the group is in the file.
             self.board.invalidate()
@@ -150,9 +150,9 @@ class SqliteDatabase(Database):
             if _is_full(error):
                 raise DatabaseFull from error
             raise
-        self._publish(list(notices))
+        self._publish(done)
 
-    def _write_unit(self, conn: Connection, unit: Unit, notices: dict[Notice, None]) -> None:
+    def _write_unit(self, conn: Connection, unit: Unit, done: list[Transaction]) -> None:
         """Run one unit of a group, between savepoints of its own."""
         tx = Transaction(conn, self._clock(), self.board)
         savepoint = conn.connection.cursor()
@@ -172,7 +172,7 @@ class SqliteDatabase(Database):
             savepoint.execute("RELEASE unit")
             self._kept.confirm()
             tx.show()
-            notices.update(dict.fromkeys(tx.notices))
+            done.append(tx)
 
 
 def _is_full(error: Exception) -> bool:

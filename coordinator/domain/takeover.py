@@ -49,8 +49,8 @@ class Running:
     """Of that frame, as Blender says."""
     load_left: float = 0.0
     """Until the scene is open; 0 where it is."""
-    hedged: bool = False
-    """Whether a second slot renders its frame."""
+    hedgeable: bool = True
+    """Whether the slot that asks may render its frame as well: no second slot does, and its agent has not failed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def choose_hedge(running: Sequence[Running], *, agent_id: int, slot: int, start_
     """
     best, best_gain = None, 0.0
     for lease in running:
-        if lease.frames_left != 1 or not lease.rendering or lease.hedged or lease.own_seconds_per_frame is None:
+        if lease.frames_left != 1 or not lease.rendering or not lease.hedgeable or lease.own_seconds_per_frame is None:
             continue
         if (lease.agent_id, lease.slot) == (agent_id, slot):
             continue

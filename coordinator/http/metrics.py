@@ -13,6 +13,7 @@ async def show(request: web.Request) -> web.Response:
     """Show the farm's numbers for Prometheus."""
     work = request.app[WORK]
     counts = await request.app[DATABASE].read(views.counts)
+    happened = request.app[DATABASE].happened
     lines = [
         *_metric("renderfarm_info", "gauge", "The software.", [({"version": request.app[VERSION]}, 1)]),
         *_metric("renderfarm_jobs", "gauge", "Jobs by state.", _by("state", counts.jobs)),
@@ -21,6 +22,18 @@ async def show(request: web.Request) -> web.Response:
         *_metric("renderfarm_live_leases", "gauge", "Chunks that agents work on.", [({}, counts.live_leases)]),
         *_metric("renderfarm_waiting_slots", "gauge", "Slots that wait for work.", [({}, work.waiting)]),
         *_metric("renderfarm_leases_total", "counter", "Requests answered with a lease.", [({}, work.granted)]),
+        *_metric(
+            "renderfarm_tails_taken_over_total",
+            "counter",
+            "Leases of frames that another slot held and would have been late with.",
+            [({}, happened["tail_taken_over"])],
+        ),
+        *_metric(
+            "renderfarm_frames_hedged_total",
+            "counter",
+            "Leases of frames that took long and were given to a second slot as well.",
+            [({}, happened["frame_hedged"])],
+        ),
         *_metric("renderfarm_event_streams", "gauge", "Streams of live events.", [({}, request.app[LIVE].clients)]),
     ]
     return web.Response(text="\n".join(lines) + "\n", content_type="text/plain", charset="utf-8")

@@ -91,8 +91,7 @@ def _running(
         progress=lease.progress,
         remaining_seconds=lease.remaining_seconds,
         load_left=_load_left(lease, begun) if not rendering else 0.0,
-        # Nor should an agent try again what it has failed.
-        hedged=any(chunk.hedge_lease_id is not None or chunk.avoid_agent_id == asking.agent.id for chunk in held),
+        hedgeable=all(chunk.hedge_lease_id is None and chunk.avoid_agent_id != asking.agent.id for chunk in held),
     )
 
 
@@ -111,6 +110,7 @@ def _grant_tail(
         chunk = next(chunk for chunk in held if chunk.first <= span.first <= chunk.last)
         hand_over(tx, job, chunk, granted, span, [kept[-1]] if chunk.first < span.first else [])
     message = f"{asking.agent.name} was idle and took over the last {count} of the frames of another slot."
+    tx.happened["tail_taken_over"] += 1
     tell(tx, job, "tail_taken_over", message, {"lease": granted.id, "from": owner.id, "frames": count})
     tx.notify(Notice(kind="agent", id=owner.agent_id))
     if not kept:
@@ -127,5 +127,6 @@ def _grant_hedge(
     job, granted = grant(tx, asking, job, [span], asking.charge(job, costs, [span]))
     chunks.hedge(tx.conn, chunk, granted.id)
     message = f"Frame {chunk.first} takes long: {asking.agent.name} renders it as well, and the first result counts."
+    tx.happened["frame_hedged"] += 1
     tell(tx, job, "frame_hedged", message, {"lease": granted.id, "from": owner.id, "frame": chunk.first})
     return to_message(job, granted, [chunk.first])

@@ -241,4 +241,7 @@ async def test_metrics(farm: RunningCoordinator) -> None:
     assert "renderfarm_leases_total 0" in text
     agent = await farm.agent()
     await agent.must_lease()
-    assert "renderfarm_leases_total 1" in (await farm.call("GET", "metrics")).data.decode()
+    text = (await farm.call("GET", "metrics")).data.decode()
+    assert "renderfarm_leases_total 1" in text
+    assert "renderfarm_tails_taken_over_total 0" in text
+    assert "renderfarm_frames_hedged_total 0" in text

@@ -219,7 +219,7 @@ HEDGES: list[tuple[str, Running, float, bool]] = [
     ("another is being rendered after it", replace(LATE, frames_left=2, untouched=1), 0.0, False),
     ("one is still on its way", replace(LATE, frames_left=2), 0.0, False),
     ("it has not begun", replace(LATE, rendering=False, untouched=1), 0.0, False),
-    ("there is a second slot already", replace(LATE, hedged=True), 0.0, False),
+    ("there is a second slot already", replace(LATE, hedgeable=False), 0.0, False),
     ("nothing is known", replace(LATE, seconds_per_frame=None, own_seconds_per_frame=None), 0.0, False),
     # What Blender says counts.
     ("it is nearly done", replace(LATE, progress=0.9, remaining_seconds=6.0), 0.0, False),
