@@ -16,6 +16,7 @@ from agent import rest
 from agent.gpus import Card, Gpus
 from agent.rest import Manners, RestWatch
 from agent.settings import AgentSettings
+from coordinator.protocol import ReportRequest
 from tests.integration.agent.agents import A_WHILE, FOREVER, agent_of, blender_pid, waiting_frames
 from tests.integration.agent.stand_in import StandIn
 
@@ -55,7 +56,7 @@ async def test_agent_rests_while_somebody_works_and_goes_on_later(
     pack = farm.add_pack(scene=scene)
     await farm.offer("one", pack, *range(1, 9), samples=A_WHILE)
     async with agent_of(with_manners(settings)) as (agent, _):
-        rendering = await farm.until_report("one", rendering=True)
+        rendering = await until_rendering(farm)
         session = psutil.Process(blender_pid(agent))
         keyboard.idle = 0.0
         await farm.until_seen(lambda: farm.asked[-1].resting is not None)
@@ -79,7 +80,7 @@ async def test_agent_drops_its_frame_at_once_where_it_is_asked_to(
 ) -> None:
     await farm.offer("one", farm.add_pack(scene=scene), 1, samples=FOREVER)
     async with agent_of(with_manners(settings, at_once=True)):
-        await farm.until_report("one", rendering=True)
+        await until_rendering(farm)
         keyboard.idle = 0.0
         await farm.until_released("one")
         await farm.until_seen(lambda: farm.asked[-1].resting is not None)
@@ -94,6 +95,17 @@ async def test_agent_that_is_started_while_somebody_works_asks_for_nothing(
     async with agent_of(with_manners(settings)):
         await farm.until_true("asked")
     assert all(request.resting for request in farm.asked)
+
+
+async def until_rendering(farm: StandIn) -> ReportRequest:
+    """Wait for the report that a frame of lease "one" has begun, and return it."""
+
+    def begun() -> list[ReportRequest]:
+        reports = farm.leases["one"].reports if "one" in farm.leases else []
+        return [report for report in reports if report.frame is not None]
+
+    await farm.until_seen(lambda: bool(begun()))
+    return begun()[0]
 
 
 class Command:
@@ -166,7 +178,7 @@ async def command(settings: AgentSettings) -> AsyncIterator[Command]:
 async def test_ctrl_c_once_finishes_the_frame_and_leaves(farm: StandIn, settings: AgentSettings, scene: bytes) -> None:
     await farm.offer("one", farm.add_pack(scene=scene), *range(1, 30), samples=A_WHILE)
     async with command(settings) as agent:
-        rendering = await farm.until_report("one", rendering=True)
+        rendering = await until_rendering(farm)
         agent.press_ctrl_c()
         await agent.until_said("Ctrl-C, or SIGTERM, once more stops at once")
         assert await agent.ended() == 0
@@ -180,7 +192,7 @@ async def test_ctrl_c_once_finishes_the_frame_and_leaves(farm: StandIn, settings
 async def test_ctrl_c_twice_stops_at_once(farm: StandIn, settings: AgentSettings, scene: bytes, by: str) -> None:
     await farm.offer("one", farm.add_pack(scene=scene), 1, samples=FOREVER)
     async with command(settings) as agent:
-        await farm.until_report("one", rendering=True)
+        await until_rendering(farm)
         family = await asyncio.to_thread(psutil.Process(agent.process.pid).children, recursive=True)
         if by == "Ctrl-C":
             agent.press_ctrl_c()
@@ -214,8 +226,10 @@ async def test_frames_of_an_agent_that_was_killed_while_the_coordinator_was_away
     assert len(kept) >= 2
     assert farm.frames == {}
     farm.faults.clear()
+    farm.asked.clear()
     async with command(settings):
         await farm.until(*(("one", frame) for frame in kept))
+        await farm.until_true("asked")  # which it does when all of them are delivered
     # The very pictures, not rendered anew.
     for frame, picture in kept.items():
         assert farm.uploads[farm.frames["one", frame].output.sha256] == picture
