@@ -1,12 +1,13 @@
 """Queries on leases."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, insert, literal_column, select, update
 
-from coordinator.db.schema import chunks, leases
+from coordinator.db.schema import chunks, jobs, leases
 from coordinator.db.statement import Change, Command, bound, records
 from coordinator.domain.model import Lease, LeaseState
 
@@ -192,6 +193,15 @@ def lock_expired(conn: Connection, lease_id: str, now: datetime) -> Lease | None
     )
     row = conn.execute(query).mappings().one_or_none()
     return Lease(**row) if row else None
+
+
+def charged_ahead(conn: Connection, now: datetime) -> dict[str, float]:
+    """Return the slot-seconds that users were charged for what their live leases are still to take."""
+    query = select(jobs.c.created_by, leases.c.granted_at, leases.c.charged).join(jobs).where(LIVE)
+    ahead: dict[str, float] = defaultdict(float)
+    for user, granted_at, charged in conn.execute(query):
+        ahead[user] += max(0.0, charged - (now - granted_at).total_seconds())
+    return ahead
 
 
 def count_live(conn: Connection) -> int:

@@ -5,7 +5,7 @@ and looks again.  Every method may be called from any thread.
 """
 
 import heapq
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -139,16 +139,28 @@ class Board:
             owner = self._owners.get(user)
             return owner is not None and owner.max_slots is not None
 
-    def user_floor(self, name: str) -> float:
-        """Return the least vtime for a user who comes with work now; one who waits keeps their place: 0."""
+    def contested(self, user: str) -> bool:
+        """Tell whether other users have jobs that wait for slots."""
+        with self._lock:
+            return bool(self._waiting) and self._waiting != {user}
+
+    def user_floor(self, name: str, ahead: Mapping[str, float]) -> float:
+        """Return the least vtime for a user who comes with work now; one who waits keeps their place: 0.
+
+        Args:
+            name: of the user.
+            ahead: the slot-seconds that users were charged for what their leases are still to take, where there are
+                any: one joins where the others are, not where they will be.
+        """
         with self._lock:
             owner = self._owners.get(name)
             if owner is not None and owner.waiting:
                 return 0.0
             owners = self._owners.values()
+            present = {owner: owner.vtime - ahead.get(owner.name, 0.0) for owner in owners if owner.cards}
             return joining_vtime(
-                served=[owner.vtime for owner in owners if owner.slots and owner.waiting],
-                present=[owner.vtime for owner in owners if owner.cards],
+                served=[vtime for owner, vtime in present.items() if owner.slots and owner.waiting],
+                present=list(present.values()),
                 known=[owner.vtime for owner in owners],
             )
 
@@ -213,6 +225,8 @@ class Board:
     def _clear(self) -> None:
         self._jobs: dict[int, JobCard] = {}
         self._owners: dict[str, Owner] = {}
+        self._waiting: set[str] = set()
+        """The users with jobs that another slot could take frames of."""
         self._agents = Agents()
         self._pending = Ranking()
         self._running = Ranking()
@@ -262,7 +276,7 @@ class Board:
             self._take_off(before)
         self._jobs[job.id] = owner.cards[job.id] = card
         owner.slots += card.slots
-        owner.waiting += card.waits
+        self._wait(card, 1)
         self._hang_up(card)
 
     def _remove_job(self, job_id: int) -> None:
@@ -274,8 +288,13 @@ class Board:
     def _take_off(self, card: JobCard) -> None:
         self._take_down(card)
         card.owner.slots -= card.slots
-        card.owner.waiting -= card.waits
+        self._wait(card, -1)
         del self._jobs[card.id], card.owner.cards[card.id]
+
+    def _wait(self, card: JobCard, change: int) -> None:
+        if card.waits:
+            card.owner.waiting += change
+            (self._waiting.add if card.owner.waiting else self._waiting.discard)(card.owner.name)
 
     def _number(self, needs: Needs) -> int:
         number = self._numbers.get(needs)

@@ -10,9 +10,10 @@ import msgspec
 
 from coordinator.db import chunks, jobs, leases, users
 from coordinator.db.engine import Notice, Transaction
-from coordinator.domain.board import SlotOffer
+from coordinator.domain.board import Board, SlotOffer
 from coordinator.domain.carving import Span
 from coordinator.domain.costs import CostProfile
+from coordinator.domain.fair_share import SHARED_SECONDS
 from coordinator.domain.model import Agent, Chunk, ChunkState, Job, JobState, Lease, SoundState
 from coordinator.domain.timing import Timing
 from coordinator.domain.transitions import NEW
@@ -31,6 +32,7 @@ class Asking:
     """The live leases it has."""
     offer: SlotOffer
     timing: Timing
+    board: Board
 
     def load_seconds(self, job: Job, costs: CostProfile) -> float:
         """Return how long opening the job's scene takes this slot; 0 when it has it open, or will have then."""
@@ -41,6 +43,10 @@ class Asking:
         """Return how long it takes until the slot could begin a frame of the job."""
         return self.request.busy_seconds + self.load_seconds(job, costs)
 
+    def holds(self, job: Job) -> bool:
+        """Tell whether it works on the job."""
+        return any(live.job_id == job.id for live in self.held)
+
     def charge(self, job: Job, costs: CostProfile, spans: Sequence[Span]) -> float:
         """Return how many slot-seconds a lease of these frames is expected to take.
 
@@ -49,12 +55,17 @@ class Asking:
         """
         works = [costs.total(job.frame_range.rank(span.first), span.count) for span in spans]
         known = [work / self.agent.speed for work in works if work is not None]
-        return self.load_seconds(job, costs) + (sum(known) if len(known) == len(works) else job.target_seconds)
+        return self.load_seconds(job, costs) + (sum(known) if len(known) == len(works) else self.target_seconds(job))
+
+    def target_seconds(self, job: Job) -> float:
+        """Return how long the frames of a lease of the job are to take."""
+        shared = self.board.contested(job.created_by)
+        return min(job.target_seconds, SHARED_SECONDS) if shared else job.target_seconds
 
 
 def within_limits(tx: Transaction, asking: Asking, job: Job) -> bool:
     """Tell whether the slot may work on a job, which is locked: others may have reached a limit since it was chosen."""
-    if any(live.job_id == job.id for live in asking.held):
+    if asking.holds(job):
         return True
     if job.max_slots is not None and job.slots >= job.max_slots:
         return False

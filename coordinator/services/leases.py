@@ -65,19 +65,10 @@ def lease(tx: Transaction, agent_id: int, request: LeaseRequest, timing: Timing)
             return again
     if len(held) >= LEASES_PER_SLOT or agent.set_aside is not None or agent.drained:
         return None
-    asking = Asking(agent=agent, request=request, held=held, offer=_offer(tx, agent, request, held), timing=timing)
-    for job_id in _candidates(tx, asking.offer):
-        job = jobs.lock(tx.conn, job_id)
-        # The board shows what was; under the lock is what is.
-        tx.changed_jobs[job_id] = job
-        if job is None or job.state not in (JobState.QUEUED, JobState.RUNNING) or not job.pending:
-            continue
-        if not within_limits(tx, asking, job):
-            continue
-        granted = _lease_pending(tx, asking, job)
-        if granted is not None:
-            return granted
-    return take_over(tx, asking)
+    asking = Asking(
+        agent=agent, request=request, held=held, offer=_offer(tx, agent, request, held), timing=timing, board=tx.board
+    )
+    return _next_work(tx, asking)
 
 
 def offer_of(tx: Transaction, agent_id: int, request: LeaseRequest) -> SlotOffer | None:
@@ -206,6 +197,25 @@ def _offer(tx: Transaction, agent: Agent, request: LeaseRequest, held: Sequence[
     )
 
 
+def _next_work(tx: Transaction, asking: Asking) -> LeaseGrant | None:
+    """Give a slot frames that are pending, or else what another slot would be late with."""
+    for job_id in _candidates(tx, asking.offer):
+        job = jobs.lock(tx.conn, job_id)
+        # The board shows what was; under the lock is what is.
+        tx.changed_jobs[job_id] = job
+        if job is None or job.state not in (JobState.QUEUED, JobState.RUNNING) or not job.pending:
+            continue
+        if not within_limits(tx, asking, job):
+            continue
+        granted = _lease_pending(tx, asking, job)
+        if granted is not None:
+            return granted
+        if asking.request.busy_seconds > 0 and asking.holds(job):
+            # When it asks again, it is free, and may well be given frames of the scene that it has open.
+            return None
+    return take_over(tx, asking)
+
+
 def _candidates(tx: Transaction, offer: SlotOffer) -> Iterator[int]:
     """Yield the jobs to try, the first one first; it nearly always does, and costs less than several."""
     first = tx.board.candidates(offer, tx.now, limit=1)
@@ -235,7 +245,7 @@ def _lease_pending(tx: Transaction, asking: Asking, job: Job) -> LeaseGrant | No
         others=job.slots - bool(own),
         others_speed=job.speed - (own[-1].speed if own else 0.0),
         start_seconds=asking.start_seconds(job, costs),
-        target_seconds=job.target_seconds,
+        target_seconds=asking.target_seconds(job),
         fixed=job.chunk_frames,
     )
     if not size:

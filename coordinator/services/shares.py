@@ -42,7 +42,7 @@ def settled(tx: Transaction, job: Job, lease: Lease) -> dict[str, object]:
 
 def join(tx: Transaction, name: str) -> User:
     """Return the user, no further behind than idleness may leave one: it earns no credit."""
-    floor = tx.board.user_floor(name)
+    floor = tx.board.user_floor(name, leases.charged_ahead(tx.conn, tx.now))
     known = users.lock(tx.conn, name)
     if known is None:
         return update_user(tx, users.insert_user(tx.conn, name, floor))

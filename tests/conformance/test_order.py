@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from coordinator.domain.fair_share import AGING_SECONDS
+from coordinator.domain.fair_share import AGING_SECONDS, SHARED_SECONDS
 from coordinator.protocol import Device, LeaseGrant
 from coordinator.services.schemas import NeedsRequest
 from tests.conformance.farm import GIB, Farm
@@ -136,3 +136,33 @@ async def test_the_first_look_shows_the_whole_shot_early(farm: Farm) -> None:
     assert order[:5] in ([1, 51, 101, 26, 76], [1, 51, 101, 76, 26])
     assert sorted(order) == list(range(1, 102))
     assert (await farm.job(job.id)).state == "completed"
+
+
+async def test_who_comes_is_given_short_leases_from_then_on(farm: Farm) -> None:
+    ant = await farm.agent()
+    await farm.submit("1-500", by="ana", target_seconds=60.0)
+    await shares(farm, ant, 3)
+    alone = await farm.must_lease(ant)
+    assert len(alone.frames) == 6
+    await farm.deliver_all(ant, alone, seconds=10.0)
+    await farm.submit("1-500", by="ben", target_seconds=60.0, chunk_frames=1)
+    given = [len(grant.frames) for grant in [await farm.must_lease(ant) for _ in range(2)]]
+    assert max(given) <= SHARED_SECONDS / 10.0
+
+
+async def test_a_slot_that_is_not_free_yet_waits_for_frames_of_the_scene_it_has_open(farm: Farm) -> None:
+    """Asked when it was busy, it was refused the last frames of its own job, and given those of another's."""
+    ant, bee = await farm.agent("ant"), await farm.agent("bee")
+    pack = await farm.pack("one")
+    own = await farm.submit("1-3", by="ana", pack=pack)
+    first = await farm.must_lease(ant)
+    await farm.deliver_all(ant, first, seconds=10.0)
+    held = [await farm.must_lease(slot) for slot in (ant, bee)]
+    assert {grant.job.job_id for grant in held} == {own.id}
+    await farm.submit("1-500", by="ben", pack=await farm.pack("two"))
+    await farm.requeue(own.id, "1")
+    assert await farm.lease(ant, holds=[held[0].lease_id], open_pack=pack, busy_seconds=60.0) is None
+    await farm.deliver_all(ant, held[0], seconds=10.0)
+    free = await farm.lease(ant, open_pack=pack)
+    assert free is not None
+    assert free.job.job_id == own.id

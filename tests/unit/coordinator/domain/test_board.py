@@ -258,28 +258,47 @@ def test_a_board_is_loaded_anew_after_a_doubt() -> None:
     assert board.candidates(OFFER, at(0)) == [2]
 
 
-def test_who_joins_begins_beside_those_who_are_served() -> None:
+def test_who_joins_begins_in_the_middle_of_those_who_are_served() -> None:
     board = a_board(users=(a_user("ana", 900.0), a_user("ben", 5000.0), a_user("eve", 20.0)))
     # With no one there: behind the one who was given most, who may come back.
-    assert board.user_floor("new") == 5000.0
+    assert board.user_floor("new", {}) == 5000.0
     board.put_job(a_job(1, created_by="ben"))
-    assert board.user_floor("new") == 5000.0
+    assert board.user_floor("new", {}) == 5000.0
     board.put_job(a_job(2, created_by="ana"))
-    assert board.user_floor("new") == 900.0
+    assert board.user_floor("new", {}) == (900.0 + 5000.0) / 2
     # Ana's job waits for an agent that is not there: Ben is the one who is served.
     board.put_job(a_job(1, created_by="ben", slots=1, state=JobState.RUNNING))
-    assert board.user_floor("new") == 5000.0
-    assert board.user_floor("eve") == 5000.0
-    assert board.user_floor("ana") == 0.0, "who waits keeps their place"
+    assert board.user_floor("new", {}) == 5000.0
+    assert board.user_floor("eve", {}) == 5000.0
+    assert board.user_floor("ana", {}) == 0.0, "who waits keeps their place"
     board.remove_job(2)
-    assert board.user_floor("ana") == 5000.0, "who comes back does not"
+    assert board.user_floor("ana", {}) == 5000.0, "who comes back does not"
+
+
+def test_what_others_were_charged_ahead_is_no_debt_of_who_joins() -> None:
+    board = a_board(a_job(1, created_by="ben", slots=1, state=JobState.RUNNING), users=(a_user("ben", 5000.0),))
+    assert board.user_floor("new", {"ben": 600.0, "gone": 50.0}) == 4400.0
+
+
+def test_users_contend_while_others_have_jobs_that_wait() -> None:
+    board = a_board(a_job(1, created_by="ana"), a_job(2, created_by="ana"))
+    assert not board.contested("ana")
+    assert board.contested("ben")
+    board.put_job(a_job(3, created_by="ben"))
+    assert board.contested("ana")
+    board.put_job(a_job(3, created_by="ben", slots=1, max_slots=1, state=JobState.RUNNING))
+    assert not board.contested("ana"), "no slot can be given to Ben"
+    board.remove_job(1)
+    assert board.contested("ben")
+    board.remove_job(2)
+    assert not board.contested("ben")
 
 
 def test_a_new_job_begins_beside_those_of_its_owner_that_are_served() -> None:
     board = a_board(a_job(1, vtime=50.0), a_job(2, vtime=800.0, slots=1, state=JobState.RUNNING))
     assert board.job_floor("ana") == 800.0
     board.put_job(a_job(2, vtime=800.0))
-    assert board.job_floor("ana") == 50.0
+    assert board.job_floor("ana") == 425.0
     assert board.job_floor("ben") == 0.0
 
 
