@@ -49,8 +49,9 @@ from coordinator.lock import FolderInUse, exclusive
 from coordinator.media.ffmpeg import MediaError, find_ffmpeg
 from coordinator.media.verify import FrameVerifier
 from coordinator.services import accounts, agent_views, expiry, views
+from coordinator.services.agent_schemas import AgentView
 from coordinator.services.errors import Refused
-from coordinator.services.schemas import AgentView, JobView
+from coordinator.services.schemas import JobView
 from coordinator.settings import Settings
 from coordinator.store import LocalBlobStore, StoreUnusable
 

@@ -5,7 +5,8 @@ from aiohttp import web
 from coordinator.keys import DATABASE
 from coordinator.services import agent_control, agent_views, agents
 from coordinator.services.accounts import Principal
-from coordinator.services.schemas import AgentView, Page
+from coordinator.services.agent_schemas import AgentView
+from coordinator.services.schemas import Page
 
 
 async def index(request: web.Request) -> Page[AgentView]:

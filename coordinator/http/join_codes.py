@@ -6,7 +6,7 @@ from coordinator.http.endpoint import Answer
 from coordinator.keys import DATABASE
 from coordinator.services import join_codes
 from coordinator.services.accounts import Principal
-from coordinator.services.schemas import JoinCodeCreated, JoinCodeView
+from coordinator.services.agent_schemas import JoinCodeCreated, JoinCodeView
 
 
 async def create(request: web.Request, caller: Principal) -> Answer[JoinCodeCreated]:

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from coordinator.db.engine import Notice
-from coordinator.services.schemas import AgentView, JobView
+from coordinator.services.agent_schemas import AgentView
+from coordinator.services.schemas import JobView
 
 log = logging.getLogger(__name__)
 

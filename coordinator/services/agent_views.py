@@ -13,8 +13,8 @@ from coordinator.db.engine import Transaction
 from coordinator.domain.model import Agent, AgentState, Lease
 from coordinator.domain.presence import explain, presence_of
 from coordinator.protocol import BlenderBuild, Hardware, Telemetry
+from coordinator.services.agent_schemas import AgentSlotView, AgentView
 from coordinator.services.errors import not_found
-from coordinator.services.schemas import AgentSlotView, AgentView
 from coordinator.services.views import current_leases
 
 

@@ -7,8 +7,8 @@ from coordinator.db.engine import REVOKED, Transaction
 from coordinator.domain.join_codes import new_code
 from coordinator.domain.model import TokenKind
 from coordinator.services.accounts import Principal, code_refused, token_digest
+from coordinator.services.agent_schemas import JoinCodeCreated, JoinCodeView
 from coordinator.services.errors import not_found
-from coordinator.services.schemas import JoinCodeCreated, JoinCodeView
 
 #: How long a code can be used.
 TERM = timedelta(minutes=15)

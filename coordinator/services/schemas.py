@@ -9,9 +9,8 @@ from typing import Annotated, Generic, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from coordinator.domain.model import AgentState, Blank, FrameState, JobState, SoundState, TokenKind
-from coordinator.domain.presence import Presence
-from coordinator.protocol import BlenderBuild, BlobRef, Hardware, OutputSpec, Platform, RenderSpec, Telemetry
+from coordinator.domain.model import Blank, FrameState, JobState, SoundState, TokenKind
+from coordinator.protocol import BlobRef, OutputSpec, Platform, RenderSpec
 from coordinator.protocol.packs import Sha256
 
 T = TypeVar("T")
@@ -268,6 +267,8 @@ class FrameView(msgspec.Struct, frozen=True, kw_only=True):
     blank: Blank | None
     doubt: str | None
     """Why it may not be what the artist meant: a sentence."""
+    extras: int
+    """How many files the scene itself wrote beside it."""
     finished_at: datetime
 
 
@@ -278,54 +279,6 @@ class ExtraFileView(msgspec.Struct, frozen=True, kw_only=True):
     """Below the frame's folder."""
     sha256: str
     size: int
-
-
-class AgentSlotView(msgspec.Struct, frozen=True, kw_only=True):
-    """One slot of an agent; all but ``slot`` are null while it is idle."""
-
-    slot: int
-    job: int | None = None
-    job_name: str | None = None
-    stage: str | None = None
-    frame: int | None = None
-    progress: float | None = None
-    remaining_seconds: float | None = None
-
-
-class AgentView(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent and what each of its slots does."""
-
-    id: int
-    name: str
-    state: AgentState
-    presence: Presence
-    explanation: str
-    """What its presence means, a sentence."""
-    drained: bool
-    """It gets no work until a person resumes it."""
-    removed: bool
-    """It is not on the list any more."""
-    sandboxed: bool
-    """Its Blender sees nothing of the machine but the job's files."""
-    version: str
-    hardware: Hardware
-    blenders: list[BlenderBuild]
-    tags: list[str]
-    pools: list[str]
-    device: str
-    vram_bytes: int | None
-    speed: float
-    """How fast its slots render, 1 being the farm's typical slot."""
-    set_aside: str | None
-    """Why it gets no work until a person lets it back, a sentence."""
-    resting: str | None
-    """Why it takes no work just now, in its own words: outside its hours, or somebody uses the machine."""
-    set_aside_jobs: list[int]
-    """The jobs it gets no more work of, since it failed where others did not."""
-    last_seen_at: datetime
-    telemetry: Telemetry | None
-    """How its machine was when it last told."""
-    slots: list[AgentSlotView]
 
 
 class EventView(msgspec.Struct, frozen=True, kw_only=True):
@@ -359,24 +312,6 @@ class TokenCreated(TokenView, frozen=True, kw_only=True):
     """A new token; the only time that the plain token is shown."""
 
     token: str
-
-
-class JoinCodeCreated(msgspec.Struct, frozen=True, kw_only=True):
-    """A new join code; the only time that it is shown."""
-
-    id: int
-    code: str
-    """As a person types it: ABCD-EFGH."""
-    expires_at: datetime
-
-
-class JoinCodeView(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a join code."""
-
-    id: int
-    expires_at: datetime
-    agent: int | None
-    """The agent that joined with it."""
 
 
 class SessionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,9 +7,9 @@ from coordinator.domain.model import JobState, LeaseEnd, SoundState
 from coordinator.domain.presence import Presence
 from coordinator.protocol import ErrorCode, LeaseRequest, Stage
 from coordinator.services import accounts, agent_control, agent_views
+from coordinator.services.agent_schemas import AgentView
 from coordinator.services.errors import Refused
 from coordinator.services.leases import lease_or_offer
-from coordinator.services.schemas import AgentView
 from tests.conformance.farm import Farm
 
 

@@ -4,7 +4,8 @@ from collections import Counter
 
 from coordinator.protocol import Device, LeaseGrant
 from coordinator.services import agent_views, agents
-from coordinator.services.schemas import AgentView, NeedsRequest
+from coordinator.services.agent_schemas import AgentView
+from coordinator.services.schemas import NeedsRequest
 from tests.conformance.farm import GIB, Farm
 
 

@@ -8,8 +8,8 @@ from coordinator.domain.model import TokenKind
 from coordinator.protocol import ErrorCode
 from coordinator.services import accounts, join_codes
 from coordinator.services.accounts import Principal
+from coordinator.services.agent_schemas import JoinCodeCreated
 from coordinator.services.errors import Refused
-from coordinator.services.schemas import JoinCodeCreated
 from tests.conformance.farm import Farm
 
 

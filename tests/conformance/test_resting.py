@@ -3,7 +3,7 @@
 from coordinator.domain.model import AgentState
 from coordinator.protocol import LeaseRequest, Stage
 from coordinator.services import agent_views, leases
-from coordinator.services.schemas import AgentView
+from coordinator.services.agent_schemas import AgentView
 from tests.conformance.farm import Farm
 
 REASON = "Outside its hours until 19:00."

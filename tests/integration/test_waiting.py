@@ -15,6 +15,7 @@ from coordinator.http import work
 from coordinator.keys import DATABASE, LIVE, TIMING, WORK
 from coordinator.protocol import LeaseGrant, LeaseRequest
 from coordinator.services import expiry, leases
+from coordinator.services.changes import set_agent_aside
 from tests.integration.coordinator import ADMIN, RunningCoordinator
 
 
@@ -83,6 +84,24 @@ async def test_one_frame_is_looked_for_by_few_however_many_wait(farm: RunningCoo
     await farm.submit("1-49", chunk_frames=1)
     async with asyncio.timeout(20):
         assert all(await asyncio.gather(*others))
+
+
+@pytest.mark.parametrize("let_back", ["resume", "reinstate"])
+async def test_an_agent_that_may_work_again_gets_work_at_once(farm: RunningCoordinator, let_back: str) -> None:
+    agent = await farm.agent()
+    [shown] = (await farm.ask("GET", "agents"))["items"]
+    if let_back == "resume":
+        drained = await farm.ask("POST", f"agents/{shown['id']}/drain")
+        assert (drained["presence"], drained["drained"]) == ("drained", True)
+    else:
+        await farm.app[DATABASE].write(lambda tx: set_agent_aside(tx, shown["id"], "It failed."))
+    await farm.submit("1-10")
+    asking = asyncio.create_task(agent.lease(wait_seconds=25))
+    await waits(farm)
+    answer = await farm.ask("POST", f"agents/{shown['id']}/{let_back}")
+    assert answer["drained"] is False
+    async with asyncio.timeout(10):
+        assert await asking is not None
 
 
 async def test_work_for_others_is_not_looked_for(small_farm: RunningCoordinator, looks: list[int]) -> None:
