@@ -287,7 +287,11 @@ class Ranking:
     def _eligible(self, asker: Asker, band: Mapping[Owner, _Group]) -> Iterator[_Group]:
         """Yield the groups of a band with jobs for the slot."""
         able = asker.able
-        return (group for group in band.values() if not group.lanes.keys().isdisjoint(able) and group.open_to(asker))
+        return (
+            group
+            for group in band.values()
+            if not group.lanes.keys().isdisjoint(able) and (group.owner.max_slots is None or group.open_to(asker))
+        )
 
     def _at_hand(self, asker: Asker) -> Iterator[tuple[float, tuple[_Group, int], list[Place]]]:
         """Yield the lanes of the packs that the slot has, and what that is worth."""
@@ -309,9 +313,10 @@ def _merge(queues: Mapping[Owner, _Queue], asker: Asker) -> Iterator[Candidate]:
     owners = list(queues)
     places_of = [owner.place(asker) for owner in owners]
     # Looking into a queue costs: none is looked into before its owner's turn has come.
+    worths = [parts[0][0] if len(parts) == 1 else max([worth for worth, _ in parts]) for parts in queues.values()]
     heap = [
-        (place - max([worth for worth, _ in queues[owner]]), -math.inf, 0, number)
-        for number, (owner, place) in enumerate(zip(owners, places_of, strict=True))
+        (place - worth, -math.inf, 0, number)
+        for number, (place, worth) in enumerate(zip(places_of, worths, strict=True))
     ]
     heapq.heapify(heap)
     opened: dict[int, Iterator[tuple[float, int, float]]] = {}
