@@ -8,6 +8,11 @@ import click
 
 from .terminal import Failure, Terminal, farm_command
 
+#: What such an agent told last is not so any more.
+_GONE = ("offline", "left")
+
+_GIBIBYTE = 1024**3
+
 _ONLY_HERE = ("localhost", "127.0.0.1", "::1")
 
 
@@ -21,6 +26,8 @@ def agents(terminal: Terminal) -> None:
         slots = f"{busy}/{len(agent['slots'])}"
         state = agent["presence"].replace("_", " ")
         lines.append(f"{agent['id']:>6}  {state:<9}  {slots:>5}  {agent['speed']:>5.2g}  {_described(agent)}")
+        if agent["telemetry"] is not None and agent["presence"] not in _GONE:
+            lines += [f"{'':>8}{line}" for line in _load(agent["telemetry"])]
     terminal.answer({"items": items}, "\n".join(lines) if items else "No agent has joined the farm yet.")
 
 
@@ -99,6 +106,26 @@ def _described(agent: dict[str, Any]) -> str:
     if agent["set_aside_jobs"]:
         notes.append(f"kept from jobs {', '.join(map(str, agent['set_aside_jobs']))}")
     return f"{agent['name']}: {'; '.join(notes)}" if notes else str(agent["name"])
+
+
+def _load(telemetry: dict[str, Any]) -> list[str]:
+    """Return how a machine is: a line for each graphics card, and one for the rest."""
+    lines = []
+    for gpu in telemetry["gpus"]:
+        used, whole = gpu["memory_used_bytes"], gpu["memory_bytes"]
+        parts = [
+            None if gpu["celsius"] is None else f"{gpu['celsius']:.0f} °C",
+            None if gpu["watts"] is None else f"{gpu['watts']:.0f} W",
+            None if gpu["utilization"] is None else f"{gpu['utilization']:.0%}",
+            None if used is None or whole is None else f"{used / _GIBIBYTE:.1f} of {whole / _GIBIBYTE:.1f} GiB",
+        ]
+        lines.append(f"{gpu['name']}: {', '.join(filter(None, parts)) or 'tells nothing'}")
+    processor, room = telemetry["cpu_utilization"], telemetry["disk_free_bytes"]
+    rest = [
+        None if processor is None else f"processor {processor:.0%}",
+        None if room is None else f"{room / _GIBIBYTE:.0f} GiB free on disk",
+    ]
+    return lines + ([", ".join(filter(None, rest))] if any(rest) else [])
 
 
 def _agent_id(terminal: Terminal, wanted: str) -> int:

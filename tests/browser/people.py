@@ -30,6 +30,7 @@ from coordinator.protocol import (
     ReportResponse,
     Stage,
     StoredFile,
+    Telemetry,
 )
 
 WIDTH, HEIGHT = 160, 90
@@ -127,9 +128,11 @@ class PretendAgent:
         self.grant = self._say("POST", "leases", LeaseRequest(slot=0, blender=BLENDER), LeaseGrant)
         return self.grant
 
-    def report(self, frame: int, progress: float) -> None:
-        """Say how far a frame is."""
-        report = ReportRequest(stage=Stage.RENDERING, frame=frame, progress=progress, remaining_seconds=90.0)
+    def report(self, frame: int, progress: float, telemetry: Telemetry | None = None) -> None:
+        """Say how far a frame is, and how the machine is."""
+        report = ReportRequest(
+            stage=Stage.RENDERING, frame=frame, progress=progress, remaining_seconds=90.0, telemetry=telemetry
+        )
         self._say("POST", f"leases/{self._lease_id}/report", report, ReportResponse)
 
     def fail(self, frame: int, message: str) -> None:

@@ -5,11 +5,14 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from coordinator.protocol import GpuLoad, Telemetry
 from tests.browser.conftest import PHONE, Site
 from tests.e2e.farm import ADMIN_TOKEN
 
 # Together on one worker: conftest.py says why.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+
+GIB = 1024**3
 
 
 def test_a_wrong_token_is_explained_and_the_right_one_opens_the_farm(fresh_site: Site) -> None:
@@ -191,8 +194,16 @@ def test_the_agents(site: Site) -> None:
     expect(card).to_contain_text("Idle")
     site.artist.submit("Harbour", frames="5")
     agent.take_work()
-    agent.report(5, 0.5)
+    hot = GpuLoad(
+        name="NVIDIA GeForce RTX 4090", celsius=88, watts=310.4, memory_used_bytes=6 * GIB, memory_bytes=24 * GIB
+    )
+    agent.report(5, 0.5, Telemetry(gpus=[hot, GpuLoad(name="GB10")], cpu_utilization=0.12, disk_free_bytes=5 * GIB))
     expect(card).to_contain_text("Rendering frame 5")
+    loads = card.get_by_role("list", name="Graphics cards").get_by_role("listitem")
+    expect(loads.nth(0)).to_have_text("RTX 409088 °C · 310 W · 6.0 GiB of 24 GiB")
+    expect(loads.nth(0)).to_have_attribute("data-hot", "true")
+    expect(loads.nth(1)).to_have_text("GB10tells nothing")
+    expect(card).to_contain_text("Processor 12 % · 5.0 GiB free on disk")
     card.get_by_role("link", name="Harbour").click()
     expect(page.get_by_role("heading", name="Harbour")).to_be_visible()
 

@@ -5,6 +5,7 @@ import { ago, bytes, dateTime, plural, version } from "../format.js";
 import { presenceName } from "../words.js";
 import { confirm } from "./confirm.js";
 import { el, icon, setText } from "./element.js";
+import { machineLoad } from "./machine_load.js";
 import { slotList } from "./slot_list.js";
 
 /** A speed that is no farther from 1 says nothing. */
@@ -21,6 +22,7 @@ export function agentCard(first, guard) {
   const facts = el("dl", { class: "facts" });
   const tags = el("p", { class: "tags" });
   const slots = slotList("job");
+  const load = machineLoad();
   const trouble = el("span", {});
   const reinstate = button("Let it work again", () => api.steerAgent(agent.id, "reinstate"));
   const setAside = el("div", { class: "notice warning", hidden: true }, icon("warning"), el("div", {}, trouble, reinstate));
@@ -38,6 +40,7 @@ export function agentCard(first, guard) {
     setAside,
     about,
     slots.element,
+    load.element,
     facts,
     tags,
     buttons,
@@ -81,15 +84,17 @@ export function agentCard(first, guard) {
       about.hidden = PLAIN.includes(agent.presence) || agent.presence === "set_aside";
       const online = agent.state === "online";
       slots.update(online ? agent.slots : []);
+      load.update(online ? agent.telemetry : null);
       drain.hidden = !online || agent.drained;
       resume.hidden = !agent.drained;
       stop.hidden = !online || agent.slots.every((slot) => slot.job === null);
       remove.hidden = online;
-      const signature = JSON.stringify([agent.hardware, agent.blenders, agent.version, agent.tags, agent.pools, agent.speed]);
+      const signature = JSON.stringify([agent.hardware, agent.blenders, agent.version, agent.tags, agent.pools, agent.speed, agent.sandboxed]);
       if (signature !== shown) {
         shown = signature;
         facts.replaceChildren(...factRows(agent));
         const labels = [...agent.pools.map((pool) => `pool ${pool}`), ...agent.tags];
+        if (!agent.sandboxed) labels.push("no sandbox");
         tags.replaceChildren(...labels.map((label) => el("span", {}, label)));
         tags.hidden = labels.length === 0;
       }

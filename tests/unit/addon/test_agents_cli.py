@@ -17,12 +17,34 @@ AGENT: dict[str, Any] = {
     "speed": 1.5,
     "set_aside_jobs": [],
     "sandboxed": True,
+    "telemetry": None,
 }
 
 
 def listed(coordinator: FaultyCoordinator, *agents: dict[str, Any], times: int = 1) -> None:
     """Have the coordinator list these agents."""
     answers(coordinator, "GET /api/v1/agents", *[{"items": list(agents), "next": None}] * times)
+
+
+def test_agents_are_listed_with_how_their_machines_are(run: Run, coordinator: FaultyCoordinator) -> None:
+    silent = dict.fromkeys(("celsius", "watts", "memory_used_bytes", "memory_bytes", "utilization"))
+    warm = {
+        "celsius": 61.4,
+        "watts": 120.5,
+        "memory_used_bytes": 5 * 2**30,
+        "memory_bytes": 24 * 2**30,
+        "utilization": 0.87,
+    }
+    telemetry = {
+        "gpus": [{"name": "RTX 4090", **warm}, {"name": "GB10", **silent}],
+        "cpu_utilization": 0.12,
+        "memory_used_bytes": 2**30,
+        "disk_free_bytes": 69 * 2**30,
+    }
+    listed(coordinator, {**AGENT, "telemetry": telemetry}, {**AGENT, "presence": "offline", "telemetry": telemetry})
+    shown = run("agents").stdout
+    assert shown.count("        RTX 4090: 61 °C, 120 W, 87%, 5.0 of 24.0 GiB\n        GB10: tells nothing\n") == 1
+    assert "        processor 12%, 69 GiB free on disk\n" in shown
 
 
 def test_agents_are_listed_with_what_is_the_matter(run: Run, coordinator: FaultyCoordinator) -> None:
