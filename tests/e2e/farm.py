@@ -49,6 +49,8 @@ class Farm:
     """A running coordinator with its agents, each with its own folder below ``folder``."""
 
     folder: Path
+    host: str = "127.0.0.1"
+    """What the coordinator listens on."""
     port: int = 0
     """Kept when the coordinator is started again."""
     coordinator: subprocess.Popen[bytes] | None = None
@@ -81,6 +83,8 @@ class Farm:
             "coordinator",
             [
                 "coordinator",
+                "--host",
+                self.host,
                 "--port",
                 str(self.port),
                 "--data-dir",
