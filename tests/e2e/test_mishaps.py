@@ -125,6 +125,35 @@ def test_a_coordinator_killed_and_started_again_goes_on(start_farm: Callable[...
     assert all(frame["attempts"] == 1 for frame in _frames(farm, job_id)), "the agent's work was not to be lost"
 
 
+def test_frames_outlive_their_agent_and_the_coordinator_that_was_away(
+    start_farm: Callable[..., Farm], tmp_path: Path
+) -> None:
+    farm = start_farm("ada")
+    job_id, _ = submit_and_see_rendering(farm, long_scene(tmp_path / "scene"))
+    assert farm.coordinator is not None
+    before = {frame["frame"] for frame in _frames(farm, job_id)}
+
+    os.killpg(farm.coordinator.pid, signal.SIGKILL)
+    farm.coordinator.wait()
+    notes = wait_until(lambda: _kept(farm, "ada", at_least=2), "frames waited for the coordinator")
+    farm.agents["ada"].kill()
+    farm.agents["ada"].wait()
+    farm.start_coordinator()
+    farm.start_agent("ada")
+
+    assert_completed_once(farm, job_id, 12)
+    # What was rendered before is not rendered again: only the frame that the agent died with may have been tried twice.
+    kept = {int(note.parent.name) for note in notes} - before
+    assert kept
+    assert all(frame["attempts"] == 1 for frame in _frames(farm, job_id) if frame["frame"] in kept)
+
+
+def _kept(farm: Farm, agent: str, at_least: int) -> list[Path] | None:
+    """Return the notes of the frames that an agent has rendered and could not deliver, once there are some."""
+    notes = list((farm.folder / agent).glob("coordinators/*/frames/*/*/note.json"))
+    return notes if len(notes) >= at_least else None
+
+
 def test_a_blender_that_dies_costs_one_attempt(start_farm: Callable[..., Farm], tmp_path: Path) -> None:
     farm = start_farm("ada")
     job_id, _ = submit_and_see_rendering(farm, long_scene(tmp_path / "scene"))

@@ -23,7 +23,7 @@ async def test_leases_are_rendered_in_one_session(farm: StandIn, settings: Agent
     async with agent_of(settings) as (agent, task):
         await farm.until(("one", 1), ("one", 2))
         pid = blender_pid(agent)
-        await farm.offer("two", pack, 3, samples=2)
+        await farm.offer("two", pack, 3)
         await farm.until(("two", 3))
         assert blender_pid(agent) == pid
         agent.stop()
