@@ -31,6 +31,8 @@ class FakeLink:
         self.refused_uploads: list[Exception] = []
         self.stuck: set[int] = set()
         """Frames that are always answered with a fault of the coordinator."""
+        self.stuck_uploads: set[int] = set()
+        """Those whose files are."""
         self.answering = asyncio.Event()
         self.answering.set()
         self.asked = asyncio.Semaphore(0)
@@ -43,6 +45,8 @@ class FakeLink:
                 await sleep(0.001)
 
     async def put_blob(self, _lease_id: str, path: Path, _file: StoredFile) -> None:
+        if self.stuck_uploads and int(path.parent.name) in self.stuck_uploads:
+            raise RetryError("The coordinator made a mistake.")
         if self.refused_uploads:
             raise self.refused_uploads.pop(0)
         self.uploads.append(path.name)
@@ -172,13 +176,15 @@ async def test_lost_lease_takes_its_other_frames_with_it(sender: Sender, link: F
     assert (link.frames, await sender.left()) == ([], [])
 
 
-async def test_frames_that_are_never_taken_let_the_others_pass(sender: Sender, link: FakeLink) -> None:
-    link.stuck = set(range(frame_upload.PARALLEL_DELIVERIES + 1))
-    for frame in (*link.stuck, 7, 8):
+@pytest.mark.parametrize("which", ["stuck", "stuck_uploads"])
+async def test_frames_that_are_never_taken_let_the_others_pass(sender: Sender, link: FakeLink, which: str) -> None:
+    stuck: set[int] = getattr(link, which)
+    stuck |= set(range(frame_upload.PARALLEL_DELIVERIES + 1))
+    for frame in (*stuck, 7, 8):
         await sender.add(frame)
     passed = [await sender.told.get() for _ in (7, 8)]
     assert sorted(passed, key=str) == [Delivered("one", 7, ANSWER), Delivered("one", 8, ANSWER)]
-    link.stuck.clear()
+    stuck.clear()
     await sender.outbox.drained()
     assert len(link.frames) == frame_upload.PARALLEL_DELIVERIES + 3
 
