@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -145,9 +146,9 @@ class Command:
 
 
 @contextlib.asynccontextmanager
-async def command(settings: AgentSettings) -> AsyncIterator[Command]:
-    """Run ``renderfarm agent`` as a person at a terminal does."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RENDERFARM_")}
+async def command(settings: AgentSettings, **variables: str) -> AsyncIterator[Command]:
+    """Run ``renderfarm agent`` as a person at a terminal does, or a service manager with variables of its own."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RENDERFARM_")} | variables
     outside, inside = os.openpty()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -240,3 +241,30 @@ def read_picture(note: Path) -> bytes:
     """Return the picture that a note is about."""
     [picture] = note.parent.glob("frame.*")
     return picture.read_bytes()
+
+
+async def test_service_manager_hears_what_the_agent_does(
+    farm: StandIn, settings: AgentSettings, scene: bytes, tmp_path: Path
+) -> None:
+    heard: list[str] = []
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+
+        async def until_heard(line: str) -> None:
+            while line not in heard:
+                heard.extend((await loop.sock_recv(manager, 4096)).decode().splitlines())
+
+        await farm.offer("one", farm.add_pack(scene=scene), 1, 2, samples=A_WHILE)
+        async with command(settings, NOTIFY_SOCKET=manager.getsockname(), WATCHDOG_USEC="200000") as agent:
+            await until_heard("STATUS=Rendering on 1 of 1 slots.")
+            assert heard[0] == "READY=1"
+            assert f"STATUS=Joining the farm at {settings.coordinator}." in heard
+            assert heard.count("WATCHDOG=1") >= 3
+            agent.process.terminate()
+            await until_heard("STOPPING=1")
+            assert await agent.ended() == 0
+    log = await asyncio.to_thread((settings.folder / "logs" / "agent.log").read_text)
+    assert "INFO Joined the farm" in log
+    assert "INFO Left the farm." in log
