@@ -1,7 +1,9 @@
 """The agent's standing with its coordinator: registered, and calls repeated until they are answered."""
 
 import asyncio
+import contextlib
 import logging
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -84,35 +86,55 @@ class Link:
         """
         identity = await asyncio.to_thread(self._folder.load)
         if identity is not None:
+            own = identity.token
             try:
-                answer = await self._introduce(identity.token, "its own token")
+                answer = await self._introduce(lambda: self.client.register(self._request, own), "its own token")
             except StopAgentError:
                 if not self._join_token:
                     raise
                 log.info("The coordinator no longer takes this agent's token; joining anew.")
             else:
-                return await self._registered(answer, answer.token or identity.token)
+                return await self._registered(answer, own)
         if not self._join_token:
             raise StopAgentError(
                 "This agent has not joined the farm yet: give it a code that “Add a machine” on the farm's page shows, "
                 "with --join-code, or a join token with --join-token or RENDERFARM_JOIN_TOKEN."
             )
-        which = "the join token" if self._join_token.startswith("rf_") else "the join code"
-        answer = await self._introduce(self._join_token, which)
-        return await self._registered(answer, answer.token)
+        return await self._join()
 
-    async def _introduce(self, token: str, which: str) -> RegisterResponse:
-        """Register with a token, under the first of the agent's names that no other agent has."""
+    async def _join(self) -> RegisterResponse:
+        """Register with the join token or code.
+
+        A code is good once, and the answer may be lost: who has joined without hearing of it registers with the token
+        that it has asked for.
+        """
+        own = f"rf_agent_{secrets.token_urlsafe(32)}"
+        tried = False
+
+        async def join() -> RegisterResponse:
+            nonlocal tried
+            if tried:
+                with contextlib.suppress(StopAgentError):
+                    return await self.client.register(self._request, own)
+            tried = True
+            return await self.client.register(msgspec.structs.replace(self._request, token=own), self._join_token)
+
+        which = "the join token" if self._join_token.startswith("rf_") else "the join code"
+        answer = await self._introduce(join, which)
+        return await self._registered(answer, answer.token or own)
+
+    async def _introduce(self, register: Callable[[], Awaitable[RegisterResponse]], how: str) -> RegisterResponse:
+        """Register under the first of the agent's names that no other agent has."""
         names = list(self._names)
         while True:
             self._request = msgspec.structs.replace(self._request, name=names.pop(0))
             try:
-                return await self._repeater.until_answered(lambda: self.client.register(self._request, token))
+                return await self._repeater.until_answered(register)
             except (StopAgentError, RefusedError, RegisterAgainError) as error:
                 if isinstance(error, RefusedError) and "name" in error.fields and names:
                     log.info("Another agent is called %s; trying %s.", self.name, names[0])
                     continue
-                raise StopAgentError(f"The coordinator does not take this agent with {which}: {error}") from error
+                raise StopAgentError(f"The coordinator does not take this agent with {how}: {error}") from error
 
     async def _registered(self, answer: RegisterResponse, token: str) -> RegisterResponse:
         await asyncio.to_thread(self._folder.save, answer.agent_id, token, self.name)

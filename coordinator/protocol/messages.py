@@ -19,6 +19,7 @@ Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 Bytes = Annotated[int, Meta(ge=0, le=2**62)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+AgentToken = Annotated[str, Meta(pattern=r"^rf_agent_[A-Za-z0-9_-]{43}$")]
 Pixels = Annotated[int, Meta(ge=1, le=65536)]
 BlenderVersion = tuple[
     Annotated[int, Meta(ge=0, le=9999)], Annotated[int, Meta(ge=0, le=99)], Annotated[int, Meta(ge=0, le=9999)]
@@ -131,6 +132,9 @@ class RegisterRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Its Blenders see nothing of the machine but the job's files, and no network."""
     unsandboxed_because: Annotated[str, Meta(max_length=1000)] = ""
     """Why they do."""
+    token: AgentToken | None = None
+    """The token that it is to have as its own when it joins: random.  It has that even when the answer is lost, and needs
+    no second join code.  ``None``: the coordinator makes one."""
 
 
 class GpuLoad(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,7 +172,7 @@ class RegisterResponse(msgspec.Struct, frozen=True, kw_only=True):
 
     agent_id: int
     token: str
-    """The agent's own token; keep it.  Empty when the agent registered again with the one it has."""
+    """The agent's own token; keep it.  Empty when the agent registered with the one it has."""
     lease_seconds: Seconds
     """A lease lives this long past its last report."""
     report_seconds: Seconds

@@ -144,9 +144,17 @@ def issue(
     *,
     agent_id: int | None = None,
     term: timedelta | None = None,
+    plain: str | None = None,
 ) -> TokenCreated:
-    """Make a token of any kind and return it with its secret."""
-    plain = prefix(kind) + secrets.token_urlsafe(32)
+    """Make a token of any kind and return it with its secret, a new one unless it is to be ``plain``.
+
+    Raises:
+        Refused: INVALID, there was a token of this secret before.
+    """
+    if plain is None:
+        plain = prefix(kind) + secrets.token_urlsafe(32)
+    elif tokens.is_known(tx.conn, token_digest(plain)):
+        raise Refused(ErrorCode.INVALID, "this token was used before; make another one", {"token": "is not new"})
     token = tokens.insert_token(
         tx.conn,
         kind=kind,

@@ -56,8 +56,8 @@ def register(tx: Transaction, principal: Principal, request: RegisterRequest, ti
         end_leases(tx, named, LeaseEnd.SUPERSEDED, "Another agent took over the name.")
         agent = _update(tx, named, request)
     spend(tx, principal, agent.id)
-    plain = issue(tx, TokenKind.AGENT, agent.name, agent_id=agent.id).token
-    return _answer(agent, plain, timing)
+    own = issue(tx, TokenKind.AGENT, agent.name, agent_id=agent.id, plain=request.token)
+    return _answer(agent, own.token, timing)
 
 
 def check_sandboxed(request: RegisterRequest) -> None:

@@ -78,6 +78,19 @@ async def test_a_name_that_is_taken_does_not_cost_the_code(farm: Farm) -> None:
     assert (await farm.register("bee", await who(farm, made.code))).token
 
 
+async def test_an_agent_may_bring_the_token_that_it_will_have(farm: Farm) -> None:
+    own = "rf_agent_" + "t" * 43
+    joined = await farm.register("ant", await who(farm, (await make(farm)).code), token=own)
+    assert joined.token == own
+    assert (await who(farm, own)).agent_id == joined.agent_id
+    # Nobody becomes someone else by it, also not once that token is void.
+    for _ in range(2):
+        with pytest.raises(Refused) as caught:
+            await farm.register("bee", await who(farm, (await make(farm)).code), token=own)
+        assert caught.value.code == ErrorCode.INVALID
+        await farm.database.write(accounts.revoke_agent, joined.agent_id)
+
+
 async def test_a_code_that_was_revoked_lets_no_one_in(farm: Farm) -> None:
     made = await make(farm)
     await farm.database.write(accounts.revoke_token, made.id)

@@ -9,10 +9,10 @@ import aiohttp
 import pytest
 
 from agent.backoff import Repeater
-from agent.client import CoordinatorClient, StopAgentError
+from agent.client import CoordinatorClient, RetryError, StopAgentError
 from agent.identity import AgentFolder
 from agent.link import Link
-from coordinator.protocol import LeaseRequest
+from coordinator.protocol import LeaseRequest, RegisterRequest, RegisterResponse
 from tests.conformance.farm import machine
 from tests.fakes.fake_agent import BLENDER
 from tests.integration.coordinator import JOIN, RunningCoordinator
@@ -59,6 +59,31 @@ async def test_a_code_becomes_a_credential_of_its_own(small_farm: RunningCoordin
         await join("two", typed)
     with pytest.raises(StopAgentError, match=r"has not joined the farm yet.*--join-code"):
         await join("two")
+
+
+@pytest.mark.parametrize("by", ["code", "token"])
+async def test_an_answer_that_is_lost_costs_no_second_code(
+    small_farm: RunningCoordinator, join: Join, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    real = CoordinatorClient.register
+    tokens: list[str] = []
+
+    async def register(client: CoordinatorClient, request: RegisterRequest, token: str) -> RegisterResponse:
+        tokens.append(token)
+        answer = await real(client, request, token)
+        if len(tokens) == 1:
+            raise RetryError("The coordinator hung up.")
+        return answer
+
+    monkeypatch.setattr(CoordinatorClient, "register", register)
+    credential = await code(small_farm) if by == "code" else JOIN
+    link = await join("one", credential)
+    assert link.name == "ant"
+    assert tokens == [credential, link.client.token]
+    [shown] = (await small_farm.ask("GET", "agents"))["items"]
+    assert shown["presence"] == "idle"
+    monkeypatch.undo()
+    assert (await join("one")).client.token == link.client.token
 
 
 async def test_agents_of_one_name_are_told_apart_and_stay_who_they_are(join: Join) -> None:
