@@ -10,7 +10,7 @@ from PIL import Image
 
 from agent.client import StopAgentError
 from agent.settings import AgentSettings
-from coordinator.protocol import Device, Platform
+from coordinator.protocol import Device, Platform, Telemetry
 from tests.integration.agent.agents import A_WHILE, FOREVER, agent_of, blender_pid, waiting_frames
 from tests.integration.agent.stand_in import AGENT_TOKEN, JOIN_TOKEN, StandIn
 
@@ -111,6 +111,23 @@ async def test_forgotten_agent_registers_again(farm: StandIn, settings: AgentSet
     async with agent_of(settings):
         await farm.until(("one", 1))
     assert farm.registered == [JOIN_TOKEN, AGENT_TOKEN]
+
+
+async def test_the_machine_and_what_its_blender_can_do_are_told(
+    farm: StandIn, settings: AgentSettings, scene: bytes
+) -> None:
+    await farm.offer("one", farm.add_pack(scene=scene), 1, samples=FOREVER)
+    async with agent_of(settings):
+        await farm.until_report("one", rendering=True)
+
+        def told() -> list[Telemetry]:
+            return [it.telemetry for it in (*farm.asked, *farm.leases["one"].reports) if it.telemetry is not None]
+
+        await farm.until_seen(lambda: bool(told()))
+    assert told()[0].disk_free_bytes
+    (blender,) = farm.introduced[0].blenders
+    assert blender.engines == ["CYCLES", "EEVEE", "WORKBENCH"]
+    assert "OPENIMAGEDENOISE" in blender.denoisers
 
 
 async def test_stop_finishes_the_frame_and_hands_the_rest_back(
