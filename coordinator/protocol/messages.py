@@ -133,8 +133,8 @@ class RegisterRequest(msgspec.Struct, frozen=True, kw_only=True):
     unsandboxed_because: Annotated[str, Meta(max_length=1000)] = ""
     """Why they do."""
     token: AgentToken | None = None
-    """The token that it is to have as its own when it joins: random.  It has that even when the answer is lost, and needs
-    no second join code.  ``None``: the coordinator makes one."""
+    """The token that it is to have as its own when it joins: random.  It has that even when the answer is lost, and
+    needs no second join code.  ``None``: the coordinator makes one."""
 
 
 class GpuLoad(msgspec.Struct, frozen=True, kw_only=True):
