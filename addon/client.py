@@ -24,11 +24,12 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 #: What an answer must have to be a job (and more for one that is asked for by itself), a frame, a user, an agent.
 _NEW_JOB = frozenset({"id", "name", "state", "warnings"})
 _JOB = _NEW_JOB | {"reason", "frame_count", "finished", "progress", "eta_seconds", "video_ready"}
-_WHOLE_JOB = _JOB | {"failures", "slots"}
+_WHOLE_JOB = _JOB | {"failures", "doubts", "slots"}
 _USER = frozenset({"name", "max_slots", "slots"})
 _AGENT = frozenset({"id", "name", "presence", "explanation", "slots", "speed", "set_aside_jobs", "sandboxed"})
 _JOIN_CODE = frozenset({"id", "code", "expires_at"})
 _FRAME = frozenset({"frame", "state", "reason", "filename", "sha256"})
+_FILE = frozenset({"path", "sha256"})
 
 
 class FarmClient:
@@ -178,6 +179,16 @@ class FarmClient:
     def download_output(self, job_id: int, frame: int, target: Path, *, sha256: str) -> None:
         """Write a finished frame's file to ``target``: whole and verified, or not at all."""
         self._download(f"/api/v1/jobs/{job_id}/frames/{frame}/output", target, sha256=sha256)
+
+    def frame_files(self, job_id: int, frame: int) -> list[dict[str, Any]]:
+        """Return the files that the scene itself wrote beside a finished frame."""
+        items, _ = self._page(f"/api/v1/jobs/{job_id}/frames/{frame}/files", {})
+        return [self._having(_FILE, item) for item in items]
+
+    def download_frame_file(self, job_id: int, frame: int, path: str, target: Path, *, sha256: str) -> None:
+        """Write one of these to ``target``: whole and verified, or not at all."""
+        quoted = urllib.parse.quote(path)
+        self._download(f"/api/v1/jobs/{job_id}/frames/{frame}/files/{quoted}", target, sha256=sha256)
 
     def download_video(self, job_id: int, target: Path, progress: Callable[[int, int], None] | None = None) -> None:
         """Write a job's video to ``target``: whole, or not at all; ``progress`` is told bytes done and in all."""

@@ -72,7 +72,9 @@ class Download(BackgroundTask):
 def fetch_job(
     client: FarmClient, job_id: int, folder: Path, advance: Callable[[str, float], None] = lambda *_: None
 ) -> int:
-    """Write the finished frames of a job, and its video when there is one, into ``folder``; return how many files.
+    """Write the finished frames of a job, and its video when there is one, into ``folder``; return how many of these.
+
+    What the scene wrote itself beside a frame goes into a folder named after the frame.
 
     ``advance`` is told what is being fetched and the share that is done; it may raise to stop.
 
@@ -86,12 +88,14 @@ def fetch_job(
         raise FarmError("disk", f"The folder {folder} cannot be made: {error.strerror}.", "Choose another.") from error
     total = job["finished"] + bool(job["video_ready"])
     count = 0
-    for frame, filename, sha256 in _finished_frames(client, job_id):
+    for frame, filename, sha256, has_extras in _finished_frames(client, job_id):
         advance(f"Fetching {filename}", count / max(total, 1))
         target = folder / filename
         if not _is_there(target, sha256):
             client.download_output(job_id, frame, target, sha256=sha256)
         count += 1
+        if has_extras:
+            _fetch_extras(client, job_id, frame, folder / Path(filename).stem)
     if job["video_ready"]:
         target = folder / f"{safe_name(job['name'])}.mp4"
         advance(f"Fetching {target.name}", count / total)
@@ -105,13 +109,29 @@ def safe_name(name: str) -> str:
     return _UNSAFE.sub("_", name).strip(" .")[:100] or "job"
 
 
-def _finished_frames(client: FarmClient, job_id: int) -> Iterator[tuple[int, str, str]]:
+def _fetch_extras(client: FarmClient, job_id: int, frame: int, folder: Path) -> None:
+    """Write what the scene itself wrote beside a frame into a folder of the frame's own."""
+    for file in client.frame_files(job_id, frame):
+        path = str(file["path"])
+        if any(part in ("", ".", "..") or _UNSAFE.search(part) for part in path.split("/")):
+            raise FarmError("not_a_coordinator", f"The coordinator names a file “{path}”, which leads elsewhere.")
+        target = folder / path
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            problem = f"The folder {target.parent} cannot be made: {error.strerror}."
+            raise FarmError("disk", problem, "Choose another.") from error
+        if not _is_there(target, file["sha256"]):
+            client.download_frame_file(job_id, frame, path, target, sha256=file["sha256"])
+
+
+def _finished_frames(client: FarmClient, job_id: int) -> Iterator[tuple[int, str, str, bool]]:
     for frame in client.frames(job_id):
         if frame["state"] == "finished":
             filename = str(frame["filename"])
             if not _FILENAME.fullmatch(filename):
                 raise FarmError("not_a_coordinator", f"The coordinator names a frame “{filename}”, which is no frame.")
-            yield frame["frame"], filename, frame["sha256"]
+            yield frame["frame"], filename, frame["sha256"], bool(frame.get("extras"))
 
 
 def _is_there(path: Path, sha256: str) -> bool:

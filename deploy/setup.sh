@@ -91,7 +91,7 @@ need_test_tools() {
     has_library libatomic.so.1 || need libatomic1 "Playwright, which drives the browser, loads libatomic.so.1"
     has_command mmdebstrap || need mmdebstrap "the window tests make a small system with a whole Blender in it"
     [[ $EUID -eq 0 ]] || has_command newuidmap || need uidmap "without it only root can make that system"
-    has_command bwrap || need bubblewrap "the window tests run that system without touching this one"
+    has_command bwrap || need bubblewrap "agents shut Blender in with it, and the window tests run that system in it"
     has_command systemd-analyze || need systemd "the tests have systemd judge the units for its services"
     [[ -d /usr/share/fonts/truetype/dejavu ]] || need fonts-dejavu-core "pictures of the web page show text"
 }

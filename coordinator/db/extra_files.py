@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from coordinator.db.schema import extra_files
 from coordinator.db.statement import Command, bound, records
@@ -42,6 +42,16 @@ def insert_files(conn: Connection, job_id: int, frame: int, files: Iterable[Extr
 def of_frame(conn: Connection, job_id: int, frame: int) -> list[ExtraFile]:
     """Return the files of a frame by their paths."""
     return _OF_FRAME.all(conn, job_id=job_id, frame=frame)
+
+
+def counts(conn: Connection, job_id: int, first: int, last: int) -> dict[int, int]:
+    """Return how many files the frames from ``first`` to ``last`` have; those without any are left out."""
+    query = (
+        select(extra_files.c.frame, func.count())
+        .where(extra_files.c.job_id == job_id, extra_files.c.frame.between(first, last))
+        .group_by(extra_files.c.frame)
+    )
+    return {row[0]: row[1] for row in conn.execute(query)}
 
 
 def remove(conn: Connection, job_id: int, first: int, last: int) -> None:

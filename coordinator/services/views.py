@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from coordinator.db import agents as agent_rows
-from coordinator.db import chunks, dependencies, set_asides
+from coordinator.db import chunks, dependencies, extra_files, set_asides
 from coordinator.db import events as event_rows
 from coordinator.db import frames as frame_rows
 from coordinator.db import jobs as job_rows
@@ -129,8 +129,9 @@ def list_frames(tx: Transaction, job_id: int, limit: int, cursor: str | None) ->
     frames = frame_rows.page(tx.conn, job.id, _number(cursor), limit + 1)
     shown = frames[:limit]
     names = agent_rows.names(tx.conn, [frame.agent_id for frame in shown if frame.agent_id is not None])
+    extras = extra_files.counts(tx.conn, job.id, shown[0].frame, shown[-1].frame) if shown else {}
     return Page(
-        items=[_frame_view(job, frame, names) for frame in shown],
+        items=[_frame_view(job, frame, names, extras.get(frame.frame, 0)) for frame in shown],
         next=str(shown[-1].frame) if len(frames) > limit else None,
     )
 
@@ -255,7 +256,7 @@ def _job_fields(tx: Transaction, job: Job, working: Sequence[Lease], after: list
     }
 
 
-def _frame_view(job: Job, frame: Frame, names: dict[int, str]) -> FrameView:
+def _frame_view(job: Job, frame: Frame, names: dict[int, str], extras: int) -> FrameView:
     return FrameView(
         frame=frame.frame,
         state=frame.state,
@@ -270,6 +271,7 @@ def _frame_view(job: Job, frame: Frame, names: dict[int, str]) -> FrameView:
         filename=frame_filename(frame.frame, _output(job).format.value),
         blank=frame.blank,
         doubt=frame.doubt,
+        extras=extras,
         finished_at=frame.ended_at,
     )
 

@@ -17,10 +17,11 @@ COPY web web
 RUN /opt/renderfarm/bin/pip install --no-deps --no-build-isolation .
 
 FROM python:3.11-slim-bookworm
-# What Blender loads, in its windowless form too; the same list as in deploy/setup.sh.
+# What Blender loads, in its windowless form too, the same list as in deploy/setup.sh; and its sandbox, which works where
+# the container may make namespaces (docs/SECURITY.md).
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
-        libegl1 libgl1 libsm6 libx11-6 libxfixes3 libxi6 libxkbcommon0 libxrender1 \
+        bubblewrap libegl1 libgl1 libsm6 libx11-6 libxfixes3 libxi6 libxkbcommon0 libxrender1 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --no-create-home renderfarm \
     && install --directory --owner renderfarm --mode 0700 /data

@@ -50,6 +50,7 @@ async def test_what_a_scene_writes_itself_is_kept_and_handed_out(farm: RunningCo
         ("mask.png", 5, depth.sha256),
         ("passes/depth 1.exr", 5, depth.sha256),
     ]
+    assert [frame["extras"] for frame in (await farm.ask("GET", f"jobs/{job}/frames"))["items"]] == [2]
     answer = await farm.call("GET", f"api/v1/jobs/{job}/frames/1/files/passes/depth%201.exr")
     assert (answer.status, answer.data) == (200, b"depth")
     assert answer.headers["Content-Type"] == "application/octet-stream"

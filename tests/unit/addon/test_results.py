@@ -18,6 +18,8 @@ class FaultyFarm:
     def __init__(self) -> None:
         self.outputs = {1: b"one", 2: b"two", 3: b"three"}
         self.fetched: list[str] = []
+        self.extras: dict[str, bytes] = {}
+        """Of frame 2."""
         self.filename = "{:04d}.png"
         self.before_frame: Callable[[int], None] = lambda _frame: None
 
@@ -33,7 +35,8 @@ class FaultyFarm:
     def frames(self, _job_id: int) -> Iterator[dict[str, Any]]:
         for frame, data in self.outputs.items():
             digest = hashlib.sha256(data).hexdigest()
-            yield {"frame": frame, "state": "finished", "filename": self.filename.format(frame), "sha256": digest}
+            filename, extras = self.filename.format(frame), len(self.extras) if frame == 2 else 0
+            yield {"frame": frame, "state": "finished", "filename": filename, "sha256": digest, "extras": extras}
         yield {"frame": 4, "state": "failed", "filename": None, "sha256": None}
 
     def download_output(self, _job_id: int, frame: int, target: Path, *, sha256: str) -> None:
@@ -41,6 +44,15 @@ class FaultyFarm:
         assert hashlib.sha256(self.outputs[frame]).hexdigest() == sha256
         target.write_bytes(self.outputs[frame])
         self.fetched.append(target.name)
+
+    def frame_files(self, _job_id: int, frame: int) -> list[dict[str, Any]]:
+        assert frame == 2
+        return [{"path": path, "sha256": hashlib.sha256(data).hexdigest()} for path, data in self.extras.items()]
+
+    def download_frame_file(self, _job_id: int, frame: int, path: str, target: Path, *, sha256: str) -> None:
+        assert (frame, hashlib.sha256(self.extras[path]).hexdigest()) == (2, sha256)
+        target.write_bytes(self.extras[path])
+        self.fetched.append(path)
 
     def download_video(self, _job_id: int, target: Path, progress: Callable[[int, int], None]) -> None:
         progress(1, 2)
@@ -69,6 +81,23 @@ def test_finished_frames_and_the_video_arrive(farm: FaultyFarm, tmp_path: Path) 
     ]
     assert told == sorted(told)
     assert told[0] == 0
+
+
+def test_what_a_scene_wrote_itself_comes_along_in_a_folder_of_its_frame(farm: FaultyFarm, tmp_path: Path) -> None:
+    farm.extras = {"mask.png": b"mask", "passes/depth.exr": b"depth"}
+    for _ in range(2):
+        fetch_job(as_client(farm), 1, tmp_path)
+    assert (tmp_path / "0002/mask.png").read_bytes() == b"mask"
+    assert (tmp_path / "0002/passes/depth.exr").read_bytes() == b"depth"
+    assert farm.fetched.count("passes/depth.exr") == 1
+
+
+@pytest.mark.parametrize("path", ["../up.png", "/etc/x.png", "a\\b.png", "a//b.png", "C:x.png"])
+def test_a_path_that_leads_out_of_the_folder_is_refused(farm: FaultyFarm, tmp_path: Path, path: str) -> None:
+    farm.extras = {path: b"x"}
+    with pytest.raises(FarmError, match="leads elsewhere"):
+        fetch_job(as_client(farm), 1, tmp_path / "in")
+    assert path not in farm.fetched
 
 
 def test_what_is_there_whole_is_not_fetched_again(farm: FaultyFarm, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Finished frames on their way: looked at, kept until they are delivered, dropped with their lease."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +26,7 @@ class FakeLink:
         self.client = self
         self.uploads: list[str] = []
         self.frames: list[int] = []
+        self.results: list[FrameResult] = []
         self.sounds: list[SoundResult] = []
         self.refusals: list[Exception] = []
         self.refused_uploads: list[Exception] = []
@@ -51,7 +52,7 @@ class FakeLink:
             raise self.refused_uploads.pop(0)
         self.uploads.append(path.name)
 
-    async def put_frame(self, _lease_id: str, frame: int, _result: FrameResult) -> FrameAnswer:
+    async def put_frame(self, _lease_id: str, frame: int, result: FrameResult) -> FrameAnswer:
         self.asked.release()
         await self.answering.wait()
         if frame in self.stuck:
@@ -59,6 +60,7 @@ class FakeLink:
         if self.refusals:
             raise self.refusals.pop(0)
         self.frames.append(frame)
+        self.results.append(result)
         return ANSWER
 
     async def put_sound(self, _lease_id: str, result: SoundResult) -> None:
@@ -73,7 +75,7 @@ class Sender:
         self.outbox = Outbox(folder, link)  # type: ignore[arg-type] # it has what the outbox calls
         self.told: asyncio.Queue[Told] = asyncio.Queue()
 
-    async def add(self, frame: int, *, kept: float = 1.0) -> Path:
+    async def add(self, frame: int, *, kept: float = 1.0, extras: Sequence[tuple[str, str]] = ()) -> Path:
         """Finish a frame, of whose file only a part may have been written."""
         folder = await self.outbox.place("one", frame)
 
@@ -82,6 +84,8 @@ class Sender:
                 Image.effect_noise((64, 48), 50).save(folder / name)
             data = (folder / "frame.png").read_bytes()
             (folder / "frame.png").write_bytes(data[: int(len(data) * kept)])
+            for path, name in extras:
+                (folder / name).write_text(path)
 
         await asyncio.to_thread(write)
         note = Note(
@@ -89,6 +93,7 @@ class Sender:
             frame=frame,
             output="frame.png",
             preview="preview.jpg",
+            extras=list(extras),
             format=ImageFormat.PNG,
             size=(64, 48),
         )
@@ -123,6 +128,16 @@ async def test_delivered_frame_is_removed(sender: Sender, link: FakeLink) -> Non
     assert await sender.told.get() == Delivered("one", 1, ANSWER)
     assert link.uploads == ["frame.png", "preview.jpg"]
     assert await sender.left() == []
+
+
+async def test_what_the_scene_wrote_itself_travels_with_its_frame(sender: Sender, link: FakeLink) -> None:
+    await sender.add(1, extras=[("passes/depth.exr", "extra-000"), ("mask.png", "extra-001")])
+    assert await sender.told.get() == Delivered("one", 1, ANSWER)
+    assert link.uploads == ["frame.png", "preview.jpg", "extra-000", "extra-001"]
+    assert [(extra.path, extra.file.size) for extra in link.results[0].extras] == [
+        ("passes/depth.exr", 16),
+        ("mask.png", 8),
+    ]
 
 
 async def test_file_cut_short_is_not_delivered(sender: Sender, link: FakeLink) -> None:

@@ -113,14 +113,14 @@ def test_where_there_is_no_apt_it_names_the_packages(checkout: Path) -> None:
     assert done.stderr.splitlines()[-1].endswith("system's own tool: python3.11-venv libegl1.")
 
 
-def test_the_agents_image_holds_what_blender_loads() -> None:
+def test_the_agents_image_holds_what_blender_loads_and_what_shuts_it_in() -> None:
     table = re.search(r"<<'LIBRARIES'\n(.*?)\nLIBRARIES", SETUP.read_text(encoding="utf-8"), re.DOTALL)
     assert table
     packages = {line.split()[1] for line in table[1].splitlines()}
     dockerfile = (PROJECT / "deploy/docker/agent.Dockerfile").read_text(encoding="utf-8")
     installed = re.search(r"--no-install-recommends \\\n(.*?)\\\n", dockerfile)
     assert installed
-    assert set(installed[1].split()) == packages
+    assert set(installed[1].split()) == packages | {"bubblewrap"}
 
 
 def make(*arguments: str) -> str:
