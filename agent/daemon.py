@@ -81,6 +81,11 @@ class Agent:
         """Finish the frames being rendered, hand the rest back, leave, and let :meth:`run` return."""
         self._stopping.set()
 
+    @property
+    def busy(self) -> int:
+        """How many slots are at work."""
+        return sum(slot.state.work is not None for slot in self._slots)
+
     def status(self) -> str:
         """Return what it does just now, a sentence."""
         if self.stopping:
@@ -89,8 +94,7 @@ class Agent:
             return f"Joining the farm at {self._settings.coordinator}."
         if self._resting is not None:
             return f"Resting. {self._resting}"
-        busy = sum(slot.state.work is not None for slot in self._slots)
-        return f"Rendering on {busy} of {len(self._slots)} slots."
+        return f"Rendering on {self.busy} of {len(self._slots)} slots."
 
     async def run(self) -> None:
         """Render for the farm until :meth:`stop`.
@@ -270,8 +274,10 @@ async def run_until_signalled(agent: Agent, manager: ServiceManager) -> None:
             running.cancel()
             return
         log.warning(
-            "Stopping once the frames being rendered are done and delivered. "
-            "Ctrl-C, or SIGTERM, once more stops at once: these frames are lost then, and rendered elsewhere."
+            "%s Ctrl-C, or SIGTERM, once more stops at once.",
+            "Stopping once the frames being rendered are done and delivered; elsewhere they would begin anew."
+            if agent.busy
+            else "Stopping.",
         )
         manager.stopping()
         agent.stop()
