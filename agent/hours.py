@@ -50,26 +50,23 @@ class Hours:
 
     def next_change(self, now: datetime) -> datetime | None:
         """Return when :meth:`are_open` changes next after an instant, in its zone; None if it never does."""
-        return self._closes(now) if self.are_open(now) else self._opens(now)
-
-    def closed_until(self, now: datetime) -> str | None:
-        """Return when they open, as people say it (``19:00``, ``Mon 19:00``); None if they are open."""
-        if self.are_open(now):
-            return None
-        opens = self._opens(now)
-        text = f"{opens:%H:%M}"
-        return text if opens.date() == now.astimezone(self.zone).date() else f"{_short(opens.weekday())} {text}"
-
-    def _opens(self, now: datetime) -> datetime:
-        return min(begin for begin, _ in self._around(now) if begin > now).astimezone(self.zone)
-
-    def _closes(self, now: datetime) -> datetime | None:
+        spans = sorted(self._around(now))
+        if not self.are_open(now):
+            return next(begin for begin, _ in spans if begin > now).astimezone(self.zone)
         closes = now
-        for begin, end in sorted(self._around(now)):
+        for begin, end in spans:
             if begin <= closes < end:
                 closes = end
         endless = closes - now > timedelta(days=_HORIZON - 1)
         return None if endless else closes.astimezone(self.zone)
+
+    def next_change_said(self, now: datetime) -> str | None:
+        """Return when :meth:`next_change` is, as people say it: ``19:00`` today, or ``Mon 19:00``."""
+        change = self.next_change(now)
+        if change is None:
+            return None
+        today = change.date() == now.astimezone(self.zone).date()
+        return f"{change:%H:%M}" if today else f"{_short(change.weekday())} {change:%H:%M}"
 
     def _around(self, now: datetime) -> Iterator[tuple[datetime, datetime]]:
         """Yield the spans of the day before, today, and the week to come, as instants in UTC."""

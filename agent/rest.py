@@ -75,10 +75,9 @@ class RestWatch:
                 tell(reason)
 
     def _look(self) -> str | None:
-        hours, patience = self._manners.hours, self._manners.idle_seconds
-        until = hours.closed_until(self._now()) if hours else None
-        if until is not None:
-            return f"Outside its hours until {until}."
+        hours, patience, now = self._manners.hours, self._manners.idle_seconds, self._now()
+        if hours is not None and not hours.are_open(now):
+            return f"Outside its hours until {hours.next_change_said(now)}."
         if patience is None:
             return None
         if any(_is_used(source, patience) for source in self._people):

@@ -212,6 +212,15 @@ async def test_ctrl_c_twice_stops_at_once(farm: StandIn, settings: AgentSettings
     assert farm.frames == {}
 
 
+async def test_ctrl_c_while_it_waits_for_a_coordinator(settings: AgentSettings) -> None:
+    nobody = dataclasses.replace(settings, coordinator="http://127.0.0.1:9")
+    async with command(nobody) as agent:
+        await agent.until_said("Trying again until it answers")
+        agent.press_ctrl_c()
+        assert await agent.ended() == 0
+    assert "frames being rendered" not in agent.said
+
+
 async def test_frames_of_an_agent_that_was_killed_while_the_coordinator_was_away_are_delivered_by_the_next(
     farm: StandIn, settings: AgentSettings, scene: bytes
 ) -> None:

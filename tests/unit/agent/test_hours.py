@@ -70,9 +70,9 @@ def test_nights_and_weekends() -> None:
     assert hours.next_change(at(MONDAY + 1, 7)) == at(MONDAY + 1, 19)
     # The night of Friday goes over into Saturday, and that into Sunday.
     assert hours.next_change(at(MONDAY + 4, 20)) == at(MONDAY + 7, 0)
-    assert hours.closed_until(at(MONDAY, 9)) == "19:00"
-    assert hours.closed_until(at(MONDAY, 20)) is None
-    assert parse_hours("Sat-Sun", BERLIN).closed_until(at(MONDAY, 20)) == "Sat 00:00"
+    assert hours.next_change_said(at(MONDAY, 9)) == "19:00"
+    assert hours.next_change_said(at(MONDAY, 20)) == "Tue 07:00"
+    assert parse_hours("Sat-Sun", BERLIN).next_change_said(at(MONDAY, 20)) == "Sat 00:00"
 
 
 def test_hours_that_are_always_open_never_change() -> None:
@@ -80,6 +80,7 @@ def test_hours_that_are_always_open_never_change() -> None:
         hours = parse_hours(text, BERLIN)
         assert hours.are_open(at(MONDAY, 19))
         assert hours.next_change(at(MONDAY, 19)) is None
+        assert hours.next_change_said(at(MONDAY, 19)) is None
 
 
 def test_night_is_as_long_as_the_clock_on_the_wall_makes_it() -> None:
@@ -121,7 +122,7 @@ def test_hours_are_those_of_the_machine() -> None:
     change = hours.next_change(night_of_the_change)
     assert change is not None
     assert change.astimezone(UTC) == datetime(2026, 10, 25, 6, 0, tzinfo=UTC)
-    assert hours.closed_until(datetime(2026, 10, 25, 6, 30, tzinfo=UTC)) == "19:00"
+    assert hours.next_change_said(datetime(2026, 10, 25, 6, 30, tzinfo=UTC)) == "19:00"
 
 
 SPANS = st.builds(
