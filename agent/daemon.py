@@ -36,7 +36,7 @@ from agent.slot import SlotRunner
 from agent.tasks import Tasks
 from agent.telemetry import Telemeter
 from agent.tools import Tools
-from coordinator.protocol import PROTOCOL_VERSION, Device, RegisterRequest, RegisterResponse
+from coordinator.protocol import PROTOCOL_VERSION, RegisterRequest, RegisterResponse
 
 T = TypeVar("T")
 
@@ -136,12 +136,8 @@ class Agent:
         equipment = await self._unless_stopped(self._find_equipment())
         if equipment is None:
             return
-        self._sandbox, self._unsandboxed_because = await asyncio.to_thread(
-            arrange_sandbox,
-            self._settings.sandbox,
-            equipment.blender,
-            self._folder.root,
-            cards=equipment.choice.kind != Device.CPU,
+        self._sandbox, self._unsandboxed_because = await arrange_sandbox(
+            self._settings.sandbox, equipment.blender, self._folder.root, equipment.choice.kind
         )
         async with aiohttp.ClientSession() as http:
             request = await asyncio.to_thread(self._introduction, equipment, names[0])

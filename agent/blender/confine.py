@@ -1,12 +1,14 @@
 """Whether Blender can be shut in on this machine: tried, not guessed."""
 
+import asyncio
 import logging
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -14,6 +16,8 @@ import psutil
 from agent.blender.command import HOST
 from agent.blender.locate import Blender
 from agent.blender.sandbox import FIRST_GUEST, Bounds, Cell, Sandbox, sandbox_environment
+from agent.blender.session import Session, SessionError
+from coordinator.protocol import Device
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +39,14 @@ class NoSandboxError(Exception):
     """There is no sandbox on this machine; the text says why, and what to do."""
 
 
-def arrange_sandbox(wanted: str, blender: Blender, folder: Path, *, cards: bool) -> tuple[Sandbox | None, str]:
+async def arrange_sandbox(wanted: str, blender: Blender, folder: Path, device: Device) -> tuple[Sandbox | None, str]:
     """Return the machine's sandbox as a person wants it, or None and why there is none.
 
     Args:
         wanted: ``auto``, ``on`` or ``off``.
-        blender: as :func:`find_sandbox` takes them, like the others.
+        blender: what is to run in it.
+        folder: the agent's folder, which nothing in the sandbox may see.
+        device: what renders; a Blender that does not find it in the sandbox cannot use the sandbox.
 
     Raises:
         NoSandboxError: it is to be ``on``, and there is none.
@@ -49,12 +55,15 @@ def arrange_sandbox(wanted: str, blender: Blender, folder: Path, *, cards: bool)
         log.warning("Blender runs without a sandbox: RENDERFARM_SANDBOX is off.")
         return None, "It was turned off (RENDERFARM_SANDBOX)."
     try:
-        return find_sandbox(blender, folder, cards=cards), ""
+        sandbox = await asyncio.to_thread(find_sandbox, blender, folder, cards=device != Device.CPU)
+        if device != Device.CPU:
+            await _look_for(device, sandbox, blender)
     except NoSandboxError as error:
         if wanted == "on":
             raise NoSandboxError(f"RENDERFARM_SANDBOX is on, and there is no sandbox here. {error}") from error
         log.warning("Blender runs without a sandbox, and scenes see what this user sees. %s", error)
         return None, str(error)
+    return sandbox, ""
 
 
 def find_sandbox(blender: Blender, folder: Path, *, cards: bool) -> Sandbox:
@@ -152,14 +161,8 @@ def _try(sandbox: Sandbox, blender: Blender) -> None:
         NoSandboxError: it cannot.
     """
     start = ["-I", "-c", "import zlib"] if blender.kind == "bpy" else ["--version"]
-    with tempfile.TemporaryDirectory(prefix="renderfarm-", dir=_parent(sandbox.hidden)) as name:
-        folders = [Path(name, part) for part in ("pack", "output", "tmp")]
-        for folder in folders:
-            folder.mkdir(mode=0o755)
-            give_to_guest(folder, 0)
-        pack, output, temporary = folders
-        written = output / "written"
-        cell = Cell(pack=pack, output=output, temporary=temporary, slot=0)
+    with _trial_cell(sandbox) as cell:
+        written = cell.output / "written"
         program = ["sh", "-c", 'echo >"$1" && shift && exec "$@"', "sh", str(written), str(blender.path), *start]
         try:
             done = subprocess.run(
@@ -177,6 +180,39 @@ def _try(sandbox: Sandbox, blender: Blender) -> None:
         if done.returncode != 0 or not written.exists():
             said = done.stderr.strip().splitlines()[-1:] or [f"it ended with exit status {done.returncode}"]
             raise NoSandboxError(f"Blender did not start in the sandbox: {said[0]}")
+
+
+async def _look_for(device: Device, sandbox: Sandbox, blender: Blender) -> None:
+    """Have Blender find the devices that are to render, in the sandbox.
+
+    Raises:
+        NoSandboxError: it does not.
+    """
+    cells = _trial_cell(sandbox)
+    cell = await asyncio.to_thread(cells.__enter__)
+    try:
+        session = await Session.start(blender, cell.output / "log", None, (sandbox, cell))
+        try:
+            described = await session.describe(devices=True)
+        finally:
+            await session.kill()
+    except SessionError as error:
+        raise NoSandboxError(f"Blender cannot look for graphics cards in the sandbox: {error.message}") from error
+    finally:
+        await asyncio.to_thread(cells.__exit__, None, None, None)
+    if all(found.type != device for found in described.devices):
+        raise NoSandboxError(f"Blender finds no {device} device in the sandbox; its driver needs more than that shows.")
+
+
+@contextmanager
+def _trial_cell(sandbox: Sandbox) -> Iterator[Cell]:
+    """Make a cell that there is nothing in."""
+    with tempfile.TemporaryDirectory(prefix="renderfarm-", dir=_parent(sandbox.hidden)) as name:
+        pack, output, temporary = (Path(name, part) for part in ("pack", "output", "tmp"))
+        for folder in (pack, output, temporary):
+            folder.mkdir(mode=0o755)
+            give_to_guest(folder, 0)
+        yield Cell(pack=pack, output=output, temporary=temporary, slot=0)
 
 
 def _parent(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""A machine with secrets on it, where hostile scenes are opened as an agent opens them, in the sandbox and out of it."""
+"""A machine with secrets on it, where hostile scenes are opened as an agent opens them, shut in and not."""
 
 import asyncio
 import json

@@ -7,6 +7,8 @@ import pytest
 from agent.blender.confine import NoSandboxError, arrange_sandbox, find_sandbox
 from agent.blender.locate import Blender
 from agent.blender.sandbox import FIRST_GUEST, Bounds, Cell, Sandbox, sandbox_environment
+from coordinator.protocol import Device
+from tests.unit.agent.blenders import child
 
 CELL = Cell(pack=Path("/a/packs/1"), output=Path("/a/s/output"), temporary=Path("/a/s/tmp"), slot=3)
 
@@ -60,15 +62,37 @@ def test_only_harmless_variables_reach_blender() -> None:
     assert kept == {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "LANG": "C.UTF-8"}  # noqa: S108 - as above
 
 
-def test_auto_does_without_and_on_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_auto_does_without_and_on_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     blender = Blender((4, 5, 0), "executable", tmp_path / "blender")
-    sandbox, because = arrange_sandbox("auto", blender, tmp_path, cards=False)
+    sandbox, because = await arrange_sandbox("auto", blender, tmp_path, Device.CPU)
     assert sandbox is None
     assert "bubblewrap" in because
     with pytest.raises(NoSandboxError, match="RENDERFARM_SANDBOX is on"):
-        arrange_sandbox("on", blender, tmp_path, cards=False)
-    assert arrange_sandbox("off", blender, tmp_path, cards=False)[1] == "It was turned off (RENDERFARM_SANDBOX)."
+        await arrange_sandbox("on", blender, tmp_path, Device.CPU)
+    off = await arrange_sandbox("off", blender, tmp_path, Device.CPU)
+    assert off == (None, "It was turned off (RENDERFARM_SANDBOX).")
+
+
+@pytest.mark.slow
+async def test_a_blender_that_does_not_find_its_card_in_the_sandbox_renders_without(tmp_path: Path) -> None:
+    folder = tmp_path / "blender"
+    folder.mkdir()
+    blender = child(
+        folder,
+        """
+commands.readline()
+say(event="described", engines=["CYCLES"], denoisers=[], devices=[{"type": "CUDA", "name": "A card", "id": "1"}])
+commands.readline()
+""",
+    )
+    if (await arrange_sandbox("auto", blender, tmp_path / "agent", Device.CPU))[0] is None:
+        pytest.skip("this machine has no sandbox")
+    found, because = await arrange_sandbox("auto", blender, tmp_path / "agent", Device.CUDA)
+    assert (found is not None, because) == (True, "")
+    missing, because = await arrange_sandbox("auto", blender, tmp_path / "agent", Device.OPTIX)
+    assert missing is None
+    assert "no OPTIX device in the sandbox" in because
 
 
 def test_a_blender_that_lies_in_the_home_folder_itself_would_show_all_of_it(
