@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from coordinator.domain.model import Agent, Job, blender_number, blender_version
+from coordinator.domain.model import Agent, Job
+from coordinator.domain.versions import blender_number, blender_version
 
 #: Measured memory counts in whole steps of so many bytes, so that jobs that need about the same share one set of needs.
 #: What was too little is raised by a step: less would not tell it from what was enough.
@@ -31,7 +32,7 @@ class Needs:
     """All of them."""
     pool: str | None = None
     min_blender: int = 0
-    """As :func:`~coordinator.domain.model.blender_number`, like the next."""
+    """As :func:`~coordinator.domain.versions.blender_number`, like the next."""
     max_blender: int | None = None
     engine: str | None = None
     device: str | None = None

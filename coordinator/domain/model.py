@@ -126,7 +126,7 @@ class Job:
     reason: str | None
     priority: int
     min_blender: int
-    """The oldest Blender that opens it, as :func:`blender_number`."""
+    """The oldest Blender that opens it, as in :mod:`coordinator.domain.versions`."""
     needs: str
     """What else a slot must have to render it: JSON, see :mod:`coordinator.domain.matching`."""
     ram_needed: int
@@ -321,7 +321,7 @@ class Agent:
     vram_bytes: int | None
     """Of the graphics card of a slot."""
     max_blender: int
-    """The newest Blender it has, as :func:`blender_number`."""
+    """The newest Blender it has, as in :mod:`coordinator.domain.versions`."""
     speed: float
     """How fast its slots render, 1 being the farm's typical slot."""
     speed_count: int
@@ -391,13 +391,3 @@ class Token:
     """Void once an agent has joined with it."""
     created_at: datetime
     expires_at: datetime | None
-
-
-def blender_number(major: int, minor: int) -> int:
-    """Return a Blender version as one number that sorts: 4.2 is 402."""
-    return major * 100 + minor
-
-
-def blender_version(number: int) -> tuple[int, int]:
-    """Return the major and minor version in a number of :func:`blender_number`."""
-    return divmod(number, 100)

@@ -4,9 +4,10 @@ import msgspec
 
 from coordinator.db import agents, jobs, leases, set_asides
 from coordinator.db.engine import Notice, Transaction
-from coordinator.domain.model import Agent, AgentState, LeaseEnd, LeaseState, TokenKind, blender_number
+from coordinator.domain.model import Agent, AgentState, LeaseEnd, LeaseState, TokenKind
 from coordinator.domain.timing import Timing
 from coordinator.domain.transitions import NEW, check
+from coordinator.domain.versions import blender_number
 from coordinator.protocol import PROTOCOL_VERSION, ErrorCode, RegisterRequest, RegisterResponse, Telemetry
 from coordinator.services.accounts import Principal, issue, revoke_agent
 from coordinator.services.changes import add_agent, move_agent, tell_agent, update_agent

@@ -10,19 +10,10 @@ from coordinator.domain.board import SlotOffer
 from coordinator.domain.carving import Span
 from coordinator.domain.costs import CostProfile
 from coordinator.domain.matching import capability_of, needs_of
-from coordinator.domain.model import (
-    Agent,
-    Chunk,
-    ChunkState,
-    Job,
-    JobState,
-    Lease,
-    LeaseEnd,
-    LeaseState,
-    blender_number,
-)
+from coordinator.domain.model import Agent, Chunk, ChunkState, Job, JobState, Lease, LeaseEnd, LeaseState
 from coordinator.domain.retry import AGENT_LOST
 from coordinator.domain.timing import Timing
+from coordinator.domain.versions import blender_number
 from coordinator.protocol import ErrorCode, LeaseGrant, LeaseRequest, ReportRequest, ReportResponse, Stage
 from coordinator.services.agents import heard_of
 from coordinator.services.changes import tell, update_agent, update_job

@@ -9,16 +9,9 @@ from coordinator.domain.carving import Span
 from coordinator.domain.costs import CostProfile
 from coordinator.domain.frame_range import FrameRange, FrameRangeError, parse
 from coordinator.domain.matching import capability_of, decode_needs, explain
-from coordinator.domain.model import (
-    AgentState,
-    ChunkState,
-    Job,
-    JobState,
-    SoundState,
-    blender_number,
-    blender_version,
-)
+from coordinator.domain.model import AgentState, ChunkState, Job, JobState, SoundState
 from coordinator.domain.transitions import NEW, check
+from coordinator.domain.versions import blender_number, blender_version
 from coordinator.protocol import ErrorCode, ImageFormat, OutputSpec, RenderSpec
 from coordinator.services.changes import check_chunk, tell
 from coordinator.services.dependencies import lock_all

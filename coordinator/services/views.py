@@ -17,15 +17,8 @@ from coordinator.db.engine import Transaction
 from coordinator.domain import estimates
 from coordinator.domain.costs import CostProfile
 from coordinator.domain.filenames import frame_filename
-from coordinator.domain.model import (
-    AgentState,
-    Frame,
-    Job,
-    JobState,
-    Lease,
-    SoundState,
-    blender_version,
-)
+from coordinator.domain.model import AgentState, Frame, Job, JobState, Lease, SoundState
+from coordinator.domain.versions import blender_version
 from coordinator.protocol import ErrorCode, OutputSpec, RenderSpec, Stage
 from coordinator.services import dependencies as waiting_jobs
 from coordinator.services import doubts

@@ -4,7 +4,7 @@ import pytest
 
 from coordinator.domain.estimates import eta_seconds, progress
 from coordinator.domain.filenames import frame_filename
-from coordinator.domain.model import blender_number, blender_version
+from coordinator.domain.versions import blender_number, blender_version
 
 
 def test_frames_being_rendered_count_by_their_share() -> None:
