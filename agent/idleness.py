@@ -52,17 +52,19 @@ class LoginSessions:
 
     def idle_seconds(self) -> float | None:
         """Return how long nobody who is logged in has done anything."""
-        listed = self._ask(("loginctl", "list-sessions", "--no-legend"))
-        if listed is None:
-            return None
-        sessions = [line.split()[0] for line in listed.splitlines() if line.strip()]
-        if not sessions:
-            return math.inf
-        options = [option for name in self._PROPERTIES for option in ("-p", name)]
-        shown = self._ask(("loginctl", "show-session", *options, *sessions))
-        if shown is None:
-            return None  # one has just ended
-        return min(self._of_session(_properties(block)) for block in shown.split("\n\n"))
+        # A session may end in between; then they are listed anew.
+        for _ in range(2):
+            listed = self._ask(("loginctl", "list-sessions", "--no-legend"))
+            if listed is None:
+                return None
+            sessions = [line.split()[0] for line in listed.splitlines() if line.strip()]
+            if not sessions:
+                return math.inf
+            options = [option for name in self._PROPERTIES for option in ("-p", name)]
+            shown = self._ask(("loginctl", "show-session", *options, *sessions))
+            if shown is not None:
+                return min(self._of_session(_properties(block)) for block in shown.split("\n\n"))
+        return None
 
     def _of_session(self, session: Mapping[str, str]) -> float:
         if session.get("Class") != "user":

@@ -64,6 +64,18 @@ def test_logind_that_does_not_answer_cannot_tell() -> None:
     assert LoginSessions(Programs(list_sessions="1 0 root"), lambda: NOW).idle_seconds() is None
 
 
+def test_session_that_ends_while_it_is_looked_at_hides_no_other() -> None:
+    programs = Programs(show_session=session("tty", since=7.0))
+    listed = ["1 0 root\n2 1000 ana\n", "2 1000 ana\n"]
+
+    def ask(argv: Sequence[str]) -> str | None:
+        if argv[1] == "list-sessions":
+            return listed.pop(0)
+        return None if "1" in argv else programs(argv)
+
+    assert LoginSessions(ask, lambda: NOW).idle_seconds() == 7.0
+
+
 def test_x_server_and_mac() -> None:
     assert XServer(Programs(xprintidle="90500\n")).idle_seconds() == 90.5
     assert XServer(Programs(xprintidle="couldn't open display")).idle_seconds() is None
