@@ -67,8 +67,8 @@ class LoginSessions:
         return None
 
     def _of_session(self, session: Mapping[str, str]) -> float:
-        if session.get("Class") != "user":
-            return math.inf  # a screen to log in at
+        if not session.get("Class", "").startswith("user"):
+            return math.inf  # a screen to log in at, or nobody's; root's class is user-early
         microseconds = session.get("IdleSinceHint", "")
         since = int(microseconds) / 1e6 if microseconds.isdigit() else 0.0
         if session.get("Type") not in self._DESKTOPS:

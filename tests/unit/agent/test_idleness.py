@@ -54,7 +54,7 @@ def test_desktop_that_does_not_say_that_nobody_is_there_is_used() -> None:
 def test_sessions_that_nobody_sits_before_do_not_count() -> None:
     assert sessions() == math.inf
     assert sessions(session("wayland", of="greeter"), session("wayland", state="online"), session("tty")) == math.inf
-    assert sessions(session("tty", since=7.0)) == 7.0
+    assert sessions(session("tty", since=7.0, of="user-early")) == 7.0
     # Its clock was put back meanwhile.
     assert sessions(session("tty", since=-7.0)) == 0.0
 
