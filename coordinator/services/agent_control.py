@@ -4,7 +4,7 @@ What was done already is answered as if it were done now.  ``by`` is who does it
 by any of it: what an agent does not finish goes to others.
 """
 
-from coordinator.db import agents
+from coordinator.db import agents, leases
 from coordinator.db.engine import Notice, Transaction
 from coordinator.domain.model import Agent, AgentState, LeaseEnd
 from coordinator.protocol import ErrorCode
@@ -47,7 +47,10 @@ def stop(tx: Transaction, agent_id: int, by: str) -> None:
     Raises:
         Refused: NOT_FOUND.
     """
-    agent = update_agent(tx, _lock(tx, agent_id), drained=True)
+    agent = _lock(tx, agent_id)
+    if agent.drained and not leases.live_of_agents(tx.conn, [agent.id]):
+        return
+    agent = update_agent(tx, agent, drained=True)
     end_leases(tx, agent, LeaseEnd.STOPPED, f"{by} stopped {agent.name}.")
     tell_agent(tx, agent, "stopped", f"{by} stopped {agent.name}: its frames go to others, and it gets no more.")
 
