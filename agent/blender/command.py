@@ -13,7 +13,9 @@ def session_argv(blender: Blender, bounds: Bounds | None, commands_fd: int, even
     """Return the command line of a session that talks over these two descriptors."""
     pipes = ["--commands-fd", str(commands_fd), "--events-fd", str(events_fd)]
     if bounds is not None:
-        pipes += ["--memory-bytes", str(bounds.memory_bytes), "--processes", str(bounds.processes)]
+        pipes += ["--memory-bytes", str(bounds.memory_bytes)]
+        if bounds.processes is not None:
+            pipes += ["--processes", str(bounds.processes)]
     if blender.kind == "bpy":
         # -I: neither the environment nor the working folder brings modules in.
         return [str(blender.path), "-I", str(HOST), *pipes]

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +33,9 @@ _SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 #: some four threads for each.
 _PROCESSES = 256
 _PROCESSES_EACH = 16
+
+#: Since this Linux a user's processes are counted for each user namespace; before, all over the machine.
+_COUNTS_BY_NAMESPACE = (5, 14)
 
 _CARDS = ("nvidia*", "dri", "kfd")
 
@@ -87,7 +92,7 @@ def find_sandbox(blender: Blender, folder: Path, *, cards: bool) -> Sandbox:
         bwrap=Path(bwrap),
         bounds=Bounds(
             memory_bytes=psutil.virtual_memory().total,
-            processes=_PROCESSES + _PROCESSES_EACH * (psutil.cpu_count() or 1),
+            processes=_most_processes(),
         ),
         system=_system(),
         readable=_readable(blender),
@@ -146,6 +151,14 @@ def _groups(nodes: Iterable[Path]) -> set[int]:
     """Return the groups that own device nodes; root's says nothing."""
     devices = [device for node in nodes for device in (node.iterdir() if node.is_dir() else [node])]
     return {device.stat().st_gid for device in devices if not device.is_dir()} - {0}
+
+
+def _most_processes() -> int | None:
+    """Return how many processes and threads a session may have, None where a limit would count others as well."""
+    kernel = tuple(int(number) for number in re.findall(r"\d+", platform.release())[:2])
+    if os.geteuid() != 0 and kernel < _COUNTS_BY_NAMESPACE:
+        return None
+    return _PROCESSES + _PROCESSES_EACH * (psutil.cpu_count() or 1)
 
 
 def _knows_disable_userns(bwrap: str) -> bool:

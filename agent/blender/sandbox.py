@@ -45,8 +45,8 @@ class Bounds:
 
     memory_bytes: int
     """Of memory that it may write to, in each of its processes."""
-    processes: int
-    """Threads included."""
+    processes: int | None
+    """Threads included; None where they could not be told from others of the same user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,12 @@
 """The sandbox's command line, and when there is none."""
 
+import os
+import platform
 from pathlib import Path
 
 import pytest
 
+from agent.blender import confine
 from agent.blender.confine import NoSandboxError, arrange_sandbox, find_sandbox
 from agent.blender.locate import Blender
 from agent.blender.sandbox import FIRST_GUEST, Bounds, Cell, Sandbox, sandbox_environment
@@ -93,6 +96,18 @@ commands.readline()
     missing, because = await arrange_sandbox("auto", blender, tmp_path / "agent", Device.OPTIX)
     assert missing is None
     assert "no OPTIX device in the sandbox" in because
+
+
+@pytest.mark.parametrize(
+    ("release", "user", "limited"),
+    [("5.10.0-28-amd64", 1000, False), ("5.14", 1000, True), ("6.1.0", 1000, True), ("5.10.0", 0, True)],
+)
+def test_processes_are_limited_where_they_are_counted_by_sandbox(
+    monkeypatch: pytest.MonkeyPatch, release: str, user: int, *, limited: bool
+) -> None:
+    monkeypatch.setattr(platform, "release", lambda: release)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    assert (confine._most_processes() is not None) == limited
 
 
 def test_a_blender_that_lies_in_the_home_folder_itself_would_show_all_of_it(
