@@ -4,13 +4,20 @@ import asyncio
 import io
 import os
 import signal
+from types import SimpleNamespace
+from typing import Any
 
+import psutil
 import pytest
 from PIL import Image
 
+from agent.card_memory import CardMemory
 from agent.client import StopAgentError
+from agent.equipment import Equipment
+from agent.gpus import Gpus
 from agent.settings import AgentSettings
 from coordinator.protocol import Device, Platform, Telemetry
+from tests.fakes.nvml import GIBIBYTE, FakeCard, FakeNvml
 from tests.integration.agent.agents import A_WHILE, FOREVER, agent_of, blender_pid, waiting_frames
 from tests.integration.agent.stand_in import AGENT_TOKEN, JOIN_TOKEN, StandIn
 
@@ -121,13 +128,33 @@ async def test_the_machine_and_what_its_blender_can_do_are_told(
         await farm.until_report("one", rendering=True)
 
         def told() -> list[Telemetry]:
-            return [it.telemetry for it in (*farm.asked, *farm.leases["one"].reports) if it.telemetry is not None]
+            asked = [request.telemetry for request in farm.asked]
+            reported = [report.telemetry for report in farm.leases["one"].reports]
+            return [telemetry for telemetry in asked + reported if telemetry is not None]
 
         await farm.until_seen(lambda: bool(told()))
     assert told()[0].disk_free_bytes
     (blender,) = farm.introduced[0].blenders
     assert blender.engines == ["CYCLES", "EEVEE", "WORKBENCH"]
     assert "OPENIMAGEDENOISE" in blender.denoisers
+
+
+class CrowdedNvml(FakeNvml):
+    """Every process of the machine has two gibibytes of each card."""
+
+    def nvmlDeviceGetComputeRunningProcesses(self, card: FakeCard) -> list[Any]:  # noqa: ARG002, N802 - NVML's own
+        return [SimpleNamespace(pid=pid, usedGpuMemory=2 * GIBIBYTE) for pid in psutil.pids()]
+
+
+async def test_what_blender_takes_of_the_card_goes_with_the_frame(
+    farm: StandIn, settings: AgentSettings, scene: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus = Gpus(CrowdedNvml(FakeCard()).load)
+    monkeypatch.setattr(Equipment, "card_memory", lambda _: [CardMemory(gpus, gpus.cards)])
+    await farm.offer("one", farm.add_pack(scene=scene), 1)
+    async with agent_of(settings):
+        await farm.until(("one", 1))
+    assert (farm.frames["one", 1].peak_gpu_memory_bytes or 0) >= 2 * GIBIBYTE
 
 
 async def test_stop_finishes_the_frame_and_hands_the_rest_back(
