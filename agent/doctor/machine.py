@@ -31,9 +31,11 @@ _KFD = Path("/dev/kfd")
 def check_drivers(gpus: Gpus, wish: Wish, *, pci: Path = _PCI, kfd: Path = _KFD) -> list[Finding]:
     """Return whether each kind of card has its driver."""
     findings = [ok("driver", f"{card.name} has driver {card.driver}.") for card in gpus.cards]
-    findings += [fail("driver", lost, "nvidia-smi -q; then restart the machine") for lost in gpus.lost]
     vendors = _vendors(pci)
     asked = wish.kind in (Device.CUDA, Device.OPTIX)
+    for lost in gpus.lost:
+        tell = fail if asked and not gpus.cards else warn
+        findings.append(tell("driver", lost, "nvidia-smi -q; then restart the machine"))
     if gpus.trouble is not None and (_NVIDIA in vendors or asked):
         tell = fail if asked else warn
         findings.append(tell("driver", f"There is no telling of NVIDIA cards: {gpus.trouble}.", _driver(gpus.trouble)))

@@ -153,10 +153,11 @@ def test_amd_card_that_hip_cannot_reach(tmp_path: Path) -> None:
 
 
 def test_card_that_is_lost(tmp_path: Path) -> None:
-    gpus = Gpus(FakeNvml(FakeCard(), FakeCard(lost=True)).load)
-    good, lost = check_drivers(gpus, Wish(None), pci=tmp_path)
-    assert (good.state, lost.state) == (State.OK, State.FAIL)
+    good, lost = check_drivers(Gpus(FakeNvml(FakeCard(), FakeCard(lost=True)).load), Wish(None), pci=tmp_path)
+    assert (good.state, lost.state) == (State.OK, State.WARN)
     assert "GPU is lost" in lost.message
+    (lost,) = check_drivers(Gpus(FakeNvml(FakeCard(lost=True)).load), Wish(Device.CUDA), pci=tmp_path)
+    assert lost.state == State.FAIL
 
 
 def test_card_that_cycles_does_not_see() -> None:
