@@ -18,7 +18,9 @@ _GONE = (psutil.NoSuchProcess, psutil.AccessDenied)
 class Vitals:
     """Sums over a process and its descendants; what has ended in between counts no more."""
 
-    cpu_seconds: float
+    user_seconds: float
+    """Processor time outside of the system: an idle Blender that keeps data has a thread of Cycles go round in the
+    system (docs/FACTS.md)."""
     io_bytes: int
     """Read and written, of files and pipes; 0 where the system does not tell."""
     memory_bytes: int
@@ -29,15 +31,14 @@ class Vitals:
 
 def read_vitals(pid: int) -> Vitals:
     """Return the vitals of a process tree; of one that has ended they are 0."""
-    cpu, transferred, memory, waiting = 0.0, 0, 0, False
+    user, transferred, memory, waiting = 0.0, 0, 0, False
     for process in _tree(pid):
         with contextlib.suppress(*_GONE):
-            times = process.cpu_times()
-            cpu += times.user + times.system
+            user += process.cpu_times().user
             memory += process.memory_info().rss
             waiting = waiting or process.status() == psutil.STATUS_DISK_SLEEP
             transferred += _transferred(process)
-    return Vitals(cpu, transferred, memory, waiting)
+    return Vitals(user, transferred, memory, waiting)
 
 
 def describe(pid: int) -> list[str]:

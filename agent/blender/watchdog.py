@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 from agent.blender.vitals import Vitals
 
-#: Processor time (seconds) between two looks that counts as doing something: what a sleeping Blender's threads use for
-#: waking up is far below.
+#: The share of a processor that counts as doing something; what an idle Blender takes is a third of that at most.
 WORKS = 0.1
+
+#: It is measured whenever so much processor time (seconds) was used: systems count in hundredths.
+MEASURED = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +22,9 @@ class Patience:
 
     look: float = 5.0
     """So often it is looked at."""
-    idle: float = 120.0
-    """Without a word, processor time, reading or writing."""
+    idle: float = 180.0
+    """Without a word, and without work, reading or writing: the least that is allowed for; and half of what the frame
+    is expected to take."""
     busy: float = 3600.0
     """At work without a word: the least that is allowed for."""
     times: float = 10.0
@@ -38,7 +41,9 @@ class Watchdog:
         self._began = now
         self._heard = now
         self._worked = now
-        self._last: Vitals | None = None
+        self._measured: tuple[float, float] | None = None
+        """When, and how much processor time had been used then."""
+        self._transferred = 0
 
     def heard(self, now: float, remaining_seconds: float | None) -> None:
         """Take note of a word from Blender, with its own estimate of what is left of the frame."""
@@ -48,18 +53,23 @@ class Watchdog:
 
     def look(self, now: float, vitals: Vitals) -> str | None:
         """Take note of what Blender does; return why it is taken for hung, a clause, or None while it is not."""
-        if self._last is None or _differs(self._last, vitals):
-            self._worked, self._last = now, vitals
-        if vitals.waits_for_disk:
+        if self._works(now, vitals.user_seconds) or vitals.io_bytes != self._transferred or vitals.waits_for_disk:
             self._worked = now
-        if now - self._worked >= self._patience.idle:
-            return f"it has used no processor time, read nothing and written nothing for {now - self._worked:.0f} s"
+        self._transferred = vitals.io_bytes
+        if now - self._worked >= max(self._patience.idle, self._expected / 2):
+            return f"it has done nothing, read nothing and written nothing for {now - self._worked:.0f} s"
         if now - self._heard >= max(self._patience.busy, self._patience.times * self._expected):
             return f"it has been busy for {now - self._heard:.0f} s without getting any further"
         return None
 
-
-def _differs(before: Vitals, after: Vitals) -> bool:
-    # A process that ends takes its share out of the sums.
-    worked = abs(after.cpu_seconds - before.cpu_seconds) >= WORKS
-    return worked or after.io_bytes != before.io_bytes
+    def _works(self, now: float, user_seconds: float) -> bool:
+        if self._measured is None:
+            self._measured = now, user_seconds
+            return True
+        since, before = self._measured
+        used = user_seconds - before
+        # A process that ends takes its share out of the sum.
+        if abs(used) < MEASURED:
+            return False
+        self._measured = now, user_seconds
+        return used < 0 or used >= WORKS * (now - since)

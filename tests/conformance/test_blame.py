@@ -247,7 +247,7 @@ async def test_a_lost_card_is_no_ones_fault(farm: Farm) -> None:
 async def test_a_frame_that_hangs_is_tried_again_and_by_two_agents_at_most(farm: Farm) -> None:
     ant, bee = await farm.agent("ant"), await farm.agent("bee")
     job = await farm.submit("1-2", chunk_frames=1, max_retries=5)
-    words = "Blender was taken for hung while rendering frame 1: it has used no processor time for {} s."
+    words = "Blender was taken for hung while rendering frame 1: it has done nothing for {} s."
     await fail_first(farm, ant, code="hung", message=words.format(120))
     assert (await farm.job(job.id)).failed == 0
     await fail_first(farm, bee, code="hung", message=words.format(125))

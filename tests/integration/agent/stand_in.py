@@ -104,14 +104,17 @@ class StandIn:
         samples: int = 1,
         sound: tuple[int, int] | None = None,
         width: int | None = None,
+        allow_scripts: bool = False,
+        stop_on_missing: bool = False,
     ) -> None:
         """Have a lease for whoever asks next."""
         job = JobSpec(
             job_id=1,
             name="Shot",
             pack_id=pack_id,
-            render=RenderSpec(scene="Scene", samples=samples),
+            render=RenderSpec(scene="Scene", samples=samples, allow_scripts=allow_scripts),
             output=OutputSpec(format=ImageFormat.PNG, width=width, height=width and 48),
+            stop_on_missing=stop_on_missing,
         )
         grant = LeaseGrant(
             lease_id=lease_id, job=job, frames=list(frames), mix_sound=sound is not None, sound_range=sound
