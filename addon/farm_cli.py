@@ -1,6 +1,7 @@
 """Steering the farm from the terminal: look at jobs, pause, requeue and change them; users."""
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -36,6 +37,11 @@ def jobs(terminal: Terminal, states: tuple[str, ...], limit: int) -> None:
     terminal.answer({"items": items}, "\n".join(lines) if items else "There are no jobs.")
 
 
+def _frame_line(frame: Mapping[str, Any]) -> str:
+    doubt = f"  {frame['doubt']}" if frame.get("doubt") else ""
+    return f"{frame['frame']:>8}  {frame['state']}  {frame['filename'] or frame['reason']}{doubt}"
+
+
 @farm_command
 @click.argument("job_id", metavar="JOB", type=int)
 @click.option("--frames", "with_frames", is_flag=True, help="List the frames that have ended too.")
@@ -49,9 +55,10 @@ def show(terminal: Terminal, job_id: int, with_frames: bool) -> None:
         f"{job['state']}{f', {left} left' if left else ''}; {job['finished']} of {job['frame_count']} frames finished",
         *(sentence for sentence in (job["reason"], job.get("waiting")) if sentence),
         *(f"Warning: {warning}" for warning in job["warnings"]),
+        *(f"Look at frame {doubt['frame']}: {doubt['doubt']}" for doubt in job["doubts"]),
         *(failure_line(failure) for failure in job["failures"]),
         *(f"{slot['agent']}/{slot['slot']}: {slot['stage']} frame {slot['frame']}" for slot in job["slots"]),
-        *(f"{frame['frame']:>8}  {frame['state']}  {frame['filename'] or frame['reason']}" for frame in frames or ()),
+        *map(_frame_line, frames or ()),
     ]
     terminal.answer(job if frames is None else {**job, "frames": frames}, "\n".join(lines))
 

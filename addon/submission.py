@@ -142,9 +142,20 @@ def build_request(
             "fps": snapshot.frame_rate,
             # ffmpeg cannot see light through the scene's view transform: Blender itself writes the video's pictures.
             "display": video and file_format == "OPEN_EXR",
+            **_pixels(snapshot, file_format),
         },
         "warnings": [warning[:_WARNING_LENGTH] for warning in warnings[:_WARNINGS]],
     }
+
+
+def _pixels(snapshot: SceneSnapshot, file_format: str) -> dict[str, Any]:
+    """Return what each frame's pixels must be, where the scene tells."""
+    if file_format != snapshot.file_format:
+        return {"color_mode": None, "color_depth": None}
+    # Pictures of 8 bits in the sequencer stay what they are, whatever depth is set, and so do views laid together.
+    keeps_depth = not (snapshot.uses_sequencer or snapshot.multiview)
+    depth = 8 if file_format == "JPEG" else int(snapshot.color_depth) if keeps_depth else None
+    return {"color_mode": snapshot.color_mode, "color_depth": depth}
 
 
 def _edge(fraction: float, side: int) -> int:

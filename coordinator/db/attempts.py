@@ -48,6 +48,17 @@ _OF_FRAMES = records(
     .limit(bindparam("limit")),
     Attempt,
 )
+_WITH_CODE = records(
+    select(*_COLUMNS)
+    .where(
+        attempts.c.job_id == bindparam("job_id"),
+        attempts.c.frame.between(bindparam("first"), bindparam("last")),
+        attempts.c.code == bindparam("code"),
+        _COUNTED,
+    )
+    .order_by(attempts.c.id),
+    Attempt,
+)
 _LATEST = scalars(
     select(func.max(attempts.c.at)).where(
         attempts.c.job_id == bindparam("job_id"), attempts.c.frame == bindparam("frame")
@@ -102,6 +113,11 @@ def of_frame(conn: Connection, job_id: int, frame: int | None) -> list[Attempt]:
 def of_frames(conn: Connection, job_id: int, limit: int) -> list[Attempt]:
     """Return the first failed attempts at any frame of a job."""
     return _OF_FRAMES.all(conn, job_id=job_id, limit=limit)
+
+
+def with_code(conn: Connection, job_id: int, first: int, last: int, code: str) -> list[Attempt]:
+    """Return the attempts at the frames from ``first`` to ``last`` that failed with this code, the oldest first."""
+    return _WITH_CODE.all(conn, job_id=job_id, first=first, last=last, code=code)
 
 
 def latest(conn: Connection, job_id: int, frame: int) -> datetime | None:

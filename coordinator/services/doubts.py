@@ -8,7 +8,9 @@ from typing import Any
 from coordinator.db import attempts, frames
 from coordinator.db.engine import Transaction
 from coordinator.domain import verification
+from coordinator.domain.matching import needs_of
 from coordinator.domain.model import Blank, Job
+from coordinator.domain.retry import BLANK_FRAME
 from coordinator.domain.verification import Look
 from coordinator.services.changes import tell
 from coordinator.services.schemas import DoubtView
@@ -17,12 +19,19 @@ from coordinator.services.schemas import DoubtView
 _LISTED = 50
 
 
-def reason_to_try_again(tx: Transaction, job: Job, frame: int, blank: Blank) -> str | None:
-    """Return why a blank frame is to be rendered once more, a sentence, or None to take it as it is."""
-    near = frames.finished_between(tx.conn, job.id, *verification.span_around(job.frame_range, frame))
-    tried = attempts.of_frame(tx.conn, job.id, frame)
-    finished = {it.frame: it.blank for it in near}
-    return verification.reason_to_try_again(job.frame_range, frame, blank, finished, tried, job.max_retries)
+def reason_to_try_again(tx: Transaction, job: Job, frame: int, blank: Blank, agent_id: int) -> str | None:
+    """Return why a blank frame of an agent is to be rendered once more, a sentence, or None to take it as it is."""
+    order = job.frame_range
+    first, last = verification.span_around(order, frame)
+    tried = attempts.with_code(tx.conn, job.id, first, last, BLANK_FRAME)
+    alone = tx.board.fleet(needs_of(job)).agents < 2
+    # What another agent rendered blank, or the only one, is no mistake of this agent, though it is not settled yet:
+    # else a fade to black would cost as many frames again as lie near its beginning.
+    known: dict[int, Blank | None] = {}
+    known |= {it.frame: blank for it in tried if it.frame is not None and (alone or it.agent_id != agent_id)}
+    known |= {it.frame: it.blank for it in frames.finished_between(tx.conn, job.id, first, last)}
+    own = attempts.of_frame(tx.conn, job.id, frame)
+    return verification.reason_to_try_again(order, frame, blank, known, own, job.max_retries)
 
 
 def weigh(tx: Transaction, job: Job, frame: int, look: Look, agent_id: int) -> tuple[str | None, dict[str, Any]]:

@@ -117,7 +117,7 @@ def record_frame(
         reason = f"the frame has {width}×{height} pixels; the job's frames have {wanted[0]}×{wanted[1]}"
         fail_frame(tx, job, lease, frame, ErrorCode.BAD_FRAME, reason)
         return FrameOutcome(status="bad", reason=reason)
-    if look.blank is not None and (suspicion := reason_to_try_again(tx, job, frame, look.blank)) is not None:
+    if look.blank is not None and (suspicion := reason_to_try_again(tx, job, frame, look.blank, agent_id)) is not None:
         renew(tx, agent_id, lease_id, timing)
         fail_frame(tx, job, lease, frame, BLANK_FRAME, suspicion)
         return FrameOutcome(status="bad", reason=suspicion)

@@ -130,14 +130,22 @@ async def test_a_fade_to_black_costs_one_frame_and_leaves_no_doubt(farm: Farm) -
     job = (await farm.submit("1-5", chunk_frames=1)).id
     await render(farm, ant, 1, Look())
     assert await refuse(farm, ant, BLACK) == 2
-    # The one that is left, beside which there is nothing yet.
-    for _ in range(3):
-        grant = await farm.must_lease(ant)
-        assert grant.frames != [2]
-        outcome = await farm.deliver(ant, grant, grant.frames[0], look=BLACK)
-        if outcome.status == "bad":
-            farm.clock.advance(61)
     await farm.render_everything(ant, look=BLACK)
+    view = await farm.job(job)
+    assert (view.state, view.doubts) == ("completed", [])
+
+
+async def test_one_agent_does_not_confirm_itself_while_another_one_can(farm: Farm) -> None:
+    ant, bee = await farm.agent("ant"), await farm.agent("bee")
+    job = (await farm.submit("1-4", chunk_frames=1)).id
+    await render(farm, ant, 1, Look())
+    assert [await refuse(farm, ant, BLACK) for _ in range(2)] == [2, 3]
+    grant = await farm.must_lease(bee)
+    assert grant.frames == [2]
+    await farm.deliver_all(bee, grant, look=BLACK)
+    # From here on it is known that the film is black.
+    await farm.render_everything(ant, look=BLACK)
+    await farm.render_everything(bee, look=BLACK)
     view = await farm.job(job)
     assert (view.state, view.doubts) == ("completed", [])
 

@@ -101,5 +101,6 @@ function factsText(record) {
   if (record.peak_memory_bytes !== null) parts.push(`${bytes(record.peak_memory_bytes)} of memory`);
   if (record.attempts > 1) parts.push(`${record.attempts} attempts`);
   parts.push(dateTime(record.finished_at));
+  if (record.doubt) parts.push(record.doubt);
   return parts.join(" · ");
 }

@@ -1,5 +1,7 @@
-/** What the artist should know: why a job failed, which frames did, and the scene's warnings. */
+/** What the artist should know: why a job failed, which frames did or may be wrong, and the scene's warnings. */
+import { addresses } from "../api.js";
 import { number, plural } from "../format.js";
+import { links } from "../router.js";
 import { el, icon } from "./element.js";
 
 /** The coordinator lists this many failures at most. */
@@ -12,10 +14,10 @@ export function jobProblems() {
     element,
     update(job) {
       // Rebuilt on a change only, so that a list opened by the reader stays open.
-      const signature = JSON.stringify([job.reason, job.failures, job.failed, job.warnings]);
+      const signature = JSON.stringify([job.reason, job.failures, job.failed, job.warnings, job.doubts, job.doubtful]);
       if (signature === shown) return;
       shown = signature;
-      element.replaceChildren(...[failureBox(job), warningBox(job)].filter(Boolean));
+      element.replaceChildren(...[failureBox(job), doubtBox(job), warningBox(job)].filter(Boolean));
     },
   };
 }
@@ -39,6 +41,38 @@ function failureBox(job) {
     icon("failed"),
     el("div", {}, el("h2", {}, title), el("ul", { class: "problem-list" }, ...rows), unlisted && el("p", {}, unlisted)),
   );
+}
+
+/** Frames that may be wrong, each between those beside it. */
+function doubtBox(job) {
+  if (job.doubts.length === 0) return null;
+  const rows = job.doubts.map(({ frame, doubt, beside }) => {
+    const shown = [...beside.filter((other) => other < frame), frame, ...beside.filter((other) => other > frame)];
+    return el(
+      "li",
+      { class: "doubt" },
+      el("span", { class: "doubt-pictures" }, ...shown.map((number) => framePicture(job, number, number === frame))),
+      el("span", {}, el("span", { class: "problem-frame" }, `Frame ${frame}`), " ", doubt),
+    );
+  });
+  const unlisted = job.doubtful > rows.length ? `The first ${rows.length} of ${number(job.doubtful)} are listed.` : null;
+  return el(
+    "section",
+    { class: "notice warning" },
+    icon("warning"),
+    el(
+      "div",
+      {},
+      el("h2", {}, `${plural(job.doubtful, "frame", "frames")} to look at`),
+      el("ul", { class: "doubt-list" }, ...rows),
+      unlisted && el("p", {}, unlisted),
+    ),
+  );
+}
+
+function framePicture(job, frame, isDoubted) {
+  const image = el("img", { src: addresses.preview(job, frame, null), alt: `Frame ${frame}`, loading: "lazy" });
+  return el("a", { href: links.frame(job.id, frame), class: isDoubted ? "doubted" : "" }, image);
 }
 
 function warningBox(job) {

@@ -62,7 +62,8 @@ export function jobRow(first) {
 function factsText(job) {
   const parts = [`#${job.id}`];
   if (job.priority !== NORMAL_PRIORITY) parts.push(`priority ${job.priority}`);
-  if (job.warnings.length > 0) parts.push(plural(job.warnings.length, "warning", "warnings"));
+  const warnings = job.warnings.length + job.doubtful;
+  if (warnings > 0) parts.push(plural(warnings, "warning", "warnings"));
   return parts.join(" · ");
 }
 

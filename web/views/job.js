@@ -57,16 +57,16 @@ export function jobView({ live, fleet, guard, replaceRoute, retitle }, { id }) {
     retitle();
   }
 
-  /** List events come without the failures; those are fetched when their number has changed. */
+  /** List events come without the failures and doubts; those are fetched when their number has changed. */
   function onJob({ detail }) {
     if (detail.id !== id) return;
     overtaken = detail;
     if (page === null) return;
-    const { failures, slots } = job;
+    const { failures, doubts, slots } = job;
     const opened = detail.finished < job.finished || detail.frames !== job.frames;
     const changed =
-      opened || detail.failed !== job.failed || detail.state !== job.state || detail.reason !== job.reason;
-    take({ failures, slots, ...detail });
+      opened || detail.failed !== job.failed || detail.doubtful !== job.doubtful || detail.state !== job.state || detail.reason !== job.reason;
+    take({ failures, doubts, slots, ...detail });
     if (changed) guard(refresh);
     else if (route?.tab === "history") guard(() => page.history.refresh());
   }

@@ -21,6 +21,7 @@ JOB: dict[str, Any] = {
     "eta_seconds": 90.0,
     "warnings": [],
     "failures": [],
+    "doubts": [],
     "slots": [],
     "video_ready": False,
 }

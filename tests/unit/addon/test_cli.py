@@ -13,6 +13,9 @@ from tests.fakes.faulty_coordinator import FaultyCoordinator, status
 from tests.unit.addon.commands import Run, error_of, states
 from tests.unit.addon.snapshots import scene, texture
 
+#: The scene is set to another format.
+UNTOLD = {"color_mode": None, "color_depth": None}
+
 
 @pytest.fixture
 def blend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -58,7 +61,7 @@ def test_every_option_reaches_the_job(run: Run, blend: Path, coordinator: Faulty
         "persistent_data": True,
         "allow_scripts": False,
     }
-    assert job["output"] == {"format": "OPEN_EXR", "width": 320, "height": 180, "fps": 24.0, "display": True}
+    assert job["output"] == {"format": "OPEN_EXR", "width": 320, "height": 180, "fps": 24.0, "display": True} | UNTOLD
     assert (job["name"], job["frames"], job["priority"]) == ("Later", "1-4", 9)
     assert (job["video"], job["sound"]) == (True, False)
     assert job["needs"] == {"tags": ["fast", "big"], "pool": "night", "device": "GPU"}

@@ -22,12 +22,19 @@ def test_listing_jobs(run: Run, coordinator: FaultyCoordinator) -> None:
 
 def test_showing_a_job(run: Run, coordinator: FaultyCoordinator) -> None:
     slot = {"agent": "ada", "slot": 0, "stage": "rendering", "frame": 2, "progress": 0.5, "remaining_seconds": 1}
-    frame = {"frame": 1, "state": "finished", "filename": "0001.png", "reason": None, "sha256": "0" * 64}
+    frame = {"frame": 1, "state": "finished", "filename": "0001.png", "reason": None, "doubt": None, "sha256": "0" * 64}
+    black = {"frame": 1, "doubt": "All black, though frame 2 is not.", "beside": [2]}
     for _ in range(2):
-        states(coordinator, {"slots": [slot], "warnings": ["A texture is missing."]})
+        states(coordinator, {"slots": [slot], "warnings": ["A texture is missing."], "doubts": [black]})
         coordinator.fail("GET /api/v1/jobs/1/frames", status(200, {"items": [frame], "next": None}))
     shown = run("show", "1", "--frames").stdout
-    for words in ("running, 0:01:30 left; 1 of 2", "ada/0: rendering frame 2", "A texture is missing.", "0001.png"):
+    for words in (
+        "running, 0:01:30 left; 1 of 2",
+        "ada/0: rendering frame 2",
+        "A texture is missing.",
+        "0001.png",
+        "though frame 2 is not",
+    ):
         assert words in shown
     assert json.loads(run("show", "1", "--frames", "--json").stdout)["frames"] == [frame]
 

@@ -32,9 +32,36 @@ def test_a_plain_scene_is_sent_as_it_is() -> None:
             "persistent_data": True,
             "allow_scripts": False,
         },
-        "output": {"format": "PNG", "width": 1920, "height": 1080, "fps": 24.0, "display": False},
+        "output": {
+            "format": "PNG",
+            "width": 1920,
+            "height": 1080,
+            "fps": 24.0,
+            "display": False,
+            "color_mode": "RGBA",
+            "color_depth": 8,
+        },
         "warnings": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("scene", "wish", "mode", "depth"),
+    [
+        ({"file_format": "OPEN_EXR", "color_depth": "32"}, None, "RGBA", 32),
+        ({"file_format": "JPEG", "color_mode": "BW"}, None, "BW", 8),
+        ({"color_mode": "RGB", "color_depth": "16"}, None, "RGB", 16),
+        ({"color_depth": "16", "uses_sequencer": True}, None, "RGBA", None),
+        ({"color_depth": "16", "multiview": True}, None, "RGBA", None),
+        ({}, "OPEN_EXR", None, None),
+        ({"file_format": "TIFF"}, None, None, None),
+    ],
+)
+def test_what_pixels_must_be_is_told_where_the_scene_tells(
+    scene: dict[str, Any], wish: str | None, mode: str | None, depth: int | None
+) -> None:
+    output = request(scene, format=wish)["output"]
+    assert (output["color_mode"], output["color_depth"]) == (mode, depth)
 
 
 def test_the_scenes_step_and_frame_rate_are_kept() -> None:
