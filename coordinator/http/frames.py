@@ -30,9 +30,9 @@ async def files(request: web.Request, job_id: int, frame: int) -> Page[ExtraFile
     return Page(items=await request.app[DATABASE].read(downloads.frame_files, job_id, frame))
 
 
-async def file(request: web.Request, job_id: int, frame: int, path: str) -> web.StreamResponse:
+async def file(request: web.Request, job_id: int, frame: int, file_path: str) -> web.StreamResponse:
     """Send a file that the scene itself wrote."""
-    return await send_file(request, await request.app[DATABASE].read(downloads.frame_file, job_id, frame, path))
+    return await send_file(request, await request.app[DATABASE].read(downloads.frame_file, job_id, frame, file_path))
 
 
 async def output(request: web.Request, job_id: int, frame: int) -> web.StreamResponse:

@@ -86,7 +86,7 @@ ROUTES: Sequence[Route] = (
     Route("GET", _FRAME + "/output", frames.output, ADMIN, media=("image/png", "image/jpeg", "image/x-exr")),
     Route("GET", _FRAME + "/preview", frames.preview, ADMIN, media=("image/jpeg",)),
     Route("GET", _FRAME + "/files", frames.files, ADMIN),
-    Route("GET", _FRAME + "/files/{path:.{1,500}}", frames.file, ADMIN, media=("application/octet-stream",)),
+    Route("GET", _FRAME + "/files/{file_path:.{1,500}}", frames.file, ADMIN, media=("application/octet-stream",)),
     Route("GET", _JOB + "/video", video.show, ADMIN, statuses=(200, 206), media=("video/mp4",)),
     Route("GET", "/api/v1/agents", agents.index, ADMIN),
     Route("POST", _AGENT + "/reinstate", agents.reinstate, ADMIN),

@@ -24,6 +24,7 @@ PARTS = {
     "frame": "1",
     "token_id": "1",
     "code_id": "1",
+    "file_path": "mask.png",
     "path": "",
 }
 
