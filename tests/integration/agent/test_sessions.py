@@ -151,7 +151,7 @@ async def test_next_scene_is_fetched_while_this_one_renders_and_opened_once(
     farm: StandIn, settings: AgentSettings, scene: bytes, tmp_path: Path
 ) -> None:
     first, second = farm.add_pack(scene=scene), farm.add_pack(scene=await make(tmp_path, "save()"))
-    await farm.offer("one", first, 1, samples=4 * A_WHILE)
+    await farm.offer("one", first, 1, samples=A_WHILE)
     await farm.offer("two", second, 1, 2)
     await farm.offer("three", first, 2)
     async with agent_of(settings):
