@@ -12,6 +12,8 @@ from tests.browser.test_page import assert_fits
 # Together on one worker: conftest.py says why.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
+RUN_OUT = {"id": 1, "code": "ABCD-EFGH", "expires_at": "2020-01-01T00:00:00Z"}
+
 
 def card_of(site: Site, name: str) -> Locator:
     """Return an agent's card."""
@@ -58,9 +60,6 @@ def test_a_code_that_has_run_out_is_said(site: Site) -> None:
     dialog.get_by_role("button", name="Make another code").click()
     expect(dialog.get_by_role("status")).to_contain_text("Waiting for the machine")
     page.keyboard.press("Escape")
-
-
-RUN_OUT = {"id": 1, "code": "ABCD-EFGH", "expires_at": "2020-01-01T00:00:00Z"}
 
 
 def test_a_machine_is_drained_and_resumed(site: Site) -> None:
