@@ -48,7 +48,7 @@ test: ## all of that and every test, with real Blender, PostgreSQL, ffmpeg and b
 	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 .PHONY: bench
-bench: ## measure the claim query and the warm session; prints JSON lines
+bench: ## measure leases, sessions, a farm against plain Blender and more; prints JSON lines
 	@deploy/setup.sh test
 	@for benchmark in $(basename $(notdir $(wildcard benchmarks/bench_*.py))); do $(BIN)/python -m benchmarks.$$benchmark; done
 

@@ -72,9 +72,10 @@ class Stopwatch:
                 preview: Path,
                 display: Path | None,
                 on_progress: Callable[[Progress], None],
+                expected_seconds: float | None = None,
             ) -> Rendered:
                 began = time.perf_counter()
-                rendered = await super().render(frame, output, preview, display, on_progress)
+                rendered = await super().render(frame, output, preview, display, on_progress, expected_seconds)
                 watch.spans.append((output.parent.parent.name, began, time.perf_counter()))
                 if len(watch.spans) == watch.frames:
                     watch.done.set()
@@ -83,8 +84,8 @@ class Stopwatch:
         return TimedSession
 
 
-async def submit(url: str, blend: Path, frames: int, chunk_frames: int) -> None:
-    """Submit a job for all frames of a scene."""
+async def submit(url: str, blend: Path, frames: int, chunk_frames: int | None) -> int:
+    """Submit a job for all frames of a scene and return its number."""
     data = await asyncio.to_thread(blend.read_bytes)
     sha256 = hashlib.sha256(data).hexdigest()
     stored = {"path": "shot.blend", "size": len(data), "blobs": [{"sha256": sha256, "size": len(data)}]}
@@ -111,7 +112,7 @@ async def submit(url: str, blend: Path, frames: int, chunk_frames: int) -> None:
             "video": False,
             "chunk_frames": chunk_frames,
         }
-        await post("jobs", job)
+        return int((await post("jobs", job))["id"])
 
 
 async def measure(frames: int, chunk_frames: int, folder: Path) -> dict[str, object]:

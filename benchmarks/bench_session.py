@@ -1,13 +1,16 @@
-"""What a warm session saves: the demo's scene rendered by one Blender, and by a new Blender for each frame.
+"""What a warm session saves: frames rendered by one Blender, and by a new Blender for each.
 
-Prints a JSON line for each size, small and full; times are wall seconds.  Both ways go through the agent's own session,
-in turns, so that a busy machine slows both.
+Prints a JSON line for each scene: a light one, one that takes long to prepare, and those named by ``--scenes`` or by
+the environment's RENDERFARM_BENCH_SCENES.  Times are wall seconds; ``ratio`` is warm ÷ new, the warm session's start
+included.  Both ways go through the agent's own session, in turns, so that a busy machine slows both.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -16,19 +19,19 @@ from pathlib import Path
 
 from agent.blender.locate import Blender, find_blender
 from agent.blender.session import Session
+from benchmarks.scenes import make_heavy, make_light, scene_of
 from coordinator.protocol import ImageFormat, RenderSpec
-from examples.demo import make_scene
 
-PERCENTAGES = (25, 100)
+SCENES_VARIABLE = "RENDERFARM_BENCH_SCENES"
 
 
 @asynccontextmanager
-async def ready_session(blender: Blender, blend: Path, percentage: int, log: Path) -> AsyncIterator[Session]:
+async def ready_session(blender: Blender, blend: Path, scene: str, log: Path) -> AsyncIterator[Session]:
     """A Blender with the scene open and set up."""
     session = await Session.start(blender, log)
     try:
         await session.open(blend, {})
-        await session.configure(RenderSpec(scene="Scene", percentage=percentage), ImageFormat.PNG, "CPU", None)
+        await session.configure(RenderSpec(scene=scene), ImageFormat.PNG, "CPU", None)
         yield session
     finally:
         await session.close()
@@ -42,14 +45,17 @@ async def render(session: Session, frame: int, folder: Path) -> None:
     assert output.stat().st_size > 0
 
 
-async def measure(blender: Blender, blend: Path, percentage: int, frames: int, folder: Path) -> dict[str, object]:
-    """Render ``frames`` frames both ways at a share of the scene's size."""
+async def measure(name: str, blender: Blender, blend: Path, frames: int, folder: Path) -> dict[str, object]:
+    """Render ``frames`` frames both ways, with the scene's own settings; the warm session's start counts."""
     cold: list[float] = []
     warm: list[float] = []
-    async with ready_session(blender, blend, percentage, folder / "warm.log") as session:
-        for frame in range(1, frames + 1):
+    scene, first = await asyncio.to_thread(scene_of, blend)
+    began = time.perf_counter()
+    async with ready_session(blender, blend, scene, folder / "warm.log") as session:
+        start = time.perf_counter() - began
+        for frame in range(first, first + frames):
             began = time.perf_counter()
-            async with ready_session(blender, blend, percentage, folder / "cold.log") as new:
+            async with ready_session(blender, blend, scene, folder / "cold.log") as new:
                 await render(new, frame, folder)
             cold.append(time.perf_counter() - began)
             began = time.perf_counter()
@@ -57,12 +63,15 @@ async def measure(blender: Blender, blend: Path, percentage: int, frames: int, f
             warm.append(time.perf_counter() - began)
     return {
         "benchmark": "session",
+        "scene": name,
         "blender": ".".join(map(str, blender.version)),
-        "percentage": percentage,
         "frames": frames,
+        "load_seconds": round(start, 3),
         "new_blender_seconds_per_frame": round(statistics.median(cold), 3),
         "warm_session_seconds_per_frame": round(statistics.median(warm), 3),
-        "times_faster": round(statistics.median(cold) / statistics.median(warm), 1),
+        "new_blenders_seconds": round(sum(cold), 2),
+        "warm_session_seconds": round(start + sum(warm), 2),
+        "ratio": round((start + sum(warm)) / sum(cold), 3),
     }
 
 
@@ -70,13 +79,22 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--frames", type=int, default=8)
-    frames = parser.parse_args().frames
+    parser.add_argument(
+        "--scenes",
+        nargs="*",
+        type=Path,
+        default=[Path(path) for path in os.environ.get(SCENES_VARIABLE, "").split(os.pathsep) if path],
+        help=f"more .blend files to measure with; by default those of {SCENES_VARIABLE}",
+    )
+    options = parser.parse_args()
     blender = find_blender(None)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        blend = make_scene(folder / "scene", folder / "scene.log")
-        for percentage in PERCENTAGES:
-            print(json.dumps(asyncio.run(measure(blender, blend, percentage, frames, folder))))
+        own = {"light": make_light(folder / "light.blend", 100), "heavy": make_heavy(folder / "heavy.blend", 100)}
+        for title, blend in (own | {scene.stem: scene for scene in options.scenes}).items():
+            print(json.dumps(asyncio.run(measure(title, blender, blend, options.frames, folder))), flush=True)
+    if not options.scenes:
+        print(f"No scenes of your own were measured: name some in {SCENES_VARIABLE}.", file=sys.stderr)
 
 
 if __name__ == "__main__":

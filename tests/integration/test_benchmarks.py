@@ -33,9 +33,19 @@ def test_claims_are_measured_on_both_databases_in_one_run() -> None:
 
 
 def test_warm_and_new_blenders_are_measured_in_one_run() -> None:
-    for line in lines_of("benchmarks.bench_session", "--frames", "1"):
+    lines = lines_of("benchmarks.bench_session", "--frames", "1")
+    assert [line["scene"] for line in lines] == ["light", "heavy"]
+    for line in lines:
         assert float(str(line["warm_session_seconds_per_frame"])) > 0
         assert float(str(line["new_blender_seconds_per_frame"])) > 0
+
+
+def test_a_farm_and_plain_blender_are_measured_in_one_run() -> None:
+    lines = lines_of("benchmarks.bench_farm", "--rounds", "1", "--frames", "4", "--heavy-frames", "1")
+    assert [line["scene"] for line in lines] == ["light", "heavy"]
+    for line in lines:
+        assert float(str(line["farm_seconds"])) > 0
+        assert float(str(line["plain_seconds"])) > 0
 
 
 def test_gaps_inside_leases_and_between_them_are_measured_in_one_run() -> None:
