@@ -234,6 +234,15 @@ async def test_bad_commands_are_refused_and_the_session_goes_on(session: Session
     await render(session, tmp_path, 1, "png")
 
 
+async def test_job_for_the_processor_needs_no_card(session: Session, scenes: Path, tmp_path: Path) -> None:
+    await session.open(scenes / "plain.blend", {})
+    with pytest.raises(SessionError) as raised:
+        await session.configure(SCENE, ImageFormat.PNG, "CUDA:63", 1)
+    assert raised.value.code == "no_device"
+    await session.configure(RenderSpec(scene="Scene", processor=True), ImageFormat.PNG, "CUDA:63", 1)
+    await render(session, tmp_path, 1, "png")
+
+
 async def test_workbench_has_no_samples(session: Session, scenes: Path) -> None:
     await session.open(scenes / "plain.blend", {})
     engine = RenderSpec(scene="Scene", engine="WORKBENCH", samples=3)
