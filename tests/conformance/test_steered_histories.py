@@ -73,7 +73,7 @@ def test_steered_histories(database_url: str) -> None:
     with asyncio.Runner() as runner:
         database = open_database(database_url, clock)
         try:
-            fixed = runner.run(prepared(runner, database, clock)) | {"dice": 3}
+            fixed = runner.run(prepared(database, clock)) | {"dice": 3, "runner": runner}
             examples = HISTORIES[settings.get_current_profile_name(), database.kind]
             run_state_machine_as_test(
                 type("SteeredHistories", (SteeredHistories,), fixed),
