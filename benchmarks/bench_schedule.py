@@ -9,7 +9,8 @@ Prints a JSON line for each run: our schedule, and beside it fixed chunks of 1, 
 
 ``makespan`` is when the last frame was finished, in seconds, ``ideal`` the earliest moment at which that was possible
 (:func:`benchmarks.schedule_bounds.least_makespan`: divisible frames, no waiting, the least loading, no losses).  Share
-errors are those of :class:`benchmarks.schedule_bounds.ShareMeter`.
+errors are those of :class:`benchmarks.schedule_bounds.ShareMeter`.  Slots check their sessions as agents do: a fast one
+renders a frame or two more than the ideal has, and the coordinator does not know.
 """
 
 import argparse

@@ -15,6 +15,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from coordinator.db.driver import driver_of
+from coordinator.db.schema import metadata
 from coordinator.domain.frame_range import parse
 from coordinator.domain.model import JobState
 from coordinator.domain.retry import SOUND_ATTEMPTS, Failure, Verdict, frame_verdict, same_way
@@ -340,9 +342,10 @@ def given_to(content: Content) -> tuple[dict[int, float], dict[str, float]]:
 
 
 def _rows(conn: Connection, table: str) -> Iterator[Row]:
-    result = conn.exec_driver_sql(f"SELECT * FROM {table}")  # noqa: S608 - the names stand above
-    names = list(result.keys())
-    for row in result:
+    names = metadata.tables[table].c.keys()
+    # Not by way of SQLAlchemy: describing the columns of so many small results would take half of a history's time.
+    rows, _ = driver_of(conn).rows(f"SELECT {', '.join(names)} FROM {table}", ())  # noqa: S608 - our own names
+    for row in rows:
         yield dict(zip(names, row, strict=True))
 
 

@@ -1,5 +1,6 @@
 """Processes that die at the worst moment: nothing rendered is lost, nothing is recorded twice."""
 
+import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -10,6 +11,8 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
+from coordinator.db.engine import open_database
+from tests.conformance.farm import SetClock
 from tests.conformance.invariants import check_invariants
 from tests.e2e.blender_scripts import make_scene
 from tests.e2e.farm import Farm, running_farm, wait_until
@@ -32,10 +35,16 @@ def start_farm(tmp_path: Path) -> Iterator[Callable[..., Farm]]:
     for context, farm in stack:
         context.__exit__(None, None, None)
         print(farm.logs())  # noqa: T201 - shown by pytest only when something failed
-        engine = sa.create_engine(farm.database)
-        with engine.connect() as connection:
-            check_invariants(connection)
-        engine.dispose()
+        asyncio.run(checked(farm.database))
+
+
+async def checked(url: str) -> None:
+    """Check what must always be true of a database."""
+    database = await asyncio.to_thread(open_database, url, SetClock())
+    try:
+        await database.read(lambda tx: check_invariants(tx.conn))
+    finally:
+        await database.close()
 
 
 def long_scene(folder: Path) -> Path:
