@@ -244,13 +244,12 @@ def first_of(held: list[int], frame: int | None) -> int | None:
     return frame if frame in held else next(iter(held), None)
 
 
-async def prepared(runner: asyncio.Runner, database: Database, clock: SetClock) -> dict[str, Any]:
+async def prepared(database: Database, clock: SetClock) -> dict[str, Any]:
     """Have the files that all histories use."""
     farm = Farm(database, clock)
     for name in (*PICTURES, "preview"):
         await farm.blob(name)
     return {
-        "runner": runner,
         "database": database,
         "clock": clock,
         "pack_ids": {name: await farm.pack(name) for name in PACKS},

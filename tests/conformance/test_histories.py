@@ -350,7 +350,8 @@ def test_random_histories(database_url: str, dice: int) -> None:
     with asyncio.Runner() as runner:
         database = open_database(database_url, clock)
         try:
-            over_this = type("Histories", (Histories,), runner.run(prepared(runner, database, clock)) | {"dice": dice})
+            fixed = runner.run(prepared(database, clock)) | {"dice": dice, "runner": runner}
+            over_this = type("Histories", (Histories,), fixed)
             examples = HISTORIES[settings.get_current_profile_name(), database.kind]
             run_state_machine_as_test(over_this, settings=settings(max_examples=examples, stateful_step_count=25))
         finally:
