@@ -162,6 +162,25 @@ async def test_a_bad_frame_counts_as_failed(small_farm: RunningCoordinator, outp
     assert said in job["failures"][0]["reason"]
 
 
+async def test_what_is_odd_in_frames_is_found_and_told(small_farm: RunningCoordinator, tmp_path: Path) -> None:
+    spec = {"format": "OPEN_EXR", "width": WIDTH, "height": HEIGHT, "color_mode": "RGBA", "color_depth": 16}
+    job_id = await small_farm.submit("1-3", output=spec, max_retries=1, chunk_frames=1)
+    agent = await small_farm.agent()
+    # The second one is to be rendered once more; the third one is taken, for the agent has shown that it is no chance.
+    for value, status in ((0.5, 201), (0.0, 422), (float("nan"), 201)):
+        grant = await agent.must_lease()
+        output = await asyncio.to_thread(exr, value, tmp_path / "frame.exr")
+        answer = await agent.hand_in(grant, grant.frames[0], await agent.result(grant, output))
+        assert answer.status == status, value
+    job = await small_farm.job(job_id)
+    assert job["doubtful"] == 1
+    doubt = "All NaN (not one pixel is a number), though frame 1 is not."
+    assert job["doubts"] == [{"frame": 3, "doubt": doubt, "beside": [1]}]
+    page = (await small_farm.call("GET", f"api/v1/jobs/{job_id}/frames")).json
+    shown = [(frame["frame"], frame["blank"], frame["doubt"]) for frame in page["items"]]
+    assert shown == [(1, None, None), (3, "nan", doubt)]
+
+
 async def test_a_frame_without_its_files_is_asked_for_again(small_farm: RunningCoordinator) -> None:
     await small_farm.submit("1-3")
     agent = await small_farm.agent()
