@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
 from benchmarks.virtual_time import Agenda
-from coordinator.db.engine import Notice, Transaction
+from coordinator.db.engine import Notice, Transaction, settle
 from coordinator.db.kept import kept_of
 
 P = ParamSpec("P")
@@ -38,6 +38,7 @@ class Coordinator:
         try:
             result = function(tx, *args, **kwargs)
             tx.flush()
+            settle([tx])
         except Exception:
             self._cursor.execute("ROLLBACK TO call")
             self._cursor.execute("RELEASE call")

@@ -66,7 +66,7 @@ class Transaction:
     happened: Counter[str] = field(default_factory=Counter)
     """What is counted for those who watch the farm, by its kind."""
     _rows: dict[Command, list[Mapping[str, object]]] = field(default_factory=dict)
-    _charges: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    charges: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def notify(self, notice: Notice) -> None:
         """Publish ``notice`` after the commit; the same notice twice is published once."""
@@ -78,11 +78,11 @@ class Transaction:
         self._rows.setdefault(command, []).append(values)
 
     def charge(self, user: str, seconds: float) -> None:
-        """Add slot-seconds, which may be negative, to what a user was given, before the transaction ends.
+        """Add slot-seconds, which may be negative, to what a user was given, before the commit.
 
         Every lease of a user's jobs changes this one row: it is locked as late, and so as briefly, as can be.
         """
-        self._charges[user] += seconds
+        self.charges[user] += seconds
 
     def flush(self) -> None:
         """Write what was gathered; who runs the transaction does so before its end, readers of it before they read."""
@@ -92,16 +92,14 @@ class Transaction:
             else:
                 command.many(self.conn, rows)
         self._rows.clear()
-        # In order, as every transaction that locks several of them does.
-        for user, seconds in sorted(self._charges.items()):
-            self.changed_users[user] = users.charge(self.conn, user, seconds)
-        self._charges.clear()
         driver_of(self.conn).flush()
 
     def show(self) -> None:
         """Show on the board what this transaction has changed."""
         for user in self.changed_users.values():
             self.board.put_user(user)
+        for name, seconds in self.charges.items():
+            self.board.charge(name, seconds)
         for agent in self.changed_agents.values():
             self.board.put_agent(agent)
         for job_id, job in self.changed_jobs.items():
@@ -109,6 +107,19 @@ class Transaction:
                 self.board.remove_job(job_id)
             else:
                 self.board.put_job(job)
+
+
+def settle(transactions: Sequence[Transaction]) -> None:
+    """Charge users what units of work say that they were given, all that are committed together at once."""
+    charges: dict[str, float] = defaultdict(float)
+    for tx in transactions:
+        for name, seconds in tx.charges.items():
+            charges[name] += seconds
+        tx.charges.clear()
+    # In order, as every transaction that locks several of them does.
+    for name, seconds in sorted(charges.items()):
+        transactions[-1].changed_users[name] = user = users.charge(transactions[-1].conn, name, seconds)
+        transactions[-1].board.put_user(user)
 
 
 class DatabaseClosed(RuntimeError):

@@ -23,7 +23,17 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from coordinator.db import agents, board, jobs
 from coordinator.db.driver import driver_of, set_driver
-from coordinator.db.engine import REVOKED, WORK, Clock, Database, DatabaseClosed, DatabaseFull, Notice, Transaction
+from coordinator.db.engine import (
+    REVOKED,
+    WORK,
+    Clock,
+    Database,
+    DatabaseClosed,
+    DatabaseFull,
+    Notice,
+    Transaction,
+    settle,
+)
 from coordinator.db.listener import Announcement, Listener, announce
 from coordinator.db.migrate import upgrade
 from coordinator.db.pipeline import Pipeline
@@ -33,8 +43,10 @@ from coordinator.db.units import Unit, Writers
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: More would only keep each other from the processor, and from the rows that they lock.
-WRITERS = 2
+#: Round trips take time in which others can write.
+WRITERS = 8
+#: Units of work committed together at most: until then, others do without what they have locked.
+GROUP = 8
 READERS = 4
 #: How often a transaction is run before its failure is believed.
 ATTEMPTS = 6
@@ -87,7 +99,7 @@ class PostgresDatabase(Database):
         for name, listener in _LISTENERS.items():
             event.listen(self._engine, name, listener)
         self._snapshots = self._engine.execution_options(begin="BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        self._writers = Writers(self._write_group, name="postgresql-writer", threads=WRITERS)
+        self._writers = Writers(self._write_group, name="postgresql-writer", threads=WRITERS, group=GROUP)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="postgresql-reader")
         self._closed = False
         self._name = secrets.token_hex(4)
@@ -192,6 +204,7 @@ class PostgresDatabase(Database):
                 waiting.popleft()
             # Those who announce something commit one after the other.
             pipeline.later("SET LOCAL lock_timeout TO DEFAULT")
+            settle(done)
             self._commit(transaction, _Told(done, read))
         self._publish(done)
 

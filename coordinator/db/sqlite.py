@@ -16,7 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from coordinator.db import board
 from coordinator.db.driver import Driver, Rows, check_written, driver_of, set_driver
-from coordinator.db.engine import Clock, Database, DatabaseClosed, DatabaseFull, Transaction
+from coordinator.db.engine import Clock, Database, DatabaseClosed, DatabaseFull, Transaction, settle
 from coordinator.db.kept import Kept, set_kept
 from coordinator.db.migrate import upgrade
 from coordinator.db.statement import driver_error
@@ -25,6 +25,8 @@ from coordinator.db.units import Unit, Writers
 P = ParamSpec("P")
 R = TypeVar("R")
 
+#: Units of work committed together at most; bounds how long the first of them waits.
+GROUP = 64
 READERS = 4
 #: What each connection remembers of the file, in KiB: a farm's live rows and the upper pages of its indexes.
 CACHE_KIBIBYTES = 32 * 1024
@@ -89,7 +91,7 @@ class SqliteDatabase(Database):
         self._reading = _engine(url, writes=False)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
         self._closed = False
-        self._writer = Writers(self._write_group, name="sqlite-writer", threads=1)
+        self._writer = Writers(self._write_group, name="sqlite-writer", threads=1, group=GROUP)
 
     async def write(
         self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
@@ -143,6 +145,7 @@ class SqliteDatabase(Database):
                     board.load(conn, self.board)
                 for unit in units:
                     self._write_unit(conn, unit, done)
+                settle(done)
         except Exception as error:
             # The disk is full, say: no unit of the group is in the file.
             self.board.invalidate()

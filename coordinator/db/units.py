@@ -15,9 +15,6 @@ from coordinator.db.engine import DatabaseClosed, Transaction, call_soon
 
 R = TypeVar("R")
 
-#: Units of work committed together at most; bounds how long the first of them waits.
-GROUP = 64
-
 
 @dataclass(eq=False, slots=True)
 class Unit:
@@ -43,9 +40,13 @@ class Unit:
 class Writers:
     """Threads, each of which takes what waits and has it written."""
 
-    def __init__(self, write: Callable[[list[Unit]], None], *, name: str, threads: int) -> None:
-        """``write`` gives each unit of a group its result or its error; what it raises is the error of them all."""
+    def __init__(self, write: Callable[[list[Unit]], None], *, name: str, threads: int, group: int) -> None:
+        """``write`` gives each unit of a group its result or its error; what it raises is the error of them all.
+
+        Of ``group`` units it has at most.
+        """
         self._write = write
+        self._group = group
         self._queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
@@ -90,7 +91,7 @@ class Writers:
         while (unit := self._queue.get()) is not None:
             units = [unit]
             closing = False
-            while len(units) < GROUP:
+            while len(units) < self._group:
                 try:
                     following = self._queue.get_nowait()
                 except queue.Empty:

@@ -83,6 +83,12 @@ class Board:
         with self._lock:
             self._put_user(user)
 
+    def charge(self, name: str, seconds: float) -> None:
+        """Count slot-seconds as given to a user until :meth:`put_user` tells."""
+        with self._lock:
+            owner = self._owner(name)
+            owner.vtime = max(0.0, owner.vtime + seconds)
+
     def put_agent(self, agent: Agent) -> None:
         """Show an agent as it is now."""
         with self._lock:
