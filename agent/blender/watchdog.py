@@ -38,6 +38,7 @@ class Watchdog:
         """Begin to watch at ``now``, a time in seconds like all that follow."""
         self._patience = patience
         self._expected = expected_seconds or 0.0
+        self._idle = max(patience.idle, self._expected / 2)
         self._began = now
         self._heard = now
         self._worked = now
@@ -56,7 +57,7 @@ class Watchdog:
         if self._works(now, vitals.user_seconds) or vitals.io_bytes != self._transferred or vitals.waits_for_disk:
             self._worked = now
         self._transferred = vitals.io_bytes
-        if now - self._worked >= max(self._patience.idle, self._expected / 2):
+        if now - self._worked >= self._idle:
             return f"it has done nothing, read nothing and written nothing for {now - self._worked:.0f} s"
         if now - self._heard >= max(self._patience.busy, self._patience.times * self._expected):
             return f"it has been busy for {now - self._heard:.0f} s without getting any further"
