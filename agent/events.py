@@ -129,7 +129,9 @@ class Rested:
 
 
 LeaseEvent = Fetched | FetchFailed | Delivered | FrameSpoilt | Reported | LeaseLost
-SlotEvent = Granted | NoWork | WorkDone | Checked | WorkFailed | Progressed | StopRequested | SentToRest | Woken | Rested
+SlotEvent = (
+    Granted | NoWork | WorkDone | Checked | WorkFailed | Progressed | StopRequested | SentToRest | Woken | Rested
+)
 Event = LeaseEvent | SlotEvent
 
 LEASE_EVENTS = (Fetched, FetchFailed, Delivered, FrameSpoilt, Reported, LeaseLost)
