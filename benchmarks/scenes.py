@@ -20,7 +20,8 @@ scene.name = "Shot"
 scene.frame_start, scene.frame_end = 1, options["frames"]
 scene.render.engine = "CYCLES"
 scene.cycles.device, scene.cycles.samples, scene.cycles.use_denoising = "CPU", 4, False
-scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 64, 36, 100
+scene.render.resolution_x, scene.render.resolution_y = options["width"], options["width"] * 9 // 16
+scene.render.resolution_percentage = 100
 scene.render.image_settings.file_format = "PNG"
 camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
 camera.location, camera.rotation_euler = (0, -9, 1), (math.pi / 2, 0, 0)
@@ -62,13 +63,13 @@ with open(sys.argv[2], "w") as file:
 
 
 def make_light(path: Path, frames: int) -> Path:
-    """Save a scene of one ball, which a frame of takes next to nothing, and return its path."""
-    return _make(path, frames=frames, balls=1, subdivisions=0)
+    """Save a scene of one ball, of which a frame takes a fraction of a second, and return its path."""
+    return _make(path, frames=frames, balls=1, subdivisions=0, width=640)
 
 
 def make_heavy(path: Path, frames: int, balls: int = 6) -> Path:
     """Save a small file that takes long to prepare, by modifiers, for a picture that takes no time; return its path."""
-    return _make(path, frames=frames, balls=balls, subdivisions=SUBDIVISIONS)
+    return _make(path, frames=frames, balls=balls, subdivisions=SUBDIVISIONS, width=64)
 
 
 def render_plainly(blend: Path, folder: Path) -> None:
