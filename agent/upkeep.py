@@ -28,8 +28,8 @@ SHARE = 0.6
 #: Nothing is kept any more between the frames of a job for which this happened so often.
 RECYCLES = 2
 
-#: The first check comes after so many frames, each later one after twice as many as the one before: a frame in a hundred
-#: at most is rendered for nothing but the check.
+#: The first check comes after so many frames, each later one after twice as many as the one before: a frame in a
+#: hundred at most is rendered for nothing but the check.
 CHECK_AFTER = 100
 
 GIBIBYTE = 2**30

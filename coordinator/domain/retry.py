@@ -29,10 +29,10 @@ MEMORY_FAULTS = frozenset({OUT_OF_MEMORY, OUT_OF_GPU_MEMORY})
 """The agent's memory, or its graphics card's, is too small for the frame; another one's may do."""
 WORLD_FAULTS = frozenset({"no_room", "network", "no_device", "not_started", "gpu_lost"})
 """Neither the scene's fault nor its renderer's: a full disk, the network, a machine without its graphics card."""
-
-#: What differs between two reports of one failure: paths, addresses, numbers.
 CERTAIN = frozenset({"missing_files"})
 """What one agent has failed like this it fails again, however often it tries."""
+
+#: What differs between two reports of one failure: paths, addresses, numbers.
 _DETAILS = re.compile(r"(?:[a-z]:)?[/\\][^\s'\",;:()]*|0x[0-9a-f]+|[0-9]+(?:\.[0-9]+)*")
 
 
@@ -86,10 +86,10 @@ def frame_verdict(attempts: Sequence[Failure], max_retries: int, *, other_agents
     told = [attempt for attempt in strikes if attempt.code != AGENT_LOST]
     if any(one.agent_id != other.agent_id and same_way(one, other) for one, other in _pairs(told)):
         return Verdict.FAIL
-    if not told and other_agents_can and len({attempt.agent_id for attempt in strikes}) < 2:
-        return Verdict.RETRY
     if not other_agents_can and any(attempt.code in CERTAIN for attempt in told):
         return Verdict.FAIL
+    if not told and other_agents_can and len({attempt.agent_id for attempt in strikes}) < 2:
+        return Verdict.RETRY
     return Verdict.RETRY if may_retry(len(strikes), max_retries) else Verdict.FAIL
 
 
