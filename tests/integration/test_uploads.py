@@ -40,17 +40,17 @@ async def test_an_interrupted_upload_goes_on(farm: RunningCoordinator) -> None:
     assert sorted(part["sha256"] for part in answer["missing"]) == sorted([digests[0], digests[2]])
 
 
-def in_batch(data: bytes, *, packed: bool = False, **said: Any) -> bytes:
+def in_batch(data: bytes, *, packed: int = 0, **said: Any) -> bytes:
     """Return a blob as a batch has it, or with something else ``said`` of it."""
     sent = zstandard.ZstdCompressor().compress(data) if packed else data
-    head = {"sha256": hashlib.sha256(data).digest(), "packed": int(packed), "size": len(data), "sent": len(sent)} | said
+    head = {"sha256": hashlib.sha256(data).digest(), "packed": packed, "size": len(data), "sent": len(sent)} | said
     return struct.pack(">32sBII", *head.values()) + sent
 
 
 async def test_a_batch_of_blobs(farm: RunningCoordinator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "_GROUP_BYTES", 10_000)
     blobs = [b"", b"a", b"wood" * 5000, bytes(range(256)) * 100, b"a"]
-    body = b"".join(in_batch(data, packed=len(data) > 1000) for data in blobs)
+    body = b"".join(in_batch(data, packed=int(len(data) > 1000)) for data in blobs)
     assert len(body) < 30_000
     assert await farm.ask("POST", "blobs", data=body) == {"blobs": 5}
     assert await farm.ask("POST", "blobs", data=body) == {"blobs": 5}
@@ -75,7 +75,7 @@ BOMB = zstandard.ZstdCompressor().compress(bytes(30_000_000))
         pytest.param(
             in_batch(b"plain bytes").replace(b"\0\0\0\0\x0b", b"\1\0\0\0\x0b", 1), 400, "bad_request", id="not packed"
         ),
-        pytest.param(in_batch(BLEND, packed=True, size=len(BLEND) + 1), 400, "bad_request", id="other size"),
+        pytest.param(in_batch(BLEND, packed=1, size=len(BLEND) + 1), 400, "bad_request", id="other size"),
         pytest.param(in_batch(b"", sent=2**32 - 1, size=2**32 - 1), 413, "too_large", id="huge"),
         pytest.param(struct.pack(">32sBII", bytes(32), 1, 100, len(BOMB)) + BOMB, 400, "bad_request", id="bomb"),
     ],
