@@ -23,11 +23,14 @@ from unittest.mock import patch
 
 import aiohttp
 
-from agent import renderer
+from agent import renderer, slot
 from agent.blender.locate import find_blender
 from agent.blender.output import Progress, Rendered
 from agent.blender.session import Session
 from agent.daemon import Agent
+from agent.events import Checked, WorkDone
+from agent.instructions import Work
+from agent.renderer import Renderer
 from agent.settings import read_settings
 from tests.e2e.blender_scripts import make_scene
 from tests.e2e.farm import ADMIN_TOKEN, JOIN_TOKEN, Farm
@@ -48,6 +51,8 @@ class Stopwatch:
 
     frames: int
     """How many are awaited."""
+    lease_id: str = ""
+    """Of what is rendered now."""
     spans: list[tuple[str, float, float]] = field(default_factory=list)
     """The lease, the command to render, the word that it is done."""
     done: asyncio.Event = field(default_factory=asyncio.Event)
@@ -76,12 +81,23 @@ class Stopwatch:
             ) -> Rendered:
                 began = time.perf_counter()
                 rendered = await super().render(frame, output, preview, display, on_progress, expected_seconds)
-                watch.spans.append((output.parent.parent.name, began, time.perf_counter()))
+                watch.spans.append((watch.lease_id, began, time.perf_counter()))
                 if len(watch.spans) == watch.frames:
                     watch.done.set()
                 return rendered
 
         return TimedSession
+
+    def attentive_renderer(self) -> type[Renderer]:
+        """Return a renderer that says for which lease it works."""
+        watch = self
+
+        class AttentiveRenderer(Renderer):
+            async def carry_out(self, work: Work, on_progress: Callable[[Progress], None]) -> WorkDone | Checked:
+                watch.lease_id = work.lease_id
+                return await super().carry_out(work, on_progress)
+
+        return AttentiveRenderer
 
 
 async def submit(url: str, blend: Path, frames: int, chunk_frames: int | None) -> int:
@@ -128,7 +144,10 @@ async def measure(frames: int, chunk_frames: int, folder: Path) -> dict[str, obj
         )
         agent = Agent(settings, [blender])
         await submit(farm.url, blend, frames, chunk_frames)
-        with patch.object(renderer, "Session", watch.timed_session()):
+        with (
+            patch.object(renderer, "Session", watch.timed_session()),
+            patch.object(slot, "Renderer", watch.attentive_renderer()),
+        ):
             running = asyncio.create_task(agent.run())
             async with asyncio.timeout(PATIENCE):
                 await watch.done.wait()
