@@ -36,8 +36,8 @@ from tests.conformance.steps import held_frames
 HISTORIES = {
     ("fast", "sqlite"): 8,
     ("fast", "postgresql"): 4,
-    ("thorough", "sqlite"): 500,
-    ("thorough", "postgresql"): 100,
+    ("thorough", "sqlite"): 1000,
+    ("thorough", "postgresql"): 160,
 }
 seeds = st.integers(min_value=0, max_value=2**16 - 1)
 
@@ -344,7 +344,7 @@ class Histories(History, RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("dice", [1, 2])  # for two cores
-@pytest.mark.timeout(900)  # two minutes on two idle cores
+@pytest.mark.timeout(900)  # four minutes on two idle cores
 def test_random_histories(database_url: str, dice: int) -> None:
     clock = SetClock()
     with asyncio.Runner() as runner:
