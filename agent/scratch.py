@@ -12,14 +12,10 @@ from pathlib import Path
 
 from agent.blender.confine import give_to_guest
 from agent.blender.sandbox import Cell
-from coordinator.protocol import ManifestError, check_path
+from coordinator.protocol import MAX_EXTRA_PATH, MAX_EXTRAS, ManifestError, check_path
 
 #: Below the output folder: what File Output nodes write.
 EXTRAS = "extras"
-
-#: Files beside its picture that a frame may bring: the protocol's limit.
-MAX_EXTRAS = 200
-MAX_EXTRA_PATH = 500
 
 #: How far the folders of extras are looked through: so many within each other, so many files.
 MAX_DEPTH = 16

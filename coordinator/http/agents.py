@@ -1,9 +1,12 @@
 """The farm's machines, and what a person does to them."""
 
+from collections.abc import Callable
+
 from aiohttp import web
 
+from coordinator.db.engine import Transaction
 from coordinator.keys import DATABASE
-from coordinator.services import agent_control, agent_views, agents
+from coordinator.services import agent_control, agent_views
 from coordinator.services.accounts import Principal
 from coordinator.services.agent_schemas import AgentView
 from coordinator.services.schemas import Page
@@ -16,26 +19,22 @@ async def index(request: web.Request) -> Page[AgentView]:
 
 async def reinstate(request: web.Request, caller: Principal, agent_id: int) -> AgentView:
     """Let an agent that was set aside work again."""
-    await request.app[DATABASE].write(agents.reinstate, agent_id, caller.name)
-    return await _view(request, agent_id)
+    return await _steer(request, agent_control.reinstate, agent_id, caller)
 
 
 async def drain(request: web.Request, caller: Principal, agent_id: int) -> AgentView:
     """Have an agent finish the frames that it renders and give it no others."""
-    await request.app[DATABASE].write(agent_control.drain, agent_id, caller.name)
-    return await _view(request, agent_id)
+    return await _steer(request, agent_control.drain, agent_id, caller)
 
 
 async def resume(request: web.Request, caller: Principal, agent_id: int) -> AgentView:
     """Give an agent that was drained work again."""
-    await request.app[DATABASE].write(agent_control.resume, agent_id, caller.name)
-    return await _view(request, agent_id)
+    return await _steer(request, agent_control.resume, agent_id, caller)
 
 
 async def stop(request: web.Request, caller: Principal, agent_id: int) -> AgentView:
     """Drain an agent and take its frames from it at once."""
-    await request.app[DATABASE].write(agent_control.stop, agent_id, caller.name)
-    return await _view(request, agent_id)
+    return await _steer(request, agent_control.stop, agent_id, caller)
 
 
 async def bar(request: web.Request, caller: Principal, agent_id: int) -> None:
@@ -48,5 +47,9 @@ async def remove(request: web.Request, caller: Principal, agent_id: int) -> None
     await request.app[DATABASE].write(agent_control.remove, agent_id, caller.name)
 
 
-async def _view(request: web.Request, agent_id: int) -> AgentView:
+async def _steer(
+    request: web.Request, do: Callable[[Transaction, int, str], None], agent_id: int, caller: Principal
+) -> AgentView:
+    """Do something to an agent, and return it as it is then."""
+    await request.app[DATABASE].write(do, agent_id, caller.name)
     return await request.app[DATABASE].read(agent_views.agent_view, agent_id)

@@ -7,6 +7,8 @@ the caller must do.
 from coordinator.protocol.codec import CONTENT_TYPE, DecodeError, decode, encode
 from coordinator.protocol.errors import ErrorBody, ErrorCode, ErrorEnvelope
 from coordinator.protocol.messages import (
+    MAX_EXTRA_PATH,
+    MAX_EXTRAS,
     PROTOCOL_VERSION,
     BlenderBuild,
     ColorMode,
@@ -47,6 +49,8 @@ from coordinator.protocol.packs import (
 
 __all__ = [
     "CONTENT_TYPE",
+    "MAX_EXTRAS",
+    "MAX_EXTRA_PATH",
     "PROTOCOL_VERSION",
     "BlenderBuild",
     "BlobRef",

@@ -14,6 +14,9 @@ from coordinator.protocol.packs import Sha256
 
 PROTOCOL_VERSION = 1
 
+#: Files of its own that a scene may bring with each frame, and the longest of their paths in characters.
+MAX_EXTRAS, MAX_EXTRA_PATH = 200, 500
+
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 """At most some thirty years: infinity is no duration."""
 Bytes = Annotated[int, Meta(ge=0, le=2**62)]
@@ -310,7 +313,7 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
 class ExtraFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file that the scene itself wrote beside its picture, by a File Output node."""
 
-    path: Annotated[str, Meta(min_length=1, max_length=500)]
+    path: Annotated[str, Meta(min_length=1, max_length=MAX_EXTRA_PATH)]
     """Relative, with ``/`` and without ``..``: where it lies below the frame's folder."""
     file: StoredFile
 
@@ -330,7 +333,7 @@ class FrameResult(msgspec.Struct, frozen=True, kw_only=True):
     peak_gpu_memory_bytes: Bytes | None = None
     """Of the graphics card, by all of this slot's Blender."""
     blender: BlenderVersion
-    extras: Annotated[list[ExtraFile], Meta(max_length=200)] = []
+    extras: Annotated[list[ExtraFile], Meta(max_length=MAX_EXTRAS)] = []
 
 
 class FrameAnswer(msgspec.Struct, frozen=True, kw_only=True):

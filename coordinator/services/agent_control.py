@@ -4,7 +4,7 @@ What was done already is answered as if it were done now.  ``by`` is who does it
 by any of it: what an agent does not finish goes to others.
 """
 
-from coordinator.db import agents, leases
+from coordinator.db import agents, leases, set_asides
 from coordinator.db.engine import Notice, Transaction
 from coordinator.domain.model import Agent, AgentState, LeaseEnd
 from coordinator.protocol import ErrorCode
@@ -39,6 +39,21 @@ def resume(tx: Transaction, agent_id: int, by: str) -> None:
         agent = update_agent(tx, agent, drained=False)
         tell_agent(tx, agent, "resumed", f"{by} let {agent.name} work again.")
         tx.notify(Notice(kind="work", id=agent.id))
+
+
+def reinstate(tx: Transaction, agent_id: int, by: str) -> None:
+    """Let an agent that was set aside work on every job again.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    agent = _lock(tx, agent_id)
+    kept_from = set_asides.forget_agent(tx.conn, agent_id)
+    if not kept_from and agent.set_aside is None:
+        return
+    agent = update_agent(tx, agent, set_aside=None, set_aside_at=None)
+    tell_agent(tx, agent, "reinstated", f"{by} let {agent.name} work again.")
+    tx.notify(Notice(kind="work", id=agent.id))
 
 
 def stop(tx: Transaction, agent_id: int, by: str) -> None:

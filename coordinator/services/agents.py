@@ -2,8 +2,8 @@
 
 import msgspec
 
-from coordinator.db import agents, jobs, leases, set_asides
-from coordinator.db.engine import Notice, Transaction
+from coordinator.db import agents, jobs, leases
+from coordinator.db.engine import Transaction
 from coordinator.domain.model import Agent, AgentState, LeaseEnd, LeaseState, TokenKind
 from coordinator.domain.timing import Timing
 from coordinator.domain.transitions import NEW, check
@@ -12,7 +12,7 @@ from coordinator.protocol import PROTOCOL_VERSION, ErrorCode, RegisterRequest, R
 from coordinator.services.accounts import Principal, issue, revoke_agent
 from coordinator.services.changes import add_agent, move_agent, tell_agent, update_agent
 from coordinator.services.endings import end_lease
-from coordinator.services.errors import Refused, not_found
+from coordinator.services.errors import Refused
 from coordinator.services.join_codes import spend
 
 #: That an agent was heard of is written down so many times within the time after which it is offline.
@@ -102,23 +102,6 @@ def heard_of(tx: Transaction, agent_id: int, timing: Timing, telemetry: Telemetr
     if not told and (tx.now - agent.last_seen_at).total_seconds() < timing.offline_seconds / _SIGNS_OF_LIFE:
         return agent
     return update_agent(tx, agent, last_seen_at=tx.now, **told)
-
-
-def reinstate(tx: Transaction, agent_id: int, by: str) -> None:
-    """Let an agent that was set aside work on every job again.
-
-    Raises:
-        Refused: NOT_FOUND.
-    """
-    agent = agents.lock(tx.conn, agent_id)
-    if agent is None:
-        raise not_found(f"agent {agent_id}")
-    kept_from = set_asides.forget_agent(tx.conn, agent_id)
-    if not kept_from and agent.set_aside is None:
-        return
-    agent = update_agent(tx, agent, set_aside=None, set_aside_at=None)
-    tell_agent(tx, agent, "reinstated", f"{by} let {agent.name} work again.")
-    tx.notify(Notice(kind="work", id=agent.id))
 
 
 def end_leases(tx: Transaction, agent: Agent, reason: LeaseEnd, message: str) -> None:

@@ -85,12 +85,10 @@ class LocalBlobStore:
         new: dict[Path, bytes] = {}
         for sha256, data in blobs:
             final = self._path(sha256)
-            if hashlib.sha256(data).hexdigest() != sha256:
-                raise _mismatch(hashlib.sha256(data).hexdigest(), sha256)
+            _check_digest(hashlib.sha256(data).hexdigest(), sha256)
             if _size_of(final) != len(data):
                 new[final] = data
-        if shutil.disk_usage(self._unfinished).free - sum(map(len, new.values())) < self._reserve_bytes:
-            raise _full(self._unfinished)
+        _check_room(self._unfinished, sum(map(len, new.values())), self._reserve_bytes)
         try:
             with tempfile.TemporaryDirectory(dir=self._unfinished) as folder:
                 written = {Path(folder) / final.name: final for final in new}
@@ -116,8 +114,7 @@ class LocalBlobStore:
         """Return a new empty folder; see :meth:`BlobStore.work_folder`."""
 
         def make() -> Path:
-            if shutil.disk_usage(self._unfinished).free < self._reserve_bytes:
-                raise _full(self._unfinished)
+            _check_room(self._unfinished, 0, self._reserve_bytes)
             try:
                 return Path(tempfile.mkdtemp(dir=self._unfinished))
             except OSError as error:
@@ -207,8 +204,7 @@ class _Upload:
         self._digest = hashlib.sha256()
 
     def begin(self, reserve_bytes: int) -> None:
-        if shutil.disk_usage(self._path.parent).free - self._size < reserve_bytes:
-            raise _full(self._path.parent)
+        _check_room(self._path.parent, self._size, reserve_bytes)
 
     def write(self, data: bytes) -> None:
         self._received += len(data)
@@ -224,8 +220,7 @@ class _Upload:
     def commit(self, sha256: str, final: Path) -> None:
         if self._received != self._size:
             raise ContentMismatch(f"{self._received} bytes were sent of the announced {self._size}.")
-        if self._digest.hexdigest() != sha256:
-            raise _mismatch(self._digest.hexdigest(), sha256)
+        _check_digest(self._digest.hexdigest(), sha256)
         _publish(self._path, final)
 
     def discard(self) -> None:
@@ -259,10 +254,19 @@ def _publish_all(files: Mapping[Path, Path]) -> None:
         _flush(folder)
 
 
-def _mismatch(found: str, said: str) -> ContentMismatch:
-    return ContentMismatch(
-        f"The bytes sent have the SHA-256 {found}, not {said}; they changed on the way or on the disk: send them again."
-    )
+def _check_digest(found: str, said: str) -> None:
+    """Raise ContentMismatch unless bytes have the digest that was announced."""
+    if found != said:
+        raise ContentMismatch(
+            f"The bytes sent have the SHA-256 {found}, not {said}; "
+            "they changed on the way or on the disk: send them again."
+        )
+
+
+def _check_room(folder: Path, size: int, reserve_bytes: int) -> None:
+    """Raise StoreFull unless ``size`` bytes more leave the reserve on a folder's disk."""
+    if shutil.disk_usage(folder).free - size < reserve_bytes:
+        raise _full(folder)
 
 
 def _flush(path: Path) -> None:

@@ -35,6 +35,7 @@ from coordinator.protocol import (
 from coordinator.services import (
     accounts,
     adjust,
+    agent_control,
     agents,
     assets,
     control,
@@ -285,7 +286,7 @@ class Farm:
 
     async def reinstate(self, agent: int) -> None:
         """Let an agent that was set aside work again."""
-        await self.database.write(agents.reinstate, agent, "ana")
+        await self.database.write(agent_control.reinstate, agent, "ana")
 
     async def reap(self) -> int:
         """End what time has ended."""

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from coordinator.protocol import Device, LeaseGrant
-from coordinator.services import agent_views, agents
+from coordinator.services import agent_control, agent_views
 from coordinator.services.agent_schemas import AgentView
 from coordinator.services.schemas import NeedsRequest
 from tests.conformance.farm import GIB, Farm
@@ -145,7 +145,7 @@ async def test_an_agent_that_fails_what_others_render_is_set_aside(farm: Farm) -
     assert await farm.lease(ant) is None
     assert await farm.lease(bee) is not None
     # The way back.
-    await farm.database.write(agents.reinstate, ant, "ana")
+    await farm.database.write(agent_control.reinstate, ant, "ana")
     assert await farm.lease(ant) is not None
     view = await agent_view(farm, ant)
     assert (view.set_aside, view.set_aside_jobs) == (None, [])

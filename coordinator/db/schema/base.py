@@ -2,7 +2,7 @@
 
 import enum
 
-from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData, String
+from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, MetaData, String, text
 
 metadata = MetaData(
     naming_convention={
@@ -19,6 +19,11 @@ def one_of(column: str, kind: type[enum.StrEnum]) -> CheckConstraint:
     """Return the CHECK that holds ``column`` to the words of ``kind``."""
     words = ", ".join(f"'{word}'" for word in kind)
     return CheckConstraint(f"{column} IN ({words})", name=column)
+
+
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """Return an index of the rows that meet a condition: a query uses it only where it says that condition."""
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
 # SQLite counts rows by itself only in a column of type INTEGER.

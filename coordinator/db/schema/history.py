@@ -9,10 +9,9 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
-    text,
 )
 
-from coordinator.db.schema.base import Identity, metadata
+from coordinator.db.schema.base import Identity, metadata, partial_index
 from coordinator.db.types import Instant, PlainText
 
 attempts = Table(
@@ -32,13 +31,7 @@ attempts = Table(
     Index("ix_attempts_job_id_frame", "job_id", "frame"),
     # The same failure told twice counts once.
     Index("uq_attempts_lease_id_frame", "lease_id", "frame", unique=True),
-    Index(
-        "uq_attempts_lease_id_whole",
-        "lease_id",
-        unique=True,
-        sqlite_where=text("frame IS NULL"),
-        postgresql_where=text("frame IS NULL"),
-    ),
+    partial_index("uq_attempts_lease_id_whole", "lease_id", where="frame IS NULL", unique=True),
 )
 
 set_asides = Table(

@@ -11,10 +11,9 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
-    text,
 )
 
-from coordinator.db.schema.base import Identity, metadata, one_of
+from coordinator.db.schema.base import Identity, metadata, one_of, partial_index
 from coordinator.db.types import Instant, JsonTuple, PlainText, Word
 from coordinator.domain.model import Blank, ChunkState, FrameState, JobState, LeaseEnd, LeaseState, SoundState
 
@@ -128,17 +127,9 @@ leases = Table(
     one_of("end_reason", LeaseEnd),
     CheckConstraint("progress BETWEEN 0 AND 1", name="progress"),
     # The reaper, the slots and the jobs look at live leases only; the ended ones are history.
-    Index(
-        "ix_leases_expiry", "expires_at", sqlite_where=text("state = 'live'"), postgresql_where=text("state = 'live'")
-    ),
-    Index(
-        "ix_leases_slot",
-        "agent_id",
-        "slot",
-        sqlite_where=text("state = 'live'"),
-        postgresql_where=text("state = 'live'"),
-    ),
-    Index("ix_leases_job", "job_id", sqlite_where=text("state = 'live'"), postgresql_where=text("state = 'live'")),
+    partial_index("ix_leases_expiry", "expires_at", where="state = 'live'"),
+    partial_index("ix_leases_slot", "agent_id", "slot", where="state = 'live'"),
+    partial_index("ix_leases_job", "job_id", where="state = 'live'"),
     # What an agent was ever given tells what it may read.
     Index("ix_leases_agent_job", "agent_id", "job_id"),
 )
@@ -161,13 +152,7 @@ chunks = Table(
     CheckConstraint("first <= last AND frame_count BETWEEN 1 AND last - first + 1", name="frames"),
     Index("uq_chunks_job_id_first", "job_id", "first", unique=True),
     # A job of ten thousand leased frames and a pending one: the next frame to lease is found at once.
-    Index(
-        "ix_chunks_pending",
-        "job_id",
-        "first",
-        sqlite_where=text("state = 'pending'"),
-        postgresql_where=text("state = 'pending'"),
-    ),
+    partial_index("ix_chunks_pending", "job_id", "first", where="state = 'pending'"),
 )
 
 frames = Table(
@@ -208,20 +193,8 @@ frames = Table(
     CheckConstraint("(state = 'failed') = (reason IS NOT NULL)", name="failed"),
     one_of("blank", Blank),
     CheckConstraint("attempts >= 1", name="attempts"),
-    Index(
-        "ix_frames_failed",
-        "job_id",
-        "frame",
-        sqlite_where=text("state = 'failed'"),
-        postgresql_where=text("state = 'failed'"),
-    ),
-    Index(
-        "ix_frames_doubtful",
-        "job_id",
-        "frame",
-        sqlite_where=text("doubt IS NOT NULL"),
-        postgresql_where=text("doubt IS NOT NULL"),
-    ),
+    partial_index("ix_frames_failed", "job_id", "frame", where="state = 'failed'"),
+    partial_index("ix_frames_doubtful", "job_id", "frame", where="doubt IS NOT NULL"),
 )
 
 extra_files = Table(

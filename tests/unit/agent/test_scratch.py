@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.scratch import MAX_EXTRAS, Extra, NotAFileError, Scratch, clear_sessions
+from agent.scratch import Extra, NotAFileError, Scratch, clear_sessions
+from coordinator.protocol import MAX_EXTRAS
 
 
 @pytest.fixture
