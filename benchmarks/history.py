@@ -30,19 +30,19 @@ from tests.conformance.farm import Farm, SetClock
 FRAMES_PER_JOB = 100
 
 
-async def write_histories(farms: Mapping[str, int]) -> None:
-    """Give new databases, by their URLs, so many finished frames, in hundreds, with their jobs, leases and events."""
-    job_ids = [await _render_one(url) for url in farms]
+async def write_histories(farms: Mapping[str, int], frames_per_job: int = FRAMES_PER_JOB) -> None:
+    """Give new databases, by their URLs, so many finished frames, with their jobs, leases and events."""
+    job_ids = [await _render_one(url, frames_per_job) for url in farms]
     # All at once: a server is a process of its own, and disks are slow.
     await asyncio.gather(
         *(
-            asyncio.to_thread(_copy, _engine(url), job_id, finished // FRAMES_PER_JOB - 1)
+            asyncio.to_thread(_copy, _engine(url), job_id, finished // frames_per_job - 1)
             for (url, finished), job_id in zip(farms.items(), job_ids, strict=True)
         )
     )
 
 
-async def _render_one(url: str) -> int:
+async def _render_one(url: str, frames: int) -> int:
     """Migrate the database, and have it live through one job; return the job."""
     clock = SetClock()
     clock.now = utc_now()
@@ -51,7 +51,7 @@ async def _render_one(url: str) -> int:
         await asyncio.to_thread(database.migrate)
         farm = Farm(database, clock)
         agent = await farm.agent("historian")
-        job = await farm.submit(f"1-{FRAMES_PER_JOB}", video=False)
+        job = await farm.submit(f"1-{frames}", video=False)
         await farm.render_everything(agent)
         assert (await farm.job(job.id)).state == "completed"
         await farm.leave(agent)

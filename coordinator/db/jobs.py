@@ -86,13 +86,9 @@ def workable(conn: Connection) -> list[Job]:
     return _WORKABLE.all(conn)
 
 
-def page(conn: Connection, states: Sequence[JobState], before: int | None, limit: int) -> list[Job]:
-    """Return up to ``limit`` jobs, newest first, older than job ``before``; of any state if ``states`` is empty."""
+def newest(conn: Connection, limit: int) -> list[Job]:
+    """Return the newest jobs."""
     query = select(jobs).order_by(jobs.c.id.desc()).limit(limit)
-    if states:
-        query = query.where(jobs.c.state.in_(states))
-    if before is not None:
-        query = query.where(jobs.c.id < before)
     return [Job(**row) for row in conn.execute(query).mappings()]
 
 

@@ -288,7 +288,7 @@ class PostgresDatabase(Database):
         self._unheard.clear()
         with self._reading() as conn:
             board.load(conn, self.board)
-            job_ids = {job.id for job in (*jobs.workable(conn), *jobs.page(conn, (), None, _NEWEST_JOBS))}
+            job_ids = {job.id for job in (*jobs.workable(conn), *jobs.newest(conn, _NEWEST_JOBS))}
             agent_ids = [agent.id for agent in agents.everyone(conn)]
         changed = [Notice(kind="job", id=job_id) for job_id in sorted(job_ids)]
         changed += [Notice(kind="agent", id=agent_id) for agent_id in agent_ids]

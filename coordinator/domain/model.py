@@ -161,6 +161,8 @@ class Job:
     submission: str | None
     """Names the request that made the job."""
     created_by: str
+    search: str
+    """What it is found and sorted by: see :mod:`coordinator.domain.searching`."""
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None

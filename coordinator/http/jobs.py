@@ -1,5 +1,6 @@
 """Jobs: submit, list, look at, and all that one can do to them."""
 
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -7,14 +8,16 @@ from aiohttp import web
 from msgspec import Meta
 
 from coordinator.domain.model import JobState
+from coordinator.domain.searching import job_number, search_words
 from coordinator.http.endpoint import Answer
-from coordinator.http.paging import Cursor, PageQuery
+from coordinator.http.paging import PageQuery
 from coordinator.keys import DATABASE
 from coordinator.protocol import ErrorCode
-from coordinator.services import adjust, control, submit, views
+from coordinator.services import adjust, control, job_list, submit, views
 from coordinator.services import requeue as requeueing
 from coordinator.services.accounts import Principal
 from coordinator.services.errors import Refused
+from coordinator.services.job_list import JobFilter, JobOrder
 from coordinator.services.schemas import (
     EventView,
     JobChange,
@@ -32,8 +35,17 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     state: Annotated[str, Meta(max_length=200)] | None = None
     """States with commas between them; all by default."""
+    user: Annotated[str, Meta(max_length=200)] | None = None
+    """Who submitted them."""
+    q: Annotated[str, Meta(max_length=200)] | None = None
+    """Words, all of which are in the name, the submitter's name or the name of the .blend; or ``#`` and a number."""
+    since: datetime | None = None
+    """Submitted then or later."""
+    until: datetime | None = None
+    """Submitted before."""
+    sort: JobOrder = JobOrder.NEWEST
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
-    cursor: Cursor | None = None
+    cursor: Annotated[str, Meta(max_length=3000)] | None = None
 
 
 async def create(request: web.Request, caller: Principal, body: JobRequest) -> Answer[JobView]:
@@ -42,8 +54,19 @@ async def create(request: web.Request, caller: Principal, body: JobRequest) -> A
 
 
 async def index(request: web.Request, query: JobQuery) -> Page[JobView]:
-    """List jobs, newest first."""
-    return await request.app[DATABASE].read(views.list_jobs, _states(query.state), query.limit, query.cursor)
+    """List jobs."""
+    database = request.app[DATABASE]
+    number = None if query.q is None else job_number(query.q)
+    if number is not None:
+        return await database.read(job_list.job_of_number, number)
+    wanted = JobFilter(
+        states=_states(query.state),
+        user=query.user,
+        words=search_words(query.q or ""),
+        since=_aware("since", query.since),
+        until=_aware("until", query.until),
+    )
+    return await database.read(job_list.list_jobs, wanted, query.limit, query.cursor, query.sort)
 
 
 async def show(request: web.Request, job_id: int) -> JobDetail:
@@ -88,6 +111,14 @@ async def history(request: web.Request, job_id: int, query: PageQuery) -> Page[E
 
 def _created(job: JobView) -> Answer[JobView]:
     return Answer(job, status=201, headers={"Location": f"/api/v1/jobs/{job.id}"})
+
+
+def _aware(name: str, time: datetime | None) -> datetime | None:
+    if time is not None and time.tzinfo is None:
+        raise Refused(
+            ErrorCode.INVALID, f"{name} needs a time zone, as in 2026-01-31T00:00:00Z.", {name: "has no zone"}
+        )
+    return time
 
 
 def _states(text: str | None) -> list[JobState]:

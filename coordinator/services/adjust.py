@@ -5,6 +5,7 @@ from msgspec import UNSET
 
 from coordinator.db.engine import WORK, Transaction
 from coordinator.domain.model import Job
+from coordinator.domain.searching import renamed
 from coordinator.protocol import ErrorCode, RenderSpec
 from coordinator.services.changes import tell, update_job
 from coordinator.services.errors import Refused
@@ -25,7 +26,8 @@ def adjust(tx: Transaction, job_id: int, request: JobChange, by: str) -> JobView
     values, said = _changes(job, request)
     if values:
         job = update_job(tx, job, **values)
-        tell(tx, job, "changed", f"{by} {', '.join(said)}.", {"by": by, **values})
+        told = {name: value for name, value in values.items() if name != "search"}
+        tell(tx, job, "changed", f"{by} {', '.join(said)}.", {"by": by, **told})
         # A slot that it did not fit may be waiting for it now.
         tx.notify(WORK)
     if request.frames is not UNSET:
@@ -40,7 +42,7 @@ def _changes(job: Job, request: JobChange) -> tuple[dict[str, object], list[str]
     if request.name is not UNSET and (name := request.name.strip()) != job.name:
         if not name:
             raise Refused(ErrorCode.INVALID, "the job needs a name", {"name": "the job needs a name"})
-        values["name"] = name
+        values |= {"name": name, "search": renamed(job.search, name)}
         said.append(f"renamed the job to {name}")
     if request.priority is not UNSET and request.priority != job.priority:
         values["priority"] = request.priority

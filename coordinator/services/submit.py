@@ -10,6 +10,7 @@ from coordinator.domain.costs import CostProfile
 from coordinator.domain.frame_range import FrameRange, FrameRangeError, parse
 from coordinator.domain.matching import capability_of, decode_needs, explain
 from coordinator.domain.model import AgentState, ChunkState, Job, JobState, SoundState
+from coordinator.domain.searching import search_text
 from coordinator.domain.transitions import NEW, check
 from coordinator.domain.versions import blender_number, blender_version
 from coordinator.protocol import ErrorCode, ImageFormat, OutputSpec, RenderSpec
@@ -28,6 +29,12 @@ _NO_VIDEO = "There is no sound without a video, so none is mixed."
 _GAPS = "The video is silent: sound needs consecutive frames, and this range has gaps."
 _NO_AGENT = "No agent has joined the farm yet; the job waits until one does."
 _WAITS = "The job waits until an agent joins that can render it."
+
+
+class _MainFile(msgspec.Struct, frozen=True):
+    """What is read of a manifest."""
+
+    main: str = ""
 
 
 def submit(tx: Transaction, request: JobRequest, by: str) -> JobView:
@@ -83,6 +90,7 @@ def submit(tx: Transaction, request: JobRequest, by: str) -> JobView:
         warnings=tuple(warnings),
         submission=request.submission,
         created_by=by,
+        search=search_text(request.name, by, _main_file(tx, request.pack)),
         created_at=tx.now,
         finished=0,
         failed=0,
@@ -201,6 +209,12 @@ def _check_pack(tx: Transaction, pack_id: str) -> None:
             f"{len(missing)} blobs of the pack have not been uploaded; upload them and submit again",
             {"missing": [sha256 for sha256, _ in missing[:_NAMED]]},
         )
+
+
+def _main_file(tx: Transaction, pack_id: str) -> str:
+    """Return the name of the file that is rendered, without its folders."""
+    manifest = packs.manifest(tx.conn, pack_id)
+    return "" if manifest is None else msgspec.json.decode(manifest, type=_MainFile).main.rpartition("/")[2]
 
 
 def _sound(request: JobRequest, frames: FrameRange, warnings: list[str]) -> bool:

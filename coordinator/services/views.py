@@ -50,20 +50,6 @@ class FarmCounts:
     live_leases: int
 
 
-def list_jobs(tx: Transaction, states: Sequence[JobState], limit: int, cursor: str | None) -> Page[JobView]:
-    """Return jobs, newest first; of any state if ``states`` is empty.
-
-    Raises:
-        Refused: INVALID, the cursor is none of ours.
-    """
-    jobs = job_rows.page(tx.conn, states, _number(cursor), limit + 1)
-    shown = jobs[:limit]
-    return Page(
-        items=job_views(tx, shown),
-        next=str(shown[-1].id) if len(jobs) > limit else None,
-    )
-
-
 def job_view(tx: Transaction, job_id: int) -> JobView:
     """Return a job as in the list.
 

@@ -7,8 +7,9 @@ import pytest
 
 from coordinator.domain.model import TokenKind
 from coordinator.protocol import BlenderBuild, BlobRef, ErrorCode, Manifest, ManifestFile
-from coordinator.services import accounts, agent_views, assets, submit, views
+from coordinator.services import accounts, agent_views, assets, job_list, submit
 from coordinator.services.errors import Refused
+from coordinator.services.job_list import JobFilter
 from tests.conformance.farm import Farm, digest, manifest
 
 
@@ -181,7 +182,7 @@ async def test_a_request_is_refused_with_every_wrong_field(farm: Farm) -> None:
     assert set(no.fields) == {"frames", "name", "blender"}
     assert "the newest one on the farm is 4.2" in str(no.fields["blender"])
     assert "at character 6" in str(no.fields["frames"])
-    assert (await farm.database.read(views.list_jobs, [], 5, None)).items == []
+    assert (await farm.database.read(job_list.list_jobs, JobFilter(), 5, None)).items == []
 
 
 async def test_a_job_without_its_pack_or_blobs_is_refused(farm: Farm) -> None:

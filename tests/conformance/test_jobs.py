@@ -261,21 +261,6 @@ async def test_a_lease_lives_until_the_sound_is_delivered_and_no_sound_is_waited
     assert (view.state, view.sound_state) == (JobState.FAILED, "failed")
 
 
-async def test_lists_are_paged_by_cursor(farm: Farm) -> None:
-    made = [(await farm.submit("1")).id for _ in range(5)]
-    await farm.cancel(made[0])
-    first = await farm.database.read(views.list_jobs, [JobState.QUEUED], 3, None)
-    second = await farm.database.read(views.list_jobs, [JobState.QUEUED], 3, first.next)
-    assert [job.id for job in (*first.items, *second.items)] == made[:0:-1]
-    assert second.next is None
-    everything = await farm.database.read(views.list_jobs, [], 10, None)
-    assert len(everything.items) == 5
-    for bad in ("x", "9" * 40):
-        with pytest.raises(Refused) as caught:
-            await farm.database.read(views.list_jobs, [], 3, bad)
-        assert caught.value.code == ErrorCode.INVALID
-
-
 async def test_what_is_not_there_is_not_found(farm: Farm) -> None:
     job = await farm.submit("1")
     for view, arguments in (

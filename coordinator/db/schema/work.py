@@ -49,6 +49,7 @@ jobs = Table(
     # A submission sent again, because its answer was lost, must not make a second job.
     Column("submission", String(32), unique=True),
     Column("created_by", ForeignKey("users.name"), nullable=False),
+    Column("search", PlainText, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("started_at", Instant),
     Column("ended_at", Instant),
@@ -98,6 +99,15 @@ jobs = Table(
     CheckConstraint("(stitch_claim IS NULL) = (stitch_expires_at IS NULL)", name="stitch_claim"),
     CheckConstraint("stitch_claim IS NULL OR state = 'stitching'", name="stitch_state"),
     Index("ix_jobs_state_id", "state", "id"),
+    # Each has all that the list of jobs asks about: db/job_list.py. What changes with every frame is in none of them.
+    Index("ix_jobs_by_id", "id", "state", "created_by", "created_at", "search"),
+    Index("ix_jobs_by_priority", "priority", "id", "state", "created_by", "created_at", "search"),
+    Index("ix_jobs_by_name", "search", "id", "state", "created_by", "created_at"),
+    partial_index(
+        "ix_jobs_by_end",
+        *("ended_at", "id", "state", "created_by", "created_at", "search"),
+        where="ended_at IS NOT NULL",
+    ),
 )
 
 leases = Table(

@@ -1,0 +1,73 @@
+"""The list of jobs as the public API shows it: filtered, searched, sorted, in pages."""
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from coordinator.db import job_list, jobs
+from coordinator.db.engine import Transaction
+from coordinator.db.job_list import JobFilter, JobOrder
+from coordinator.protocol import ErrorCode
+from coordinator.services.errors import Refused
+from coordinator.services.schemas import JobView, Page
+from coordinator.services.views import job_views
+
+__all__ = ["JobFilter", "JobOrder", "job_of_number", "list_jobs"]
+
+#: What a cursor has in each order: the key and the id of the last job.
+_KEYS: dict[JobOrder, type[tuple[Any, int]]] = {
+    JobOrder.NEWEST: tuple[None, int],
+    JobOrder.OLDEST: tuple[None, int],
+    JobOrder.PRIORITY: tuple[int, int],
+    JobOrder.NAME: tuple[str, int],
+    JobOrder.ENDED: tuple[datetime, int],
+}
+_MOST = 2**62
+
+
+def list_jobs(
+    tx: Transaction, wanted: JobFilter, limit: int, cursor: str | None, order: JobOrder = JobOrder.NEWEST
+) -> Page[JobView]:
+    """Return a page of the jobs that are wanted, and the cursor of the next one.
+
+    A cursor names the place of the last job, so it stays good when that job is removed.
+
+    Raises:
+        Refused: INVALID, the cursor is none that this list gave out in this order.
+    """
+    after = None if cursor is None else _read(cursor, order)
+    found = job_list.page(tx.conn, wanted, order, after, limit + 1)
+    shown = found[:limit]
+    return Page(
+        items=job_views(tx, shown),
+        next=_cursor(job_list.key_of(shown[-1], order), shown[-1].id) if len(found) > limit else None,
+    )
+
+
+def job_of_number(tx: Transaction, number: int) -> Page[JobView]:
+    """Return the one job of a number, or an empty page."""
+    job = jobs.get(tx.conn, number)
+    return Page(items=[] if job is None else job_views(tx, [job]))
+
+
+def _cursor(key: Any, job_id: int) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode((key, job_id))).decode().rstrip("=")
+
+
+def _read(cursor: str, order: JobOrder) -> tuple[Any, int]:
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        key, job_id = msgspec.convert(msgspec.json.decode(text), _KEYS[order])
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        pass
+    else:
+        aware = not isinstance(key, datetime) or key.tzinfo is not None
+        small = not isinstance(key, int) or abs(key) < 2**31
+        if aware and small and abs(job_id) < _MOST:
+            return key, job_id
+    raise Refused(
+        ErrorCode.INVALID, "the cursor is not one that this list gave out in this order", {"cursor": "is not known"}
+    )
