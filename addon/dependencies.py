@@ -1,207 +1,184 @@
 """Every file outside the .blend that the open scene needs, with the libraries' own.
 
-Blender's ``file_path_map`` names the paths that its data-blocks store; this finds out which files they stand for (a
-sequence's, a texture's tiles, a simulation's cache) and which of them are there.
+Blender's thread reads the paths that data-blocks store, a few data-blocks at a time; another one looks for the files
+they stand for (a sequence's, a texture's tiles, a simulation's steps), since a disk may take its time.
 """
 
-import os
-import re
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import bpy
 
+from .found_files import Reference, find
+from .node_paths import NodePaths
+from .object_paths import of_object, of_scene
+from .scene_reader import strips
 from .snapshot import Dependency
-from .stored_paths import stored_paths
+from .stored_paths import (
+    KINDS,
+    is_inside,
+    of_cache_file,
+    of_camera,
+    of_file,
+    of_image,
+    of_sequence,
+    of_strip,
+    reference_of,
+)
 
-#: What people call a data-block that names a file, by its type.  Others (brushes, the user interface) have no part in a
-#: picture, and a text's words are in the .blend itself.
-_KINDS = {
-    "CACHEFILE": "cache",
-    "FONT": "font",
-    "IMAGE": "image",
-    "LIBRARY": "library",
-    "LIGHT": "light",
-    "MATERIAL": "material",
-    "MESH": "mesh",
-    "MOVIECLIP": "movie clip",
-    "NODETREE": "node group",
-    "OBJECT": "object",
-    "PARTICLE": "particle system",
-    "SCENE": "strip of the scene",
-    "SOUND": "sound",
-    "VOLUME": "volume",
-    "WORLD": "world",
-}
+#: So many data-blocks are read in one step: a few milliseconds' work.
+_BATCH = {"objects": 200, "node_groups": 10, "materials": 25, "scenes": 5}
+_OTHER_BATCH = 100
 
-#: Names of numbered files: the last run of digits before the ending counts, as in Blender's BLI_path_sequence_decode.
-_NUMBERED = re.compile(r"(?P<head>.*?)(?P<number>\d+)(?P<tail>\D*)", re.DOTALL)
+#: So many strips, and pictures of one strip, are read in one step.
+_STRIPS, _PICTURES = 50, 2000
 
-_BUILT_IN_FONT = "<builtin>"
+#: How often a collection that is changed meanwhile is read from its beginning.
+_RESTARTS = 5
 
-#: A cache folder with more files than this is not what it seems to be.
-MOST_IN_FOLDER = 100_000
+#: A step waits at most so many seconds for the disk.
+_PATIENCE = 0.01
 
 
 def find_dependencies() -> list[Dependency]:
     """Return every reference from the open file, and from its libraries, to a file.  Blender's main thread only.
 
-    What is packed into the .blend or generated is left out.  The list is in a fixed order.
+    What is packed into the .blend, generated or used by nothing is left out.  The list is in a fixed order.
     """
-    found: dict[Dependency, None] = {}
-    # Strips repeat what their sounds name, also when the sound is packed.
-    sounds = {_absolute(sound.filepath, sound.library) for sound in bpy.data.sounds}
-    for block, paths in stored_paths().items():
-        if block.id_type not in _KINDS or _is_inside(block):
-            continue
-        for stored in sorted(paths):
-            # Every linked data-block is listed with its library's path as well.
-            if not stored or (block.library is not None and stored == block.library.filepath):
-                continue
-            if block.id_type != "SCENE" or _absolute(stored, block.library) not in sounds:
-                found.update(dict.fromkeys(_dependencies_of(block, stored)))
-    found.update(dict.fromkeys(_disk_caches()))
-    return sorted(found, key=lambda dependency: (dependency.kind, dependency.user, dependency.stored))
+    walk = walk_dependencies()
+    while True:
+        try:
+            next(walk)
+        except StopIteration as end:
+            found: list[Dependency] = end.value
+            return found
 
 
-def _is_inside(block: bpy.types.ID) -> bool:
-    """Tell whether the .blend itself holds what the data-block needs, or nothing does."""
-    if block.id_type == "LIBRARY":
-        return block.packed_file is not None
-    if block.users == 0:
-        return True  # Blender does not save it.
-    if block.id_type == "IMAGE":
-        on_disk = block.source in ("FILE", "SEQUENCE", "MOVIE", "TILED") and block.type not in _SCREEN_IMAGES
-        return not on_disk or bool(block.packed_files)
-    return getattr(block, "packed_file", None) is not None
+def walk_dependencies() -> Generator[None, None, list[Dependency]]:
+    """Do what :func:`find_dependencies` does in small steps, and return the same in the end (``StopIteration.value``).
+
+    Each ``next()`` takes well under 30 ms of Blender's main thread.  Between two of them Blender may do anything: no
+    data-block is kept from one to the next.  What is changed meanwhile may be seen as it was or as it is.  Closing the
+    generator ends it.
+    """
+    given_up = threading.Event()
+    pool = ThreadPoolExecutor(1, thread_name_prefix="renderfarm-files")
+    searches: list[Future[list[Dependency]]] = []
+    try:
+        seen: set[Reference] = set()
+        for references in _references():
+            # All simulations of a file keep their steps in the same folder.
+            new = [reference for reference in dict.fromkeys(references) if reference not in seen]
+            seen.update(new)
+            if new:
+                searches.append(pool.submit(_find, new, given_up))
+            yield
+        found: list[Dependency] = []
+        for search in searches:
+            while True:
+                with suppress(TimeoutError):
+                    found += search.result(_PATIENCE)
+                    break
+                yield
+        return sorted(found, key=lambda dependency: (dependency.kind, dependency.user, dependency.stored))
+    finally:
+        given_up.set()
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
-_SCREEN_IMAGES = ("RENDER_RESULT", "COMPOSITING")
+def _find(references: list[Reference], given_up: threading.Event) -> list[Dependency]:
+    found = []
+    for reference in references:
+        if given_up.is_set():
+            break
+        if (dependency := find(reference)) is not None:
+            found.append(dependency)
+    return found
 
 
-def _dependencies_of(block: bpy.types.ID, stored: str) -> Iterator[Dependency]:
-    path = _absolute(stored, block.library)
-    if stored == _BUILT_IN_FONT or (block.id_type == "OBJECT" and not _is_file_name(stored) and not _holds_files(path)):
-        return
-    owner = _absolute(block.library.filepath) if block.library is not None else None
-    if Path(path).is_dir():
-        yield _folder(_KINDS[block.id_type], block.name, stored, path, owner)
-        return
-    yield Dependency(
-        kind=_KINDS[block.id_type],
-        user=block.name,
-        stored=stored,
-        path=path,
-        owner=owner,
-        files=tuple(file for file in _expander(block)(path) if Path(file).is_file()),
-    )
+def _references() -> Iterator[list[Reference]]:
+    """Yield what data-blocks name, a few data-blocks' at a time."""
+    nodes = NodePaths()
+    readers: dict[str, Callable[[Any], Iterator[Reference]]] = {
+        "libraries": of_file,
+        "images": of_image,
+        "movieclips": of_sequence,
+        "sounds": of_file,
+        "fonts": of_file,
+        "volumes": of_sequence,
+        "cache_files": of_cache_file,
+        "cameras": of_camera,
+        "lights": nodes.of_block,
+        "materials": nodes.of_block,
+        "worlds": nodes.of_block,
+        "node_groups": nodes.of_block,
+        "objects": lambda item: chain(of_object(item), nodes.of_object(item)),
+        "scenes": of_scene,
+        # Only Blender's own map knows what these may name.
+        "meshes": lambda _: iter(()),
+        "particles": lambda _: iter(()),
+    }
+    for collection, read in readers.items():
+        for batch in _batches(collection):
+            found = {block: list(read(block)) for block in batch if not is_inside(block)}
+            yield [*chain.from_iterable(found.values()), *_of_map(found)]
+    for index in range(len(bpy.data.scenes)):
+        yield from _of_strips(index)
 
 
-def _folder(kind: str, user: str, stored: str, path: str, owner: str | None) -> Dependency:
-    """Return the dependency on all that a folder holds, unless that cannot be meant."""
-    files: list[str] = []
-    refused = None
-    if path in (str(Path(path).parent), os.path.expanduser("~")):  # noqa: PTH111 - Path.home() can fail
-        refused = f"keeps its files in {path}, which is not sent to the farm as it holds more than that"
-    else:
-        for file in Path(path).rglob("*"):
-            if file.is_file():
-                files.append(str(file))
-            if len(files) > MOST_IN_FOLDER:
-                refused = (
-                    f"keeps its files in {path}, which holds more than {MOST_IN_FOLDER} and is not sent to the farm"
-                )
-                files.clear()
+def _batches(collection: str) -> Iterator[list[Any]]:
+    """Yield the data-blocks of a collection in batches; it may change after each."""
+    size = _BATCH.get(collection, _OTHER_BATCH)
+    start, last, restarts = 0, "", 0
+    while True:
+        blocks = getattr(bpy.data, collection)
+        if start and restarts < _RESTARTS and (len(blocks) < start or blocks[start - 1].name_full != last):
+            start, restarts = 0, restarts + 1  # What is still to come may have moved to what is done.
+        batch = blocks[start : start + size]
+        if not batch:
+            return
+        start, last = start + len(batch), batch[-1].name_full
+        yield batch
+
+
+def _of_map(found: dict[bpy.types.ID, list[Reference]]) -> Iterator[Reference]:
+    """Yield what Blender's own map knows of data-blocks beside what was read.
+
+    It does not tell what a path is for, and misses some (docs/FACTS.md).
+    """
+    blocks = {block for block in found if block.id_type != "SCENE"}  # Strips are read one by one.
+    if not blocks or not hasattr(bpy.data, "file_path_map"):
+        return  # Blender 4.2 and 4.3
+    for block, paths in bpy.data.file_path_map(subset=blocks, include_libraries=True).items():
+        known = {reference.stored for reference in found[block]}
+        # Every linked data-block is listed with its library's path as well.
+        known.add(block.library.filepath if block.library is not None else "")
+        for stored in sorted(paths - known) if block.id_type in KINDS else ():
+            # Objects name the folders of simulations, which need not be there.
+            yield reference_of(block, stored, optional=block.id_type == "OBJECT" and not Path(stored).suffix)
+
+
+def _of_strips(index: int) -> Iterator[list[Reference]]:
+    """Yield what the strips of one scene name, a few strips' at a time."""
+    position = picture = 0
+    while index < len(bpy.data.scenes) and (editor := bpy.data.scenes[index].sequence_editor) is not None:
+        found: list[Reference] = []
+        room, before = _PICTURES, (position, picture)
+        for strip in list(islice(strips(editor, nested=True), position, position + _STRIPS)):
+            found += of_strip(bpy.data.scenes[index], strip, picture, _PICTURES)
+            pictures = len(strip.elements) if strip.type == "IMAGE" else 0
+            room -= pictures
+            picture += _PICTURES
+            if picture < pictures:
+                break  # The others come next.
+            position, picture = position + 1, 0
+            if room <= 0:
                 break
-    return Dependency(
-        kind=kind,
-        user=user,
-        stored=stored,
-        path=path,
-        owner=owner,
-        files=tuple(sorted(files)),
-        is_folder=True,
-        refused=refused,
-    )
-
-
-def _disk_caches() -> Iterator[Dependency]:
-    """Yield the folders in which simulations keep their steps beside the .blend; no data-block stores their paths."""
-    for block in (*bpy.data.objects, *bpy.data.scenes):
-        if not any(cache.use_disk_cache and not cache.use_external for cache in _point_caches(block)):
-            continue
-        owner = _absolute(block.library.filepath) if block.library is not None else None
-        blend = owner or bpy.data.filepath
-        name = f"blendcache_{Path(blend).stem}"
-        path = str(Path(blend).parent / name)
-        if blend and _holds_files(path):
-            # One for all data-blocks of a file: it is the same folder.
-            yield _folder("simulation", Path(blend).stem, f"//{name}", path, owner)
-
-
-def _point_caches(block: bpy.types.ID) -> Iterator[bpy.types.PointCache]:
-    """Yield the caches of an object's cloth, soft body, particles and dynamic paint, of a scene's rigid bodies."""
-    if block.id_type == "SCENE":
-        if block.rigidbody_world is not None and block.rigidbody_world.point_cache is not None:
-            yield block.rigidbody_world.point_cache
-        return
-    for modifier in block.modifiers:
-        if modifier.type in ("CLOTH", "SOFT_BODY"):
-            yield modifier.point_cache
-        elif modifier.type == "DYNAMIC_PAINT" and modifier.canvas_settings is not None:
-            yield from (surface.point_cache for surface in modifier.canvas_settings.canvas_surfaces)
-    for system in block.particle_systems:
-        yield system.point_cache
-
-
-def _absolute(stored: str, library: bpy.types.Library | None = None) -> str:
-    """Return a stored path as this computer understands it."""
-    if os.sep == "/" and stored.startswith("//"):
-        # Relative paths may have been saved on Windows; Blender itself reads them so.
-        stored = stored.replace("\\", "/")
-    # Not resolve(): the file that a link points to has its neighbours elsewhere.
-    return os.path.normpath(Path(bpy.path.abspath(stored, library=library)).absolute())
-
-
-def _is_file_name(stored: str) -> bool:
-    return bool(Path(stored).suffix)
-
-
-def _holds_files(path: str) -> bool:
-    """Tell whether a cache folder was ever written to; a simulation that was not baked names one that is not there.
-
-    The root of the file system is a known false report of cloth simulations that keep nothing on disk.
-    """
-    folder = Path(path)
-    return folder.parent != folder and folder.is_dir() and any(folder.iterdir())
-
-
-def _expander(block: bpy.types.ID) -> Callable[[str], Iterator[str]]:
-    """Return what makes a data-block's path into those of its files."""
-    if block.id_type == "IMAGE" and block.source == "TILED":
-        numbers = [tile.number for tile in block.tiles]
-        return lambda path: _tiles(path, numbers)
-    is_sequence = getattr(block, "is_sequence", False) or getattr(block, "source", "") == "SEQUENCE"
-    return _sequence if is_sequence else lambda path: iter((path,))
-
-
-def _tiles(path: str, numbers: list[int]) -> Iterator[str]:
-    """Yield the files of a tiled image: 1001 is the first tile, and each row of them holds ten."""
-    for number in numbers:
-        column, row = (number - 1001) % 10 + 1, (number - 1001) // 10 + 1
-        yield path.replace("<UDIM>", str(number)).replace("<UVTILE>", f"u{column}_v{row}")
-
-
-def _sequence(path: str) -> Iterator[str]:
-    """Yield the files beside ``path`` whose names differ from its own only in their number."""
-    file = Path(path)
-    parts = _NUMBERED.fullmatch(file.stem)
-    if parts is None or not file.parent.is_dir():
-        yield path
-        return
-    width = len(parts["number"])
-    alike = re.compile(re.escape(parts["head"]) + r"(\d+)" + re.escape(parts["tail"] + file.suffix))
-    for other in sorted(file.parent.iterdir()):
-        match = alike.fullmatch(other.name)
-        if match and (len(match[1]) == width or (len(match[1]) > width and match[1][0] != "0")):
-            yield str(other)
+        if (position, picture) == before:
+            return
+        yield found

@@ -12,6 +12,15 @@ from .submission import ENGINES, Overrides, frames_text, output_format, wants_vi
 #: Missing files are named one by one up to this many; then they are counted.
 MOST_NAMED = 5
 
+#: How a simulation is baked where it is not done in Physics → Cache.
+_BAKING = {
+    "fluid simulation": "Bake it (Physics → Fluid → Bake All), then submit again.",
+    "rigid body simulation": "Bake it (Scene → Rigid Body World → Cache → Bake), then submit again.",
+    "geometry nodes bake": "Bake it (in the modifier or the node: Bake), then submit again.",
+    "particle system": "Bake it (Particles → Cache → Bake), then submit again.",
+    "hair simulation": "Bake it (Particles → Cache → Bake), then submit again.",
+}
+
 
 class Severity(enum.StrEnum):
     """What a problem means for the submission."""
@@ -130,6 +139,7 @@ def _check_sound(snapshot: SceneSnapshot, overrides: Overrides, frames: FrameRan
 
 def _check_files(dependencies: Sequence[Dependency]) -> Iterator[Problem]:
     missing: dict[str, Dependency] = {}
+    unbaked: dict[tuple[str, str, str | None], Dependency] = {}
     for dependency in dependencies:
         if dependency.refused is not None:
             yield _warning(
@@ -137,12 +147,14 @@ def _check_files(dependencies: Sequence[Dependency]) -> Iterator[Problem]:
                 f"{_described(dependency)} {dependency.refused}.",
                 "The farm renders without it.",
             )
-        elif not dependency.exists:
-            missing.setdefault(dependency.path, dependency)
-    for dependency in list(missing.values())[:MOST_NAMED]:
+        elif dependency.unbaked:
+            unbaked.setdefault((dependency.kind, dependency.user, dependency.owner), dependency)
+        for path in dependency.missing:
+            missing.setdefault(path, dependency)
+    for path, dependency in list(missing.items())[:MOST_NAMED]:
         yield _warning(
             "missing_file",
-            f"{_described(dependency)} needs {dependency.path}, which is not there.",
+            f"{_described(dependency)} needs {path}, which is not there.",
             "The farm renders without it, as Blender here would; File → External Data → Find Missing Files.",
         )
     if len(missing) > MOST_NAMED:
@@ -150,6 +162,19 @@ def _check_files(dependencies: Sequence[Dependency]) -> Iterator[Problem]:
             "missing_file",
             f"Other files that are missing: {len(missing) - MOST_NAMED}.",
             "File → External Data → Report Missing Files lists them.",
+        )
+    for simulation in list(unbaked.values())[:MOST_NAMED]:
+        yield _warning(
+            "unbaked",
+            f"{_described(simulation)} is not baked, and each computer of the farm begins amid the animation, where it "
+            "does not know what came before.",
+            _BAKING.get(simulation.kind, "Bake it (Physics → Cache → Bake), then submit again."),
+        )
+    if len(unbaked) > MOST_NAMED:
+        yield _warning(
+            "unbaked",
+            f"Other simulations that are not baked: {len(unbaked) - MOST_NAMED}.",
+            "Bake them, then submit again.",
         )
 
 

@@ -113,10 +113,14 @@ class Dependency:
     """Absolute path of the library whose data-block names it; None: the scene's own file."""
     files: tuple[str, ...] = ()
     """Absolute paths of the files that are there: one, or those of a sequence, of tiles or in a folder."""
+    missing: tuple[str, ...] = ()
+    """Absolute paths of files that it needs and that are not there."""
     is_folder: bool = False
     """``path`` is a folder, and all that lies in it is needed."""
     refused: str | None = None
     """Why it cannot be packed, as the rest of a sentence that starts with its name."""
+    unbaked: bool = False
+    """It is a simulation of which nothing was baked, so that there is nothing to pack; it may have no path."""
 
     @property
     def exists(self) -> bool:
@@ -146,4 +150,4 @@ def snapshot_from_plain(plain: Mapping[str, Any]) -> SceneSnapshot:
 
 def dependency_from_plain(plain: Mapping[str, Any]) -> Dependency:
     """Return the dependency that :func:`to_plain` gave."""
-    return Dependency(**{**plain, "files": tuple(plain["files"])})
+    return Dependency(**{**plain, "files": tuple(plain["files"]), "missing": tuple(plain["missing"])})

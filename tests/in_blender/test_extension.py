@@ -311,10 +311,10 @@ lamp = bpy.data.lights["Light"]
 lamp.use_nodes = True
 profile = lamp.node_tree.nodes.new("ShaderNodeTexIES")
 profile.mode, profile.filepath = "EXTERNAL", "//profile.ies"
-from addon.stored_paths import collect_stored_paths, stored_paths
-def plain(paths):
-    return sorted([block.id_type, block.name, sorted(found)] for block, found in paths.items() if found)
-answer = [plain(collect_stored_paths()), plain(stored_paths())]
+from addon import dependencies
+mapped = dependencies.find_dependencies()
+dependencies._of_map = lambda found: iter(())
+answer = [[str(item) for item in found] for found in (dependencies.find_dependencies(), mapped)]
 """,
         tmp_path,
         folder=str(tmp_path),

@@ -47,4 +47,6 @@ def texture(stored: str, *files: str, **changes: Any) -> Dependency:
     """Return a reference to an image."""
     path = files[0] if files else f"/nowhere/{stored.lstrip('/')}"
     fields: dict[str, Any] = {"kind": "image", "user": "wood", "stored": stored, "path": path, "files": files}
+    # A path that leads to nothing is missing, unless the test says why.
+    fields["missing"] = () if files or changes.keys() & {"refused", "unbaked"} else (path,)
     return Dependency(**{**fields, **changes})

@@ -87,6 +87,22 @@ def test_a_folder_that_is_left_behind_is_a_warning() -> None:
     assert (problem.severity, problem.code) == (Severity.WARNING, "not_packed")
 
 
+def test_simulations_that_are_not_baked_are_named_with_what_to_do() -> None:
+    cloths = [texture("", kind="cloth simulation", user=f"Flag {number}", unbaked=True) for number in range(7)]
+    smoke = texture("//cache", kind="fluid simulation", user="Smoke", unbaked=True)
+    problems = check(scene(), [smoke, *cloths, smoke], Overrides())
+    assert [problem.code for problem in problems] == ["unbaked"] * 6
+    assert "“Smoke” is not baked" in problems[0].message
+    assert "Physics → Fluid → Bake All" in problems[0].hint
+    assert "not baked: 3." in problems[-1].message
+
+
+def test_single_files_that_are_missing_are_named_though_others_are_there() -> None:
+    tiles = texture("//wall.<UDIM>.png", "/p/wall.1001.png", missing=("/p/wall.1002.png",))
+    [problem] = check(scene(), [tiles], Overrides())
+    assert "/p/wall.1002.png, which is not there" in problem.message
+
+
 def test_errors_come_first() -> None:
     problems = check(scene(camera=None, file_format="TIFF"), [texture("//lost.png")], Overrides())
     assert [problem.severity for problem in problems] == [Severity.ERROR, Severity.WARNING, Severity.WARNING]
