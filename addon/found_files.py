@@ -108,7 +108,7 @@ def _in_folder(path: str) -> tuple[list[str], str | None]:
             folders.clear()  # a link back up
             continue
         seen.add((status.st_dev, status.st_ino))
-        files += (name for name in (os.path.join(folder, name) for name in names) if os.path.isfile(name))  # noqa: PTH113, PTH118
+        files += (name for name in (os.path.join(folder, name) for name in names) if os.path.isfile(name))  # noqa: PTH113, PTH118 - as above
         if len(files) > MOST_IN_FOLDER:
             return [], f"keeps its files in {path}, which holds more than {MOST_IN_FOLDER} and is not sent to the farm"
     return sorted(files), None
