@@ -18,6 +18,7 @@ from coordinator.background.lease_reaper import LeaseReaper
 from coordinator.background.runner import Waker, run_duties
 from coordinator.background.stitcher import Stitcher
 from coordinator.background.sweeper import Sweeper
+from coordinator.background.thumbnail_sweeper import ThumbnailSweeper
 from coordinator.db.engine import Database, Notice, open_database
 from coordinator.db.migrate import SchemaTooNew
 from coordinator.domain.board import SlotOffer
@@ -39,6 +40,7 @@ from coordinator.keys import (
     OPENAPI,
     SETTINGS,
     STORE,
+    THUMBNAILS,
     TIMING,
     VERIFIER,
     VERSION,
@@ -47,10 +49,12 @@ from coordinator.keys import (
 )
 from coordinator.lock import FolderInUse, exclusive
 from coordinator.media.ffmpeg import MediaError, find_ffmpeg
+from coordinator.media.thumbnails import Thumbnails
 from coordinator.media.verify import FrameVerifier
-from coordinator.services import accounts, agent_views, expiry, views
+from coordinator.services import accounts, agent_views, expiry, frame_views, views
 from coordinator.services.agent_schemas import AgentView
 from coordinator.services.errors import Refused
+from coordinator.services.frame_schemas import FrameChange
 from coordinator.services.schemas import JobView
 from coordinator.settings import Settings
 from coordinator.store import LocalBlobStore, StoreUnusable
@@ -106,6 +110,7 @@ async def _files(app: web.Application) -> AsyncIterator[None]:
         raise StartError(str(error)) from error
     app[STORE] = store
     app[VERIFIER] = FrameVerifier()
+    app[THUMBNAILS] = Thumbnails(settings.folder / "thumbnails")
     try:
         log.info("videos are made with %s", await asyncio.to_thread(find_ffmpeg, settings.ffmpeg))
     except MediaError as error:
@@ -113,6 +118,7 @@ async def _files(app: web.Application) -> AsyncIterator[None]:
             raise StartError(str(error)) from error
         log.warning("%s Until then, jobs that ask for a video fail at their end.", error)
     yield
+    await app[THUMBNAILS].close()
     await app[VERIFIER].close()
     await store.close()
 
@@ -178,12 +184,15 @@ async def _streams(clock: Callable[[], datetime], app: web.Application) -> Async
     async def read_agents(ids: Sequence[int]) -> Sequence[AgentView]:
         return await database.read(lambda tx: [agent_views.agent_view(tx, agent_id) for agent_id in ids])
 
+    async def read_frames(frames: Sequence[tuple[int, int]]) -> Sequence[FrameChange]:
+        return await database.read(frame_views.frame_changes, frames)
+
     def has_work(offer: SlotOffer) -> bool:
         # Who looks in the database has the board loaded.
         return not board.loaded or board.has_work(offer, clock())
 
     app[WORK] = work = WaitingSlots(has_work)
-    app[LIVE] = live = LiveStream(read_jobs, read_agents)
+    app[LIVE] = live = LiveStream(read_jobs, read_agents, read_frames)
 
     def on_notice(notice: Notice) -> None:
         match notice.kind:
@@ -219,6 +228,7 @@ async def _duties(app: web.Application) -> AsyncIterator[None]:
         (LeaseReaper(database, timing), Waker()),
         (Stitcher(database, store, settings.ffmpeg, timing), stitching),
         (Sweeper(database, store), Waker()),
+        (ThumbnailSweeper(app[THUMBNAILS], store), Waker()),
     )
     task = asyncio.create_task(run_duties(duties), name="duties")
     yield

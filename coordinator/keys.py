@@ -12,6 +12,7 @@ from coordinator.http.known_callers import KnownCallers
 from coordinator.http.live import LiveStream
 from coordinator.http.throttle import FailedSignIns
 from coordinator.http.work import WaitingSlots
+from coordinator.media.thumbnails import Thumbnails
 from coordinator.media.verify import FrameVerifier
 from coordinator.services.schemas import TokenCreated
 from coordinator.settings import Settings
@@ -23,6 +24,7 @@ CLOCK: web.AppKey[Callable[[], datetime]] = web.AppKey("clock")
 DATABASE: web.AppKey[Database] = web.AppKey("database", Database)
 STORE: web.AppKey[BlobStore] = web.AppKey("store")
 TIMING = web.AppKey("timing", Timing)
+THUMBNAILS = web.AppKey("thumbnails", Thumbnails)
 VERIFIER = web.AppKey("verifier", FrameVerifier)
 WORK = web.AppKey("work", WaitingSlots)
 LIVE = web.AppKey("live", LiveStream)

@@ -110,6 +110,16 @@ def of_frame(conn: Connection, job_id: int, frame: int | None) -> list[Attempt]:
     return _OF_FRAME.all(conn, job_id=job_id, frame=frame)
 
 
+def record_of_frame(conn: Connection, job_id: int, frame: int) -> list[tuple[datetime, int, str, str, bool]]:
+    """Return when, by which agent, why (code and message) a frame failed, and whether it counts; the oldest first."""
+    query = (
+        select(attempts.c.at, attempts.c.agent_id, attempts.c.code, attempts.c.message, attempts.c.voided)
+        .where(attempts.c.job_id == job_id, attempts.c.frame == frame)
+        .order_by(attempts.c.id)
+    )
+    return [(row[0], row[1], row[2], row[3], not row[4]) for row in conn.execute(query)]
+
+
 def of_frames(conn: Connection, job_id: int, limit: int) -> list[Attempt]:
     """Return the first failed attempts at any frame of a job."""
     return _OF_FRAMES.all(conn, job_id=job_id, limit=limit)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select, text
 
 from coordinator.db.engine import Transaction
 from coordinator.db.schema import events
+from coordinator.db.schema.history import NOTABLE_EVENT
 from coordinator.db.statement import Command, bound
 
 _COLUMNS = ("job_id", "agent_id", "at", "kind", "message", "data")
@@ -41,21 +42,31 @@ def append(
     tx.write_later(_INSERT, dict(zip(_COLUMNS, values, strict=True)))
 
 
-def page(tx: Transaction, job_id: int, after: int | None, limit: int) -> list[Event]:
-    """Return up to ``limit`` events of a job past event ``after``, oldest first."""
+def page(
+    tx: Transaction, job_id: int, after: int | None, limit: int, *, newest_first: bool = False, notable: bool = False
+) -> list[Event]:
+    """Return up to ``limit`` events of a job past event ``after``, oldest or newest first.
+
+    Only the ``notable`` ones leave out what happens with every frame and lease.
+    """
     tx.flush()
-    query = (
-        select(events.c.id, events.c.at, events.c.kind, events.c.message, events.c.data)
-        .where(events.c.job_id == job_id)
-        .order_by(events.c.id)
-        .limit(limit)
-    )
+    query = select(events.c.id, events.c.at, events.c.kind, events.c.message, events.c.data)
+    query = query.where(events.c.job_id == job_id).limit(limit)
+    query = query.order_by(events.c.id.desc() if newest_first else events.c.id)
+    if notable:
+        query = query.where(text(NOTABLE_EVENT))
     if after is not None:
-        query = query.where(events.c.id > after)
+        query = query.where(events.c.id < after if newest_first else events.c.id > after)
     return [
         Event(id=row.id, at=row.at, kind=row.kind, message=row.message, data=json.loads(row.data))
         for row in tx.conn.execute(query)
     ]
+
+
+def latest(tx: Transaction, job_id: int) -> int:
+    """Return the id of a job's last event: nothing of the job changes without a new one."""
+    tx.flush()
+    return tx.conn.scalars(select(func.max(events.c.id)).where(events.c.job_id == job_id)).one() or 0
 
 
 def history(tx: Transaction, *, job_id: int | None = None, agent_id: int | None = None) -> list[str]:

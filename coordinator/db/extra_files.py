@@ -1,5 +1,6 @@
 """Queries on the files that scenes wrote themselves, beside their frames' pictures."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -42,6 +43,15 @@ def insert_files(conn: Connection, job_id: int, frame: int, files: Iterable[Extr
 def of_frame(conn: Connection, job_id: int, frame: int) -> list[ExtraFile]:
     """Return the files of a frame by their paths."""
     return _OF_FRAME.all(conn, job_id=job_id, frame=frame)
+
+
+def of_job(conn: Connection, job_id: int) -> dict[int, list[ExtraFile]]:
+    """Return the files of all frames of a job by frame and path; frames without any are left out."""
+    query = select(extra_files.c.frame, *_COLUMNS).where(extra_files.c.job_id == job_id)
+    found: dict[int, list[ExtraFile]] = defaultdict(list)
+    for frame, path, sha256, size in conn.execute(query.order_by(extra_files.c.frame, extra_files.c.path)):
+        found[frame].append(ExtraFile(path=path, sha256=sha256, size=size))
+    return found
 
 
 def counts(conn: Connection, job_id: int, first: int, last: int) -> dict[int, int]:

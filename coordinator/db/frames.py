@@ -2,13 +2,20 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, select, update
 
 from coordinator.db.schema import frames
-from coordinator.db.statement import Command, bound, records
+from coordinator.db.statement import Command, Query, bound, records
 from coordinator.domain.model import Frame, FrameState
+
+#: Digits of a digest that tell one picture of a frame from the next.
+VERSION_DIGITS = 6
+
+MapRow = tuple[int, FrameState, int | None, float | None, str | None, bool]
+"""Frame, state, agent, seconds, the beginning of its digest, and whether it is doubted."""
 
 _INSERT = Command(insert(frames).values(bound(frames.c.keys())))
 _NOTHING: dict[str, Any] = dict.fromkeys(frames.c.keys())
@@ -25,6 +32,19 @@ _FINISHED_BETWEEN = records(
     )
     .order_by(frames.c.frame),
     Frame,
+)
+_MAP = Query(
+    select(
+        frames.c.frame,
+        frames.c.state,
+        frames.c.agent_id,
+        frames.c.seconds,
+        func.substr(frames.c.output_sha256, 1, VERSION_DIGITS),
+        frames.c.doubt.is_not(None),
+    )
+    .where(frames.c.job_id == bindparam("job_id"))
+    .order_by(frames.c.frame),
+    lambda values: (values[0], values[1], values[2], values[3], values[4], bool(values[5])),
 )
 _SET_DOUBT = Command(
     update(frames)
@@ -49,6 +69,31 @@ def page(conn: Connection, job_id: int, after: int | None, limit: int) -> list[F
     if after is not None:
         query = query.where(frames.c.frame > after)
     return [Frame(**row) for row in conn.execute(query).mappings()]
+
+
+def all_ended(conn: Connection, job_id: int) -> list[MapRow]:
+    """Return a little of every frame that has ended, in order."""
+    return _MAP.all(conn, job_id=job_id)
+
+
+def outputs(conn: Connection, job_id: int) -> list[tuple[int, str, int, datetime]]:
+    """Return frame, digest, size and time of every finished frame, in order."""
+    query = (
+        select(frames.c.frame, frames.c.output_sha256, frames.c.output_size, frames.c.ended_at)
+        .where(frames.c.job_id == job_id, frames.c.state == FrameState.FINISHED)
+        .order_by(frames.c.frame)
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in conn.execute(query)]
+
+
+def by_agent(conn: Connection, job_id: int) -> list[tuple[int, int, float]]:
+    """Return agent, number and render time (seconds) of a job's finished frames."""
+    query = (
+        select(frames.c.agent_id, func.count(), func.sum(frames.c.seconds))
+        .where(frames.c.job_id == job_id, frames.c.state == FrameState.FINISHED)
+        .group_by(frames.c.agent_id)
+    )
+    return [(row[0], row[1], row[2]) for row in conn.execute(query)]
 
 
 def finished_between(conn: Connection, job_id: int, first: int, last: int) -> list[Frame]:

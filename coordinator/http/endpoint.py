@@ -30,6 +30,10 @@ T = TypeVar("T")
 #: Messages above this many bytes are decoded in a thread, so that no one else waits for it.
 _LARGE_MESSAGE = 256 * 1024
 
+#: Answers above this many bytes are compressed for who takes that, and above the second one in a thread.
+_WORTH_COMPRESSING = 4096
+_COMPRESSED_IN_THREAD = 32 * 1024
+
 _JSON = "application/json"
 
 _MISSING = re.compile("missing required field `(.+)`")
@@ -102,7 +106,15 @@ def respond(request: web.Request, answer: object) -> web.StreamResponse:
         return web.Response(
             status=status, body=protocol.encode(answer), content_type=protocol.CONTENT_TYPE, headers=headers
         )
-    return web.Response(status=status, body=msgspec.json.encode(answer), content_type=_JSON, headers=headers)
+    body = msgspec.json.encode(answer)
+    response = web.Response(
+        status=status, body=body, content_type=_JSON, headers=headers, zlib_executor_size=_COMPRESSED_IN_THREAD
+    )
+    # Only what is read: no answer that has a new token in it.
+    if request.method == "GET" and len(body) > _WORTH_COMPRESSING:
+        response.headers["Vary"] = "Accept-Encoding"
+        response.enable_compression()
+    return response
 
 
 def _query(request: web.Request, kind: type[msgspec.Struct]) -> msgspec.Struct:

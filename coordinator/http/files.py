@@ -1,6 +1,7 @@
 """Blobs in and out over HTTP."""
 
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 from aiohttp import ETag, web
@@ -27,7 +28,7 @@ class BlobResponse(web.FileResponse):
         self._sha256 = sha256
         headers = {"Content-Type": content_type, "Cache-Control": cache}
         if filename is not None:
-            headers["Content-Disposition"] = _disposition(filename)
+            headers["Content-Disposition"] = disposition(filename)
         super().__init__(path, headers=headers)
 
     @property
@@ -45,8 +46,21 @@ async def send_file(request: web.Request, file: FileRef) -> web.StreamResponse:
 
     An address that says which ``version`` is meant stands for one blob for ever.
     """
-    cache = _FOR_EVER if "version" in request.query else _ASK_AGAIN
-    return await send_blob(request, file.sha256, file.content_type, file.filename, cache)
+    return await send_blob(request, file.sha256, file.content_type, file.filename, cache_control(request))
+
+
+def cache_control(request: web.Request) -> str:
+    """Return how long the picture or video of an address may be kept: for ever if it says which version is meant."""
+    return _FOR_EVER if "version" in request.query else _ASK_AGAIN
+
+
+def not_modified(request: web.Request, tag: str, cache: str) -> web.Response | None:
+    """Return the answer 304 when the client has what ``tag`` stands for."""
+    if request.if_none_match and any(known.value in (tag, "*") for known in request.if_none_match):
+        response = web.Response(status=304, headers={"Cache-Control": cache})
+        response.etag = ETag(tag)
+        return response
+    return None
 
 
 async def send_blob(
@@ -61,11 +75,8 @@ async def send_blob(
     Raises:
         BlobMissing: there is no such blob.
     """
-    tag = ETag(sha256)
-    if request.if_none_match and any(known.value in (sha256, "*") for known in request.if_none_match):
-        response = web.Response(status=304, headers={"Cache-Control": cache})
-        response.etag = tag
-        return response
+    if (known := not_modified(request, sha256, cache)) is not None:
+        return known
     return BlobResponse(await request.app[STORE].fetch(sha256), sha256, content_type, filename, cache)
 
 
@@ -96,7 +107,7 @@ def announced_length(request: web.Request, limit: int) -> int:
     return size
 
 
-def _disposition(filename: str) -> str:
+def disposition(filename: str, kind: Literal["inline", "attachment"] = "inline") -> str:
     """Return a Content-Disposition header (RFC 6266): the name in ASCII for old programs, and as it is."""
     plain = "".join(character if character.isascii() and character not in '"\\' else "_" for character in filename)
-    return f"inline; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

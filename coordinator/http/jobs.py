@@ -10,13 +10,14 @@ from msgspec import Meta
 from coordinator.domain.model import JobState
 from coordinator.domain.searching import job_number, search_words
 from coordinator.http.endpoint import Answer
-from coordinator.http.paging import PageQuery
+from coordinator.http.paging import Cursor, PageQuery
 from coordinator.keys import DATABASE
 from coordinator.protocol import ErrorCode
-from coordinator.services import adjust, control, job_list, submit, views
+from coordinator.services import adjust, control, job_contents, job_list, submit, views
 from coordinator.services import requeue as requeueing
 from coordinator.services.accounts import Principal
 from coordinator.services.errors import Refused
+from coordinator.services.frame_schemas import CostView, Kinds, Order, PackView
 from coordinator.services.job_list import JobFilter, JobOrder
 from coordinator.services.schemas import (
     EventView,
@@ -46,6 +47,21 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sort: JobOrder = JobOrder.NEWEST
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
     cursor: Annotated[str, Meta(max_length=3000)] | None = None
+
+
+class HistoryQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which events, how many, from where."""
+
+    order: Order = "oldest"
+    """What comes first; a cursor is good for the order that gave it out."""
+    kinds: Kinds = "all"
+
+
+class PackQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many files, from where."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 200
+    cursor: Cursor | None = None
 
 
 async def create(request: web.Request, caller: Principal, body: JobRequest) -> Answer[JobView]:
@@ -104,9 +120,26 @@ async def rerender(request: web.Request, caller: Principal, job_id: int, body: R
     return _created(await request.app[DATABASE].write(submit.rerender, job_id, body, caller.name))
 
 
-async def history(request: web.Request, job_id: int, query: PageQuery) -> Page[EventView]:
-    """List a job's history, oldest first."""
-    return await request.app[DATABASE].read(views.list_events, job_id, query.limit, query.cursor)
+async def history(request: web.Request, job_id: int, query: HistoryQuery) -> Page[EventView]:
+    """List a job's history, oldest or newest first; all of it, or what is more than a frame's or a lease's business."""
+    return await request.app[DATABASE].read(
+        views.list_events,
+        job_id,
+        query.limit,
+        query.cursor,
+        newest_first=query.order == "newest",
+        notable=query.kinds == "notable",
+    )
+
+
+async def pack(request: web.Request, job_id: int, query: PackQuery) -> PackView:
+    """List the files that a job is rendered from, the largest first."""
+    return await request.app[DATABASE].read(job_contents.pack_view, job_id, query.limit, query.cursor)
+
+
+async def cost(request: web.Request, job_id: int) -> CostView:
+    """Show what a job's finished frames took, by what rendered them."""
+    return await request.app[DATABASE].read(job_contents.cost_view, job_id)
 
 
 def _created(job: JobView) -> Answer[JobView]:

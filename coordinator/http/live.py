@@ -12,6 +12,7 @@ import msgspec
 
 from coordinator.db.engine import Notice
 from coordinator.services.agent_schemas import AgentView
+from coordinator.services.frame_schemas import FrameChange
 from coordinator.services.schemas import JobView
 
 log = logging.getLogger(__name__)
@@ -66,14 +67,16 @@ class LiveStream:
         self,
         read_jobs: Callable[[Sequence[int]], Awaitable[Sequence[JobView]]],
         read_agents: Callable[[Sequence[int]], Awaitable[Sequence[AgentView]]],
+        read_frames: Callable[[Sequence[tuple[int, int]]], Awaitable[Sequence[FrameChange]]],
     ) -> None:
-        """Read what changed with these two functions."""
+        """Read what changed with these functions; a frame is named by its job and number."""
         self._read_jobs = read_jobs
         self._read_agents = read_agents
+        self._read_frames = read_frames
         self._clients: set[Client] = set()
         self._jobs: set[int] = set()
         self._agents: set[int] = set()
-        self._frames: dict[tuple[int, int], bytes] = {}
+        self._frames: set[tuple[int, int]] = set()
         self._changed = asyncio.Event()
         self._closed = False
 
@@ -113,8 +116,7 @@ class LiveStream:
             case "agent":
                 self._agents.add(notice.id)
             case "frame" if notice.frame is not None:
-                data = {"job": notice.id, "frame": notice.frame, "state": notice.state}
-                self._frames[notice.id, notice.frame] = _event("frame", data)
+                self._frames.add((notice.id, notice.frame))
             case _:
                 return
         self._changed.set()
@@ -136,8 +138,10 @@ class LiveStream:
         """Read and send what changed since the last time."""
         jobs, self._jobs = sorted(self._jobs), set()
         agents, self._agents = sorted(self._agents), set()
-        frames, self._frames = list(self._frames.values()), {}
-        events = frames
+        frames, self._frames = sorted(self._frames), set()
+        events: list[bytes] = []
+        if frames:
+            events += [_event("frame", change) for change in await self._read_frames(frames)]
         if jobs:
             events += [_event("job", view) for view in await self._read_jobs(jobs)]
         if agents:

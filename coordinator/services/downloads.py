@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass
 
-import msgspec
-
 from coordinator.db import blobs, extra_files
 from coordinator.db import frames as frame_rows
 from coordinator.db.engine import Transaction
 from coordinator.domain.filenames import CONTENT_TYPES, frame_filename
+from coordinator.domain.frame_range import FrameRangeError, parse
 from coordinator.domain.model import Frame, FrameState, Job
-from coordinator.protocol import ErrorCode, OutputSpec
+from coordinator.media.zip_stream import FileList
+from coordinator.protocol import ErrorCode, ImageFormat
 from coordinator.services.errors import Refused, not_found
 from coordinator.services.schemas import ExtraFileView
-from coordinator.services.views import known_job
+from coordinator.services.views import known_job, output_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ def frame_output(tx: Transaction, job_id: int, frame: int) -> FileRef:
         Refused: NOT_FOUND.
     """
     job, found = _finished_frame(tx, job_id, frame)
-    image_format = msgspec.json.decode(job.output, type=OutputSpec).format.value
+    image_format = output_of(job).format.value
     return FileRef(
         sha256=found.output_sha256 or "",
         size=found.output_size or 0,
@@ -54,6 +54,74 @@ def frame_preview(tx: Transaction, job_id: int, frame: int) -> FileRef:
         filename=_download_name(job, f"-{frame_filename(frame, 'JPEG')}"),
         content_type=CONTENT_TYPES["JPEG"],
     )
+
+
+def frame_display(tx: Transaction, job_id: int, frame: int) -> FileRef:
+    """Return a frame in full size as seen in Blender, which comes with files that browsers and ffmpeg do not show so.
+
+    Raises:
+        Refused: NOT_FOUND, also when its own file is all there is.
+    """
+    job, found = _finished_frame(tx, job_id, frame)
+    size = blobs.size(tx.conn, found.display_sha256) if found.display_sha256 is not None else None
+    if found.display_sha256 is None or size is None:
+        raise not_found(f"display picture of frame {frame} of job {job_id}")
+    return FileRef(
+        sha256=found.display_sha256,
+        size=size,
+        filename=_download_name(job, f"-{frame_filename(frame, 'PNG')}"),
+        content_type=CONTENT_TYPES["PNG"],
+    )
+
+
+def archive(tx: Transaction, job_id: int, frames: str | None, *, extras: bool) -> tuple[str, FileList]:
+    """Return a name for a ZIP of a job's finished frames, and its files: as Blender would have named them.
+
+    Args:
+        tx: the transaction.
+        job_id: the job.
+        frames: a frame range, or None for all; those that are not finished are left out.
+        extras: also what the scene itself wrote, in a folder for each frame.
+
+    Raises:
+        Refused: NOT_FOUND, also where none of them is finished; INVALID, the range cannot be read.
+    """
+    job = known_job(tx, job_id)
+    try:
+        chosen = None if frames is None else parse(frames)
+    except FrameRangeError as error:
+        raise Refused(ErrorCode.INVALID, str(error), {"frames": str(error)}) from error
+    files = FileList()
+    image_format = output_of(job).format.value
+    beside = extra_files.of_job(tx.conn, job_id) if extras else {}
+    for frame, sha256, size, at in frame_rows.outputs(tx.conn, job_id):
+        if chosen is not None and frame not in chosen:
+            continue
+        name = frame_filename(frame, image_format)
+        files.add(name, sha256, size, at)
+        for extra in beside.get(frame, []):
+            files.add(f"{name.rpartition('.')[0]}/{extra.path}", extra.sha256, extra.size, at)
+    if not len(files):
+        raise not_found(f"finished frame{'' if frames is None else f' among {frames}'} in job {job_id}")
+    return _download_name(job, ".zip"), files
+
+
+def log_name(tx: Transaction, job_id: int) -> str:
+    """Return a file name for a job's log.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    return _download_name(known_job(tx, job_id), ".log")
+
+
+def is_exr(tx: Transaction, job_id: int) -> bool:
+    """Tell whether a job's frames are OpenEXR files.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    return output_of(known_job(tx, job_id)).format is ImageFormat.OPEN_EXR
 
 
 def frame_files(tx: Transaction, job_id: int, frame: int) -> list[ExtraFileView]:

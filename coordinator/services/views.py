@@ -1,4 +1,4 @@
-"""The read side: jobs, frames and events as the public API shows them.  Nothing here writes."""
+"""The read side: jobs and events as the public API shows them.  Nothing here writes."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from coordinator.db import agents as agent_rows
-from coordinator.db import chunks, dependencies, extra_files, set_asides
+from coordinator.db import chunks, dependencies, set_asides
 from coordinator.db import events as event_rows
 from coordinator.db import frames as frame_rows
 from coordinator.db import jobs as job_rows
@@ -16,8 +16,7 @@ from coordinator.db import leases as lease_rows
 from coordinator.db.engine import Transaction
 from coordinator.domain import estimates
 from coordinator.domain.costs import CostProfile
-from coordinator.domain.filenames import frame_filename
-from coordinator.domain.model import AgentState, Frame, Job, JobState, Lease, SoundState
+from coordinator.domain.model import AgentState, Job, JobState, Lease, SoundState
 from coordinator.domain.versions import blender_version
 from coordinator.protocol import ErrorCode, OutputSpec, RenderSpec, Stage
 from coordinator.services import dependencies as waiting_jobs
@@ -26,7 +25,6 @@ from coordinator.services.errors import Refused, not_found
 from coordinator.services.schemas import (
     EventView,
     FailureView,
-    FrameView,
     JobDetail,
     JobSlotView,
     JobView,
@@ -98,31 +96,16 @@ def job_detail(tx: Transaction, job_id: int) -> JobDetail:
     return JobDetail(**fields, failures=failures, doubts=doubts.doubts_of(tx, job), slots=slots)
 
 
-def list_frames(tx: Transaction, job_id: int, limit: int, cursor: str | None) -> Page[FrameView]:
-    """Return a job's ended frames in order.
-
-    Raises:
-        Refused: NOT_FOUND; INVALID, the cursor is none of ours.
-    """
-    job = known_job(tx, job_id)
-    frames = frame_rows.page(tx.conn, job.id, _number(cursor), limit + 1)
-    shown = frames[:limit]
-    names = agent_rows.names(tx.conn, [frame.agent_id for frame in shown if frame.agent_id is not None])
-    extras = extra_files.counts(tx.conn, job.id, shown[0].frame, shown[-1].frame) if shown else {}
-    return Page(
-        items=[_frame_view(job, frame, names, extras.get(frame.frame, 0)) for frame in shown],
-        next=str(shown[-1].frame) if len(frames) > limit else None,
-    )
-
-
-def list_events(tx: Transaction, job_id: int, limit: int, cursor: str | None) -> Page[EventView]:
-    """Return a job's history, oldest first.
+def list_events(
+    tx: Transaction, job_id: int, limit: int, cursor: str | None, *, newest_first: bool = False, notable: bool = False
+) -> Page[EventView]:
+    """Return a job's history, oldest or newest first; all of it, or what is more than a frame's or a lease's business.
 
     Raises:
         Refused: NOT_FOUND; INVALID, the cursor is none of ours.
     """
     known_job(tx, job_id)
-    events = event_rows.page(tx, job_id, _number(cursor), limit + 1)
+    events = event_rows.page(tx, job_id, cursor_number(cursor), limit + 1, newest_first=newest_first, notable=notable)
     shown = events[:limit]
     return Page(
         items=[EventView(id=it.id, at=it.at, kind=it.kind, message=it.message, data=it.data) for it in shown],
@@ -152,7 +135,8 @@ def counts(tx: Transaction) -> FarmCounts:
     )
 
 
-def _output(job: Job) -> OutputSpec:
+def output_of(job: Job) -> OutputSpec:
+    """Return what a job's frames are written as."""
     return msgspec.json.decode(job.output, type=OutputSpec)
 
 
@@ -193,7 +177,7 @@ def _job_fields(tx: Transaction, job: Job, working: Sequence[Lease], after: list
         "frames": job.frames,
         "blender": blender_version(job.min_blender),
         "render": msgspec.json.decode(job.render, type=RenderSpec),
-        "output": _output(job),
+        "output": output_of(job),
         "priority": job.priority,
         "needs": msgspec.json.decode(job.needs, type=NeedsRequest),
         "max_slots": job.max_slots,
@@ -235,27 +219,12 @@ def _job_fields(tx: Transaction, job: Job, working: Sequence[Lease], after: list
     }
 
 
-def _frame_view(job: Job, frame: Frame, names: dict[int, str], extras: int) -> FrameView:
-    return FrameView(
-        frame=frame.frame,
-        state=frame.state,
-        reason=frame.reason,
-        attempts=frame.attempts,
-        agent=names.get(frame.agent_id) if frame.agent_id is not None else None,
-        seconds=frame.seconds,
-        peak_memory_bytes=frame.peak_memory_bytes,
-        peak_gpu_memory_bytes=frame.peak_gpu_memory_bytes,
-        size=frame.output_size,
-        sha256=frame.output_sha256,
-        filename=frame_filename(frame.frame, _output(job).format.value),
-        blank=frame.blank,
-        doubt=frame.doubt,
-        extras=extras,
-        finished_at=frame.ended_at,
-    )
+def cursor_number(cursor: str | None) -> int | None:
+    """Return the number that a list gave out as its cursor.
 
-
-def _number(cursor: str | None) -> int | None:
+    Raises:
+        Refused: INVALID, the cursor is none of ours.
+    """
     if cursor is None:
         return None
     try:

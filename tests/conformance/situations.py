@@ -4,7 +4,7 @@ from typing import Any
 
 from coordinator.domain.model import JobState
 from coordinator.protocol import LeaseGrant
-from coordinator.services import stitching, views
+from coordinator.services import frame_views, stitching
 from tests.conformance.farm import Farm
 
 
@@ -32,7 +32,7 @@ async def video_made(farm: Farm, job_id: int) -> None:
 
 async def ended_frames(farm: Farm, job_id: int) -> list[int]:
     """Return the frames of a job that have ended."""
-    page = await farm.database.read(views.list_frames, job_id, 1000, None)
+    page = await farm.database.read(frame_views.list_frames, job_id, 1000, None)
     return [frame.frame for frame in page.items]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from coordinator.domain.model import JobState, SoundState
 from coordinator.protocol import ErrorCode, Stage
-from coordinator.services import downloads, views
+from coordinator.services import downloads, frame_views, views
 from coordinator.services.errors import Refused
 from tests.conformance.farm import Farm, digest
 from tests.conformance.situations import all_frames, chunked, failed_job, video_made
@@ -184,7 +184,7 @@ async def test_failed_frames_are_requeued_and_the_job_goes_on(farm: Farm) -> Non
     await farm.deliver_all(ant, grant)
     assert await all_frames(farm, ant) == [5]
     assert (await farm.job(job)).state == JobState.COMPLETED
-    page = await farm.database.read(views.list_frames, job, 10, None)
+    page = await farm.database.read(frame_views.list_frames, job, 10, None)
     assert [frame.attempts for frame in page.items] == [1] * 6
 
 

@@ -3,7 +3,8 @@
 from coordinator.domain.model import Blank
 from coordinator.domain.verification import Look
 from coordinator.protocol import LeaseGrant
-from coordinator.services import agent_views, views
+from coordinator.services import agent_views
+from coordinator.services.frame_views import list_frames
 from coordinator.services.schemas import FrameView
 from tests.conformance.farm import Farm
 
@@ -13,7 +14,7 @@ TRANSPARENT = Look(blank=Blank.TRANSPARENT)
 
 async def frame_views(farm: Farm, job: int) -> dict[int, FrameView]:
     """Return a job's ended frames by their number."""
-    page = await farm.database.read(views.list_frames, job, 1000, None)
+    page = await farm.database.read(list_frames, job, 1000, None)
     return {view.frame: view for view in page.items}
 
 

@@ -1,10 +1,12 @@
 """A job from submission to its end, by every way there is."""
 
+from collections.abc import Callable
+
 import pytest
 
 from coordinator.domain.model import JobState
 from coordinator.protocol import ErrorCode, ImageFormat, OutputSpec, Stage, StoredFile
-from coordinator.services import agent_views, downloads, frames, stitching, views
+from coordinator.services import agent_views, downloads, frame_views, frames, stitching, views
 from coordinator.services.errors import Refused
 from coordinator.services.stitching import StitchTask
 from tests.conformance.farm import HEIGHT, WIDTH, Farm, digest
@@ -26,8 +28,8 @@ async def test_a_job_of_frames_is_completed_by_its_last_one(farm: Farm) -> None:
     assert (view.state, view.finished, view.progress, view.latest_frame) == (JobState.COMPLETED, 9, 1.0, 20)
     assert view.seconds_per_frame == 2.0
     assert view.ended_at is not None
-    page = await farm.database.read(views.list_frames, job.id, 5, None)
-    rest = await farm.database.read(views.list_frames, job.id, 5, page.next)
+    page = await farm.database.read(frame_views.list_frames, job.id, 5, None)
+    rest = await farm.database.read(frame_views.list_frames, job.id, 5, page.next)
     listed = [frame.filename for frame in (*page.items, *rest.items)]
     assert listed[:6] == ["-0005.png", "-0004.png", "-0003.png", "-0002.png", "-0001.png", "0003.png"]
     assert rest.next is None
@@ -89,7 +91,7 @@ async def test_a_frame_of_another_size_counts_as_failed(farm: Farm) -> None:
     grant = await farm.must_lease(ant)
     await farm.database.write(frames.record_bad_frame, ant, grant.lease_id, 2, "cut off", farm.timing)
     await farm.render_everything(ant, size=(10, 20))
-    view = await farm.database.read(views.list_frames, job.id, 10, None)
+    view = await farm.database.read(frame_views.list_frames, job.id, 10, None)
     assert [(frame.frame, frame.attempts) for frame in view.items] == [(1, 1), (2, 3)]
 
 
@@ -263,13 +265,14 @@ async def test_a_lease_lives_until_the_sound_is_delivered_and_no_sound_is_waited
 
 async def test_what_is_not_there_is_not_found(farm: Farm) -> None:
     job = await farm.submit("1")
-    for view, arguments in (
+    asked: list[tuple[Callable[..., object], tuple[object, ...]]] = [
         (views.job_detail, (99,)),
         (views.list_events, (99, 5, None)),
         (downloads.frame_preview, (job.id, 1)),
         (downloads.video, (job.id,)),
         (agent_views.agent_view, (99,)),
-    ):
+    ]
+    for view, arguments in asked:
         with pytest.raises(Refused) as caught:
             await farm.database.read(view, *arguments)
         assert caught.value.code == ErrorCode.NOT_FOUND

@@ -1,7 +1,7 @@
 """What agents measure: how their machines are, and what frames take of a graphics card."""
 
 from coordinator.protocol import Device, GpuLoad, Telemetry
-from coordinator.services import agent_views, views
+from coordinator.services import agent_views, frame_views
 from tests.conformance.farm import GIB, Farm
 
 WARM = Telemetry(
@@ -46,7 +46,7 @@ async def test_job_is_known_to_need_the_memory_that_a_frame_took_of_the_card(far
     await farm.deliver_all(large, await farm.must_lease(large), peak_gpu_memory_bytes=12 * GIB)
     assert await farm.lease(small) is None
     assert (await farm.must_lease(large)).frames == [2]
-    (frame,) = (await farm.database.read(views.list_frames, job.id, 10, None)).items
+    (frame,) = (await farm.database.read(frame_views.list_frames, job.id, 10, None)).items
     assert frame.peak_gpu_memory_bytes == 12 * GIB
 
 

@@ -23,7 +23,11 @@ def stream(reads: list[tuple[str, list[int]]], *, broken: bool = False) -> LiveS
         reads.append(("agent", list(ids)))
         return [{"id": number} for number in ids]
 
-    return LiveStream(read_jobs, read_agents)
+    async def read_frames(frames: Sequence[tuple[int, int]]) -> Sequence[Any]:
+        reads.append(("frame", [number for _, number in frames]))
+        return [{"job": job, "frame": number} for job, number in frames]
+
+    return LiveStream(read_jobs, read_agents, read_frames)
 
 
 async def test_a_client_begins_with_hello_and_then_gets_comments() -> None:
@@ -53,11 +57,11 @@ async def test_many_changes_are_read_once_for_all_clients() -> None:
             live.on_notice(notice)
     live.on_notice(Notice("work"))
     await live.flush()
-    assert reads == [("job", [1, 2]), ("agent", [5])]
+    assert reads == [("frame", [7]), ("job", [1, 2]), ("agent", [5])]
     for client in clients:
         events = await client.take(1)
         assert events.count(b"event: ") == 5
-        assert b'event: frame\ndata: {"job":1,"frame":7,"state":"finished"}\n\n' in events
+        assert b'event: frame\ndata: {"job":1,"frame":7}\n\n' in events
 
 
 async def test_nothing_is_read_while_no_one_listens() -> None:
