@@ -27,7 +27,7 @@ async def rendered(farm: RunningCoordinator, frames: str = "1-4", **changes: obj
 
 
 async def test_frames_are_listed_from_any_of_them(farm: RunningCoordinator) -> None:
-    job, _ = await rendered(farm, "-2-6")
+    job, _ = await rendered(farm, "-2--1,1-6")
     page = await farm.ask("GET", f"jobs/{job}/frames?start=3&limit=2")
     assert [it["frame"] for it in page["items"]] == [3, 4]
     page = await farm.ask("GET", f"jobs/{job}/frames?start=3&limit=9&cursor={page['next']}")
@@ -164,14 +164,14 @@ async def test_thumbnails_go_with_their_pictures(farm: RunningCoordinator) -> No
 
 async def test_all_frames_in_a_zip(farm: RunningCoordinator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "PIECE", 10_000)
-    job = await farm.submit("-1-2", name="Shot 010: “the end”")
+    job = await farm.submit("-1,1-3", name="Shot 010: “the end”")
     agent = await farm.agent("ant")
     grant = await agent.must_lease()
     large = picture(3, size=(64, 36)) + bytes(35_000)
     for frame in grant.frames:
         result = await agent.result(grant, picture(frame))
         extra = ExtraFile(path="masks/crypto.exr", file=await agent.upload(grant, large))
-        extras = [extra] if frame == 0 else []
+        extras = [extra] if frame == 1 else []
         fields = {name: getattr(result, name) for name in result.__struct_fields__}
         assert (await agent.hand_in(grant, frame, FrameResult(**fields | {"extras": extras}))).status == 201
     await agent.render_everything()
@@ -182,13 +182,13 @@ async def test_all_frames_in_a_zip(farm: RunningCoordinator, monkeypatch: pytest
     assert answer.headers["Content-Disposition"].startswith("attachment;")
     with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
         assert archive.testzip() is None
-        assert archive.namelist() == ["-0001.png", "0000.png", "0001.png", "0002.png"]
+        assert archive.namelist() == ["-0001.png", "0001.png", "0002.png", "0003.png"]
         assert archive.read("0001.png") == picture(1)
         assert all(it.compress_type == zipfile.ZIP_STORED for it in archive.infolist())
-    both = await farm.call("GET", path + "?extras=true&frames=0-1")
+    both = await farm.call("GET", path + "?extras=true&frames=1-2")
     with zipfile.ZipFile(io.BytesIO(both.data)) as archive:
-        assert archive.namelist() == ["0000.png", "0000/masks/crypto.exr", "0001.png"]
-        assert archive.read("0000/masks/crypto.exr") == large
+        assert archive.namelist() == ["0001.png", "0001/masks/crypto.exr", "0002.png"]
+        assert archive.read("0001/masks/crypto.exr") == large
     head = await farm.call("HEAD", path)
     assert (head.headers["Content-Length"], head.data) == (str(len(answer.data)), b"")
     await farm.refused("GET", f"jobs/{job}/frames.zip?frames=9", 404, "not_found")
