@@ -201,7 +201,13 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     progress: float
     """0–1; frames being rendered count by their share."""
     eta_seconds: float | None
+    """Until the last frame, on the slots that work on it now."""
+    eta_low_seconds: float | None
+    eta_high_seconds: float | None
+    """Four of five jobs of which so much is known end between these."""
     seconds_per_frame: float | None
+    frames_per_minute: float | None
+    """Of all slots at work together; null while none is, or nothing is known."""
     latest_frame: int | None
     """The frame that was finished last."""
     video_ready: bool

@@ -168,8 +168,12 @@ def _waiting(tx: Transaction, job: Job, working: Sequence[Lease]) -> str | None:
 
 def _job_fields(tx: Transaction, job: Job, working: Sequence[Lease], after: list[int]) -> dict[str, Any]:
     shares = [lease.progress if lease.stage == Stage.RENDERING else 0.0 for lease in working]
-    seconds = CostProfile.decode(job.costs).typical
+    costs = CostProfile.decode(job.costs)
+    seconds = costs.typical
     speed = sum(lease.speed for lease in working)
+    left = estimates.open_seconds(costs, job.open_frames)
+    eta = estimates.eta_seconds(open_frames=job.open_frames, open_seconds=left, shares=shares, speed=speed)
+    bounds = estimates.eta_range(eta, costs, job.open_frames)
     return {
         "id": job.id,
         "name": job.name,
@@ -202,14 +206,12 @@ def _job_fields(tx: Transaction, job: Job, working: Sequence[Lease], after: list
         "failed": job.failed,
         "doubtful": job.doubtful,
         "progress": estimates.progress(frame_count=job.frame_count, ended=job.finished + job.failed, shares=shares),
-        "eta_seconds": estimates.eta_seconds(
-            open_frames=job.open_frames,
-            open_seconds=None if seconds is None else seconds * job.open_frames,
-            shares=shares,
-            speed=speed,
-        ),
+        "eta_seconds": eta,
+        "eta_low_seconds": None if bounds is None else bounds[0],
+        "eta_high_seconds": None if bounds is None else bounds[1],
         # On the slots that work on it now: what a person will see.
         "seconds_per_frame": None if seconds is None else seconds * len(working) / speed if speed else seconds,
+        "frames_per_minute": None if seconds is None or not speed else 60.0 * speed / seconds,
         "latest_frame": job.latest_frame,
         "video_ready": job.video_sha256 is not None,
         "sound_state": job.sound_state,
