@@ -65,13 +65,20 @@ export const api = {
   whoAmI: (options) => call("GET", "session", options),
   signIn: (token) => call("POST", "session", { body: { token } }),
   signOut: () => call("DELETE", "session"),
-  jobs: ({ states, cursor }, options) =>
-    call("GET", "jobs", { ...options, query: { state: states?.join(","), cursor, limit: 50 } }),
+  /** @param {{states?: string[] | null, user?, q?, since?, until?, sort?, cursor?, limit?}} wanted */
+  jobs: ({ states, user, q, ...wanted }, options) => {
+    const query = { state: states?.join(","), user: user || null, q: q || null, limit: 50, ...wanted };
+    return call("GET", "jobs", { ...options, query });
+  },
+  users: (options) => call("GET", "users", options),
   job: (id, options) => call("GET", `jobs/${id}`, options),
   changeJob: (id, changes) => call("PATCH", `jobs/${id}`, { body: changes }),
   pauseJob: (id) => call("POST", `jobs/${id}/pause`),
   resumeJob: (id) => call("POST", `jobs/${id}/resume`),
   cancelJob: (id) => call("POST", `jobs/${id}/cancel`),
+  /** Removes a job with all its files. */
+  deleteJob: (id) => call("DELETE", `jobs/${id}`),
+  jobStorage: (id) => call("GET", `jobs/${id}/storage`),
   /** All frames that failed, and what was left when the job ended. */
   requeueJob: (id) => call("POST", `jobs/${id}/requeue`, { body: {} }),
   frames: (id, cursor, options) => call("GET", `jobs/${id}/frames`, { ...options, query: { cursor, limit: 1000 } }),

@@ -18,6 +18,8 @@ const STATUS_WORDS = {
   [STATUS.OFFLINE]: "Offline",
 };
 const TITLE = "Render Farm";
+/** Good news is shown this long, in milliseconds. */
+const NEWS_MS = 6000;
 
 const root = document.getElementById("app");
 const live = new Live();
@@ -60,6 +62,7 @@ offline.append(
   el("button", { class: "button", type: "button", on: { click: () => live.retry() } }, "Try now"),
 );
 
+let toastTimer = null;
 let view = null;
 let viewKey = null;
 
@@ -73,10 +76,18 @@ async function guard(work) {
     else if (error instanceof Unreachable) live.suspect();
     else if (!(error instanceof Refused)) throw error;
     else {
-      setText(problemText, error.message);
-      problem.hidden = false;
+      tell(error.message, true);
     }
   }
+}
+
+/** Says how something went; what went wrong stays until it is closed. */
+function tell(words, isProblem) {
+  clearTimeout(toastTimer);
+  setText(problemText, words);
+  problem.dataset.kind = isProblem ? "problem" : "news";
+  problem.hidden = false;
+  if (!isProblem) toastTimer = setTimeout(() => (problem.hidden = true), NEWS_MS);
 }
 
 /** Goes to another address in place of this one, so that "back" leaves what was looked at instead of repeating it. */
@@ -88,7 +99,7 @@ function showRoute() {
   const route = parseRoute(location.hash);
   if (route.key !== viewKey) {
     view?.close();
-    view = VIEWS[route.view]({ live, fleet, guard, replaceRoute, retitle }, route);
+    view = VIEWS[route.view]({ live, fleet, guard, replaceRoute, retitle, tell }, route);
     const isFirst = viewKey === null;
     viewKey = route.key;
     main.replaceChildren(view.element);

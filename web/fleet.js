@@ -1,5 +1,6 @@
 /** The farm's agents, fetched whole at every refresh and patched by live events; three views look at them. */
 import { api } from "./api.js";
+import { plural } from "./format.js";
 
 export class Fleet extends EventTarget {
   #agents = new Map();
@@ -10,8 +11,9 @@ export class Fleet extends EventTarget {
   constructor(live) {
     super();
     live.addEventListener("agent", (event) => {
-      this.#agents.set(event.detail.id, event.detail);
-      this.#overtaken.set(event.detail.id, event.detail);
+      const known = { ...this.#agents.get(event.detail.id), ...event.detail };
+      this.#agents.set(known.id, known);
+      this.#overtaken.set(known.id, known);
       this.#changed();
     });
   }
@@ -65,4 +67,13 @@ export class Fleet extends EventTarget {
   #changed() {
     this.dispatchEvent(new Event("change"));
   }
+}
+
+/** "3 of 8 slots at work on 4 agents". */
+export function fleetSummary(online) {
+  if (online.length === 0) return "No agent is online";
+  const slots = online.flatMap((agent) => agent.slots);
+  const busy = slots.filter((slot) => slot.job !== null).length;
+  const where = `on ${plural(online.length, "agent", "agents")}`;
+  return busy === 0 ? `${plural(slots.length, "slot", "slots")} idle ${where}` : `${busy} of ${slots.length} slots at work ${where}`;
 }

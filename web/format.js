@@ -40,6 +40,28 @@ export function estimate(seconds) {
   return `about ${duration(Math.round(seconds / 60) * 60)}`;
 }
 
+/** Between two estimates: 100 and 260 → "2–4 min"; where both read alike, as one. */
+export function estimateRange(low, high) {
+  if (high < 55) return estimate(high);
+  if (high < 3570) {
+    const [from, to] = [Math.max(1, Math.round(low / 60)), Math.round(high / 60)];
+    return from === to ? `about ${to} min` : `${from}–${to} min`;
+  }
+  if (high < 86_400) {
+    const [from, to] = [low, high].map((seconds) => (seconds / 3600).toFixed(1).replace(/\.0$/, ""));
+    return from === to ? `about ${to} h` : `${from}–${to} h`;
+  }
+  const [from, to] = [low, high].map((seconds) => (seconds / 86_400).toFixed(1).replace(/\.0$/, ""));
+  return from === to ? `about ${to} d` : `${from}–${to} d`;
+}
+
+/** Frames a minute, with as many digits as tell something. */
+export function rate(perMinute) {
+  if (perMinute >= 10) return `${number(Math.round(perMinute))}/min`;
+  if (perMinute >= 0.95) return `${perMinute.toFixed(1)}/min`;
+  return `${(perMinute * 60).toFixed(perMinute * 60 < 9.5 ? 1 : 0)}/h`;
+}
+
 /** "just now", "5 minutes ago", "yesterday". */
 export function ago(time, now) {
   const seconds = Math.round((now - Date.parse(time)) / 1000);

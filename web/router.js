@@ -1,7 +1,18 @@
 /** Addresses of the page's views.  They live behind the # so that a static file server is all they need. */
 
+/** What the list of jobs shows when its address says nothing; dates are days, as 2026-01-31. */
+export const EVERY_JOB = Object.freeze({ show: "all", q: "", user: "", from: "", to: "", sort: "newest" });
+
 export const links = {
-  jobs: (show = "all") => (show === "all" ? "#/jobs" : `#/jobs?show=${show}`),
+  /** @param {Partial<typeof EVERY_JOB>} wanted which jobs, in which order; what is left out is as by default. */
+  jobs: (wanted = {}) => {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(EVERY_JOB)) {
+      const chosen = wanted[name] ?? value;
+      if (chosen !== value) query.set(name, chosen);
+    }
+    return query.size === 0 ? "#/jobs" : `#/jobs?${query}`;
+  },
   job: (id) => `#/jobs/${id}`,
   frame: (id, frame) => `#/jobs/${id}/frames/${frame}`,
   history: (id) => `#/jobs/${id}/history`,
@@ -16,9 +27,11 @@ export function parseRoute(hash) {
   const [path, query] = hash.replace(/^#\/?/, "").split("?");
   const parts = path.split("/").filter(Boolean);
   if (parts.length === 0 || (parts.length === 1 && parts[0] === "jobs")) {
-    return { view: "jobs", key: "jobs", show: new URLSearchParams(query).get("show") ?? "all" };
+    const given = new URLSearchParams(query);
+    const wanted = Object.entries(EVERY_JOB).map(([name, value]) => [name, given.get(name) ?? value]);
+    return { view: "jobs", key: "jobs", wanted: Object.fromEntries(wanted) };
   }
-  if (parts.length === 1 && parts[0] === "agents") return { view: "agents", key: "agents" };
+  if (parts.length === 1 && ["agents"].includes(parts[0])) return { view: parts[0], key: parts[0] };
   if (parts[0] === "jobs" && /^\d+$/.test(parts[1])) {
     const id = Number(parts[1]);
     const route = { view: "job", key: `job ${id}`, id, tab: "frames", frame: null };

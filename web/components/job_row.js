@@ -1,21 +1,24 @@
-/** One job in the list. */
+/** One job in the list: a row of a table that folds into a card where there is little room. */
 import { addresses } from "../api.js";
-import { ago, clockTime, dateTime, duration, estimate, number, percent, plural } from "../format.js";
+import { ago, clockTime, dateTime, duration, estimateRange, number, percent, plural, rate } from "../format.js";
 import { clock } from "../clock.js";
 import { links } from "../router.js";
 import { isActive } from "../words.js";
-import { el, setText } from "./element.js";
+import { el, setAttribute, setText } from "./element.js";
 import { preview } from "./preview.js";
 import { progressBar } from "./progress_bar.js";
 import { stateBadge } from "./state_badge.js";
 
-const NORMAL_PRIORITY = 50;
-
-export function jobRow(first) {
+/**
+ * @param {object} first
+ * @param {(job: object, event: Event) => void} onSelect called when its box is ticked or unticked.
+ */
+export function jobRow(first, onSelect) {
   let job = first;
   const picture = preview("");
   const badge = stateBadge();
   const bar = progressBar("Progress of the job");
+  const box = el("input", { type: "checkbox", on: { click: (event) => onSelect(job, event) } });
   const name = el("a", { class: "job-name", href: links.job(job.id) });
   const facts = el("span", { class: "job-facts" });
   const waiting = el("span", { class: "job-waiting" });
@@ -23,36 +26,65 @@ export function jobRow(first) {
   const frames = el("span", {});
   const when = el("span", { class: "job-when" });
   const spent = el("span", { class: "job-spent" });
+  const speed = el("div", { class: "job-rate", role: "cell" });
+  const priority = el("div", { class: "job-priority", role: "cell" });
+  const user = el("div", { class: "job-user", role: "cell" });
   const element = el(
-    "li",
-    { class: "job-row" },
-    picture.element,
-    el("div", { class: "job-title" }, name, el("span", { class: "job-line" }, badge.element, facts), waiting),
-    el("div", { class: "job-progress" }, el("span", { class: "job-numbers" }, share, frames), bar.element),
-    el("div", { class: "job-times" }, when, spent),
+    "div",
+    { class: "job-row", role: "row", tabindex: -1 },
+    el("div", { class: "job-pick", role: "cell" }, el("label", {}, box)),
+    el("div", { class: "job-thumb", role: "cell" }, picture.element),
+    el(
+      "div",
+      { class: "job-title", role: "cell" },
+      name,
+      el("span", { class: "job-line" }, badge.element, facts),
+      waiting,
+    ),
+    el("div", { class: "job-progress", role: "cell" }, el("span", { class: "job-numbers" }, share, frames), bar.element),
+    el("div", { class: "job-times", role: "cell" }, when, spent),
+    speed,
+    priority,
+    user,
   );
+  element.dataset.job = job.id;
+  element.addEventListener("click", (event) => {
+    // The whole row leads to its job, save where something else is pressed or words are being selected.
+    if (event.target.closest("a, input, label, button") || String(getSelection()) !== "") return;
+    location.hash = links.job(job.id);
+  });
 
   function tick() {
     setText(when, whenText(job));
     setText(spent, spentText(job));
-    when.title = `Submitted ${dateTime(job.created_at)}`;
+    setAttribute(when, "title", `Submitted ${dateTime(job.created_at)}`);
   }
 
   return {
     element,
     tick,
+    select(selected) {
+      box.checked = selected;
+      setAttribute(element, "aria-selected", selected ? "true" : null);
+    },
     update(next) {
+      if (next === job && name.textContent !== "") return;
       job = next;
       element.dataset.state = job.state;
       setText(name, job.name);
-      name.title = job.name;
+      setAttribute(name, "title", job.name);
+      setAttribute(box, "aria-label", `Select ${job.name}`);
       badge.update(job.state);
       setText(facts, factsText(job));
       setText(waiting, job.waiting ?? "");
-      waiting.title = job.waiting ?? "";
+      setAttribute(waiting, "title", job.waiting ?? null);
       setText(share, percent(job.progress));
       setText(frames, framesText(job));
       bar.update(job.progress, job.state);
+      setText(speed, job.state === "running" && job.frames_per_minute ? rate(job.frames_per_minute) : "");
+      setText(priority, String(job.priority));
+      setText(user, job.user);
+      setAttribute(user, "title", job.user);
       picture.show(job.latest_frame === null ? null : addresses.latestPreview(job));
       tick();
     },
@@ -61,7 +93,6 @@ export function jobRow(first) {
 
 function factsText(job) {
   const parts = [`#${job.id}`];
-  if (job.priority !== NORMAL_PRIORITY) parts.push(`priority ${job.priority}`);
   const warnings = job.warnings.length + job.doubtful;
   if (warnings > 0) parts.push(plural(warnings, "warning", "warnings"));
   return parts.join(" · ");
@@ -74,7 +105,7 @@ function framesText(job) {
 
 function whenText(job) {
   if (job.state === "running" && job.eta_seconds !== null) {
-    return `${capitalised(estimate(job.eta_seconds))} left`;
+    return `${capitalised(estimateRange(job.eta_low_seconds, job.eta_high_seconds))} left`;
   }
   if (job.state === "stitching") return "Making the video";
   if (job.state === "paused") return "Paused";
@@ -89,7 +120,7 @@ function spentText(job) {
   const end = job.ended_at === null ? clock.now() : Date.parse(job.ended_at);
   const elapsed = duration((end - Date.parse(job.started_at)) / 1000);
   if (job.state === "running" && job.eta_seconds !== null) {
-    return `${elapsed} so far, done at ${clockTime(clock.now() + job.eta_seconds * 1000, clock.now())}`;
+    return `${elapsed} so far, done about ${clockTime(clock.now() + job.eta_seconds * 1000, clock.now())}`;
   }
   return isActive(job) ? `${elapsed} so far` : `took ${elapsed}`;
 }
