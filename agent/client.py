@@ -45,6 +45,9 @@ STALL_TIMEOUT = 60.0
 
 CHUNK_BYTES = 1024 * 1024
 
+#: The content type of what is no message.
+BINARY = "application/octet-stream"
+
 
 class CallError(Exception):
     """A call was not answered with success; the text is for people."""
@@ -114,6 +117,11 @@ class CoordinatorClient:
         """
         return await self._call("PUT", f"leases/{lease_id}/frames/{frame}", FrameAnswer, result, limit=CHECK_TIMEOUT)
 
+    async def put_parcel(self, lease_id: str, frame: int, parcel: bytes) -> FrameAnswer:
+        """Hand in a frame together with its files; as :meth:`put_frame`."""
+        path = f"leases/{lease_id}/frames/{frame}/parcel"
+        return await self._call("PUT", path, FrameAnswer, parcel, limit=CHECK_TIMEOUT)
+
     async def put_sound(self, lease_id: str, result: SoundResult) -> None:
         """Hand in the sound, or say why there is none."""
         await self._send("PUT", f"leases/{lease_id}/sound", result, CHECK_TIMEOUT)
@@ -132,7 +140,7 @@ class CoordinatorClient:
             await self._send_body(
                 f"leases/{lease_id}/blobs/{file.sha256}",
                 data,
-                {"Content-Length": str(file.size), "Content-Type": "application/octet-stream"},
+                {"Content-Length": str(file.size), "Content-Type": BINARY},
             )
 
     async def get_blob(self, sha256: str, offset: int) -> AsyncIterator[bytes]:
@@ -159,7 +167,7 @@ class CoordinatorClient:
         method: str,
         path: str,
         kind: type[T],
-        message: msgspec.Struct | None = None,
+        message: msgspec.Struct | bytes | None = None,
         *,
         token: str | None = None,
         limit: float = CALL_TIMEOUT,
@@ -174,7 +182,7 @@ class CoordinatorClient:
         method: str,
         path: str,
         kind: type[T],
-        message: msgspec.Struct | None,
+        message: msgspec.Struct | bytes | None,
         limit: float,
         token: str | None = None,
     ) -> T | None:
@@ -190,10 +198,11 @@ class CoordinatorClient:
         await self._exchange(method, path, message, limit, None)
 
     async def _exchange(
-        self, method: str, path: str, message: msgspec.Struct | None, limit: float, token: str | None
+        self, method: str, path: str, message: msgspec.Struct | bytes | None, limit: float, token: str | None
     ) -> tuple[int, bytes]:
-        body = None if message is None else encode(message)
-        headers = {} if message is None else {"Content-Type": CONTENT_TYPE}
+        body = encode(message) if isinstance(message, msgspec.Struct) else message
+        kind = BINARY if isinstance(message, bytes) else CONTENT_TYPE
+        headers = {} if message is None else {"Content-Type": kind}
         try:
             async with self._request(method, path, body, headers, limit, token) as response:
                 await _check(response)

@@ -16,7 +16,7 @@ import msgspec
 from agent.client import DropLeaseError, RefusedError
 from agent.events import Delivered, FrameSpoilt, LeaseLost
 from agent.link import Link
-from agent.pictures import SpoiltFrameError, check_frame, shrink_preview
+from agent.pictures import PREVIEW, SpoiltFrameError, check_frame, shrink_preview
 from coordinator.protocol import (
     ColorMode,
     ErrorCode,
@@ -27,7 +27,8 @@ from coordinator.protocol import (
     SoundResult,
     StoredFile,
 )
-from coordinator.protocol.pictures import Wanted
+from coordinator.protocol.parcel import MAX_FILES_BYTES, pack_parcel
+from coordinator.protocol.pictures import Blankness, Wanted
 
 T = TypeVar("T")
 
@@ -59,6 +60,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     output: str | None
     """Names in the note's folder.  ``None``: there is no sound, for the reason in ``failure``."""
     preview: str | None = None
+    """None: none was rendered; one is made of the display file, or else of the output."""
     display: str | None = None
     extras: list[tuple[str, str]] = []
     """What the scene itself wrote: where it lay for the scene, and its name here."""
@@ -190,37 +192,20 @@ class Outbox:
             item.tell(FrameSpoilt(item.note.lease_id, item.note.frame, reason))
 
     async def _deliver_frame(self, item: _Item, frame: int) -> FrameAnswer:
-        note, folder = item.note, item.folder
-        if note.output is None or note.preview is None or note.format is None:
-            raise SpoiltFrameError("The note of this frame is incomplete.")
-        output, preview = folder / note.output, folder / note.preview
-        display = folder / note.display if note.display else None
-        wanted = Wanted(note.format, note.size, note.color_mode, note.color_depth)
-        picture = await asyncio.to_thread(check_frame, output, wanted)
-        if picture.blank is not None:
+        lease_id, client = item.note.lease_id, self._link.client
+        finished = await asyncio.to_thread(_finish, item.note, item.folder)
+        if finished.blank is not None:
             # Whether that is meant is for the coordinator to judge: it knows the frames beside it.
-            log.warning("Frame %s of lease %s is blank (%s).", frame, note.lease_id, picture.blank)
-        await asyncio.to_thread(shrink_preview, preview)
-        extras = {path: folder / name for path, name in note.extras}
-        written = [path for path in (output, preview, display) if path]
-        files = {path: await asyncio.to_thread(_stored, path) for path in (*written, *extras.values())}
-        result = FrameResult(
-            output=files[output],
-            preview=files[preview],
-            display=files[display] if display else None,
-            seconds=note.seconds,
-            load_seconds=note.load_seconds,
-            peak_memory_bytes=note.memory_bytes,
-            peak_gpu_memory_bytes=note.gpu_memory_bytes,
-            blender=note.blender,
-            extras=[ExtraFile(path=path, file=files[here]) for path, here in extras.items()],
-        )
+            log.warning("Frame %s of lease %s is blank (%s).", frame, lease_id, finished.blank)
+        parcel = finished.parcel
         attempt = 1
         while True:
-            for path, file in files.items():
-                await self._upload(note.lease_id, path, file)
             try:
-                return await self._hand_in(lambda: self._link.client.put_frame(note.lease_id, frame, result))
+                if parcel is not None:
+                    return await self._hand_in(lambda: client.put_parcel(lease_id, frame, parcel))
+                for path, file in finished.files.items():
+                    await self._upload(lease_id, path, file)
+                return await self._hand_in(lambda: client.put_frame(lease_id, frame, finished.result))
             except RefusedError as error:
                 if error.code != ErrorCode.MISSING_BLOBS or attempt == UPLOAD_ATTEMPTS:
                     raise
@@ -273,6 +258,53 @@ class Outbox:
             except (OSError, msgspec.DecodeError):
                 shutil.rmtree(folder, ignore_errors=True)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """A frame that can be handed in."""
+
+    result: FrameResult
+    files: dict[Path, StoredFile]
+    blank: Blankness | None
+    parcel: bytes | None
+    """All of it, where the files are short."""
+
+
+def _finish(note: Note, folder: Path) -> _Finished:
+    """Look at a frame's files, make its preview, and tell what there is.
+
+    Raises:
+        SpoiltFrameError: a file is no good.
+        OSError: one cannot be read, or there is no room for the preview.
+    """
+    if note.output is None or note.format is None:
+        raise SpoiltFrameError("The note of this frame is incomplete.")
+    output, preview = folder / note.output, folder / PREVIEW
+    display = folder / note.display if note.display else None
+    wanted = Wanted(note.format, note.size, note.color_mode, note.color_depth)
+    picture = check_frame(output, wanted, preview if note.preview is None and display is None else None)
+    if note.preview is not None:
+        shrink_preview(preview)
+    elif display is not None:
+        check_frame(display, Wanted(ImageFormat.PNG, (picture.width, picture.height)), preview)
+    extras = {path: folder / name for path, name in note.extras}
+    written = [output, *([preview] if preview.exists() else []), *([display] if display else [])]
+    files = {path: _stored(path) for path in (*written, *extras.values())}
+    result = FrameResult(
+        output=files[output],
+        preview=files.get(preview),
+        display=files[display] if display else None,
+        seconds=note.seconds,
+        load_seconds=note.load_seconds,
+        peak_memory_bytes=note.memory_bytes,
+        peak_gpu_memory_bytes=note.gpu_memory_bytes,
+        blender=note.blender,
+        extras=[ExtraFile(path=path, file=files[here]) for path, here in extras.items()],
+    )
+    short = sum(file.size for file in files.values()) <= MAX_FILES_BYTES
+    parcel = pack_parcel(result, {file.sha256: path.read_bytes() for path, file in files.items()}) if short else None
+    return _Finished(result, files, picture.blank, parcel)
 
 
 def _stored(path: Path) -> StoredFile:

@@ -81,7 +81,10 @@ class Discard:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Report now; answer with Reported or LeaseLost."""
+    """Report; answer with Reported or LeaseLost."""
+
+    urgent: bool = True
+    """Now; what only tells of another frame may wait a little."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
+from typing import NamedTuple
 
 from agent.blender.failures import NO_ROOM
 from agent.blender.output import Configured, MissingFile, Opened, Progress, Rendered
@@ -14,10 +15,11 @@ from agent.events import Checked, Event, WorkDone
 from agent.frame_upload import Note
 from agent.instructions import Check, MixSound, Prepare, Render, Work
 from agent.logs import fresh_log
+from agent.pictures import PREVIEW
 from agent.sameness import same_picture
 from agent.scratch import Extra, NotAFileError, Scratch
 from agent.tools import Tools
-from coordinator.protocol import JobSpec
+from coordinator.protocol import ImageFormat, JobSpec
 
 #: Missing files named one by one; the rest are counted.
 MAX_MISSING_NAMED = 30
@@ -141,22 +143,28 @@ class Renderer:
         """
         outbox, (session, configured, scratch) = self._tools.outbox, self._ready()
         await outbox.room()
-        folder = await outbox.place(work.lease_id, work.frame)
         output = f"frame.{configured.extension}"
         display = "display.png" if work.job.output.display else None
-        names = [name for name in (output, "preview.jpg", display) if name]
-        rendered, card_bytes = await self._tools.card_memory[self._number].peak_of(
-            session.pid, self._render_files(work.frame, names, on_progress, work.expected_seconds)
-        )
-        extras, warnings = await asyncio.to_thread(_take, scratch, names, folder)
-        if self._reference is None and work.job.render.persistent_data:
-            self._reference = await asyncio.to_thread(shutil.copyfile, folder / output, scratch.kept / output)
+        # Only Blender knows what an OpenEXR looks like; of other files the agent makes the preview.
+        preview = PREVIEW if work.job.output.format is ImageFormat.OPEN_EXR and display is None else None
+        files = _Files(output, preview, display)
+        # Beside the frame, as all that Blender need not wait for.
+        placing = asyncio.ensure_future(outbox.place(work.lease_id, work.frame))
+        try:
+            rendered, card_bytes = await self._tools.card_memory[self._number].peak_of(
+                session.pid, self._render_files(work.frame, files, on_progress, work.expected_seconds)
+            )
+        finally:
+            folder = await placing
+        keep = scratch.kept / output if self._reference is None and work.job.render.persistent_data else None
+        extras, warnings = await asyncio.to_thread(_take, scratch, files, folder, keep)
+        self._reference = keep or self._reference
         load_seconds, self._load_seconds = self._load_seconds, 0.0
         note = Note(
             lease_id=work.lease_id,
             frame=work.frame,
             output=output,
-            preview="preview.jpg",
+            preview=preview,
             display=display,
             extras=[(extra.path, extra.name) for extra in extras],
             format=work.job.output.format,
@@ -175,28 +183,24 @@ class Renderer:
     async def _render_files(
         self,
         frame: int,
-        names: Sequence[str],
+        files: "_Files",
         on_progress: Callable[[Progress], None],
         expected_seconds: float | None = None,
     ) -> Rendered:
-        """Have Blender render a frame into files of these names: picture, preview, and display if there is one.
+        """Have Blender render a frame into these files.
 
         Raises:
-            SessionError: it could not be rendered, or there is no room for it.
+            SessionError: it could not be rendered, or there was no room for it.
         """
         session, _, scratch = self._ready()
-        output, preview, *display = (scratch.output / name for name in names)
+        preview, display = (scratch.output / name if name else None for name in (files.preview, files.display))
+        output = scratch.output / files.output
         try:
-            rendered = await session.render(
-                frame, output, preview, display[0] if display else None, on_progress, expected_seconds
-            )
+            rendered = await session.render(frame, output, preview, display, on_progress, expected_seconds)
         except SessionError as error:
             if error.code in _WRITING and await asyncio.to_thread(_is_full, scratch.output):
                 raise SessionError(NO_ROOM, f"The agent's disk is full. {error.message}") from error
             raise
-        if await asyncio.to_thread(_is_full, scratch.output):
-            # Blender reports success all the same (docs/FACTS.md).
-            raise SessionError(NO_ROOM, "The agent's disk is full; what was rendered may be cut short.")
         return rendered
 
     async def _check(self, work: Check, on_progress: Callable[[Progress], None]) -> bool:
@@ -205,15 +209,15 @@ class Renderer:
         reference = self._reference
         if reference is None:
             raise SessionError("render_failed", "The first picture of the session was lost.")
-        names = [f"frame.{configured.extension}", "preview.jpg"]
-        await self._render_files(work.frame, names, on_progress)
+        files = _Files(f"frame.{configured.extension}", None, None)
+        await self._render_files(work.frame, files, on_progress)
 
         def compare() -> bool:
             again = scratch.kept / "again"
             again.mkdir()
             try:
-                _take(scratch, names, again)
-                return same_picture(reference, again / names[0], work.job.output.format)
+                _take(scratch, files, again)
+                return same_picture(reference, again / files.output, work.job.output.format)
             finally:
                 shutil.rmtree(again)
 
@@ -227,7 +231,7 @@ class Renderer:
         folder = await outbox.place(work.lease_id, None)
         try:
             await session.mix_sound(scratch.output / "sound.flac", work.first, work.last)
-            await asyncio.to_thread(_take, scratch, ["sound.flac"], folder)
+            await asyncio.to_thread(_take, scratch, _Files("sound.flac", None, None), folder)
         except SessionError as error:
             failure = Note(lease_id=work.lease_id, frame=None, output=None, failure=error.message[:4000])
             await outbox.add(folder, failure, self._tell)
@@ -240,17 +244,33 @@ class Renderer:
         return was
 
 
-def _take(scratch: Scratch, names: Sequence[str], folder: Path) -> tuple[list[Extra], list[str]]:
+class _Files(NamedTuple):
+    """The names of what Blender writes for a frame."""
+
+    output: str
+    preview: str | None
+    display: str | None
+
+
+def _take(scratch: Scratch, files: _Files, folder: Path, keep: Path | None = None) -> tuple[list[Extra], list[str]]:
     """Take the files of these names, and what the scene's own outputs wrote; return the latter, and warnings.
 
+    ``keep`` becomes a copy of the output.
+
     Raises:
-        SessionError: Blender wrote something else than files.
+        SessionError: Blender wrote something else than files, or there was no room for them.
     """
+    if _is_full(scratch.output):
+        # Blender reports success all the same (docs/FACTS.md).
+        raise SessionError(NO_ROOM, "The agent's disk is full; what was rendered may be cut short.")
     try:
-        for name in names:
-            scratch.take(name, folder)
+        for name in files:
+            if name is not None:
+                scratch.take(name, folder)
     except (NotAFileError, FileNotFoundError) as error:
         raise SessionError("not_written", str(error)) from error
+    if keep is not None:
+        shutil.copyfile(folder / files.output, keep)
     return scratch.take_extras(folder)
 
 

@@ -55,8 +55,11 @@ log = logging.getLogger(__name__)
 #: A report leaves this much earlier than the coordinator asks for, so that a slow network does not make it late.
 REPORT_MARGIN = 0.8
 
-#: Seconds between reports at least, however short the frames are: the coordinator hears from thousands of slots.
+#: Seconds between reports at least: the coordinator hears from thousands of slots.
 REPORT_SPACING = 0.25
+
+#: Seconds before a report that only tells of another frame: of short frames, their files tell as much.
+FRAME_SPACING = 1.0
 
 #: Requests for work are at least this far apart (seconds), whatever the coordinator answers.
 ASK_INTERVAL = 1.0
@@ -79,7 +82,7 @@ class SlotRunner:
         self._asking: asyncio.Task[None] | None = None
         self._working: asyncio.Task[None] | None = None
         self._work_unwanted = False
-        self._report_now = asyncio.Event()
+        self._report_wanted, self._report_now = asyncio.Event(), asyncio.Event()
 
     def start(self) -> None:
         """Begin to ask for work and to report."""
@@ -118,8 +121,10 @@ class SlotRunner:
                 self._asking = self._spawn(self._ask(instruction), "ask")
             case StopAsking() if self._asking is not None:
                 self._asking.cancel()
-            case Report():
-                self._report_now.set()
+            case Report(urgent):
+                self._report_wanted.set()
+                if urgent:
+                    self._report_now.set()
             case Finish():
                 self.finished.set()
             case Fetch() | Discard() | CloseSession() | Pause():
@@ -176,10 +181,16 @@ class SlotRunner:
 
     async def _report_regularly(self) -> None:
         interval = self._tools.timing.report_seconds * REPORT_MARGIN
+        spacing = min(FRAME_SPACING, interval)
         while True:
+            reported = monotonic()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(interval):
+                    await self._report_wanted.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(reported + spacing - monotonic()):
                     await self._report_now.wait()
+            self._report_wanted.clear()
             self._report_now.clear()
             for lease_id in list(self.state.leases):
                 if lease_id in self.state.leases:

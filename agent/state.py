@@ -314,7 +314,7 @@ class Slot:
             self.work = self._next_work()
             if self.work is not None:
                 self._progress = Progressed(0.0, None, None)
-                instructions += [self.work, Report()]
+                instructions += [self.work, Report(urgent=False)]
         releasable = any(self.report(lease_id).release for lease_id in self.leases)
         if releasable:
             instructions.append(Report())

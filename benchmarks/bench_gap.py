@@ -74,7 +74,7 @@ class Stopwatch:
                 self,
                 frame: int,
                 output: Path,
-                preview: Path,
+                preview: Path | None,
                 display: Path | None,
                 on_progress: Callable[[Progress], None],
                 expected_seconds: float | None = None,

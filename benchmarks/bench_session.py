@@ -44,7 +44,7 @@ async def render(session: Session, frame: int, folder: Path) -> None:
     """Render one frame and make sure that it is there."""
     output = folder / f"{frame:04}.png"
     output.unlink(missing_ok=True)
-    await session.render(frame, output, folder / "preview.jpg", None, lambda _progress: None)
+    await session.render(frame, output, None, None, lambda _progress: None)
     assert output.stat().st_size > 0
 
 

@@ -185,7 +185,7 @@ class Host:
         width, height = frame_size(scene) or (None, None)
         self._pipe.send("configured", width=width, height=height, extension=EXTENSIONS[format], warnings=warnings)
 
-    def render(self, frame: int, output: str, preview: str, display: str | None) -> None:
+    def render(self, frame: int, output: str, preview: str | None, display: str | None) -> None:
         """Render one frame into one file, as ``blender -b FILE -S SCENE -f FRAME`` would."""
         scene = self._configured()
         Path(output).unlink(missing_ok=True)
@@ -200,7 +200,8 @@ class Host:
         seconds = time.monotonic() - started
         if not Path(output).is_file() or Path(output).stat().st_size == 0:
             raise CommandError("not_written", f"Blender reported success for frame {frame} but wrote no file.")
-        save_preview(scene, preview)
+        if preview is not None:
+            save_preview(scene, preview)
         if display is not None:
             save_display(scene, display)
         self._pipe.send(

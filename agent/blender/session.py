@@ -176,7 +176,7 @@ class Session:
         self,
         frame: int,
         output: Path,
-        preview: Path,
+        preview: Path | None,
         display: Path | None,
         on_progress: Callable[[Progress], None],
         expected_seconds: float | None = None,
@@ -192,7 +192,7 @@ class Session:
             "do": "render",
             "frame": frame,
             "output": str(output),
-            "preview": str(preview),
+            "preview": None if preview is None else str(preview),
             "display": None if display is None else str(display),
         }
         return await self._command(

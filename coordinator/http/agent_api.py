@@ -1,5 +1,6 @@
 """The agent protocol: join, ask for work, report, deliver, leave."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from aiohttp import web
@@ -7,10 +8,12 @@ from aiohttp import web
 from coordinator.domain.board import SlotOffer
 from coordinator.domain.model import Blank
 from coordinator.domain.verification import Look
-from coordinator.http.endpoint import Answer
+from coordinator.http.endpoint import Answer, read_limited
+from coordinator.http.files import announced_length
 from coordinator.keys import DATABASE, SETTINGS, STORE, TIMING, VERIFIER, VERSION, WORK
 from coordinator.protocol import (
     PROTOCOL_VERSION,
+    DecodeError,
     ErrorCode,
     FrameAnswer,
     FrameResult,
@@ -24,8 +27,9 @@ from coordinator.protocol import (
     StoredFile,
     Welcome,
 )
+from coordinator.protocol.parcel import MAX_PARCEL_BYTES, open_parcel
 from coordinator.protocol.pictures import BadPicture, Picture, Wanted
-from coordinator.services import agents, frames, leases, sound
+from coordinator.services import agents, assets, frames, leases, sound
 from coordinator.services.accounts import Principal
 from coordinator.services.errors import Refused
 from coordinator.store import BlobMissing
@@ -70,15 +74,40 @@ async def frame(
     request: web.Request, caller: Principal, lease_id: str, frame: int, body: FrameResult
 ) -> Answer[FrameAnswer]:
     """Record a frame, and tell how far the slot shall go on: 201, or 200 when these very files were recorded before."""
+    return await _take_in(request, caller, lease_id, frame, body)
+
+
+async def parcel(request: web.Request, caller: Principal, lease_id: str, frame: int) -> Answer[FrameAnswer]:
+    """Record a frame that comes together with its files; as :func:`frame`."""
+    body = await read_limited(request, announced_length(request, MAX_PARCEL_BYTES))
+    try:
+        result, files = open_parcel(body)
+    except DecodeError as error:
+        raise Refused(ErrorCode.BAD_REQUEST, f"The body is no frame with its files: {error}.") from error
+    return await _take_in(request, caller, lease_id, frame, result, files)
+
+
+async def _take_in(
+    request: web.Request,
+    caller: Principal,
+    lease_id: str,
+    frame: int,
+    body: FrameResult,
+    files: Mapping[str, bytes] | None = None,
+) -> Answer[FrameAnswer]:
+    """Check a frame and record it; ``files`` are its files, by digest, if they are not in the store yet."""
     database, timing, agent_id = request.app[DATABASE], request.app[TIMING], agent_of(caller)
-    expected = await database.read(frames.expect_frame, agent_id, lease_id, frame, body)
+    expected = await database.read(frames.expect_frame, agent_id, lease_id, frame, body, carried=files is not None)
     if expected.recorded:
         return Answer(FrameAnswer(last_frame=expected.last_frame))
+    if files is not None:
+        await request.app[STORE].put_many(list(files.items()))
+        await database.write(assets.record_blobs, [(sha256, len(data)) for sha256, data in files.items()])
     size = (expected.width, expected.height) if expected.width and expected.height else None
     try:
         picture = await request.app[VERIFIER].check(
             await _file(request, body.output),
-            await _file(request, body.preview),
+            await _file(request, body.preview) if body.preview is not None else None,
             await _file(request, body.display) if body.display is not None else None,
             Wanted(expected.format, size, expected.color_mode, expected.color_depth),
         )

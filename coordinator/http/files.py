@@ -1,5 +1,6 @@
 """Blobs in and out over HTTP."""
 
+import asyncio
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -7,6 +8,7 @@ from urllib.parse import quote
 from aiohttp import ETag, web
 
 from coordinator.keys import DATABASE, STORE
+from coordinator.media.preview import small_jpeg_of
 from coordinator.protocol import ErrorCode
 from coordinator.services import assets
 from coordinator.services.downloads import FileRef
@@ -41,12 +43,23 @@ class BlobResponse(web.FileResponse):
         self.headers["ETag"] = f'"{self._sha256}"'
 
 
-async def send_file(request: web.Request, file: FileRef) -> web.StreamResponse:
-    """Return a blob that has a name for people as the answer; see :func:`send_blob`.
+async def send_file(request: web.Request, file: FileRef, *, small_jpeg: bool = False) -> web.StreamResponse:
+    """Return a blob that has a name for people as the answer, with ``small_jpeg`` a small JPEG of another picture.
 
     An address that says which ``version`` is meant stands for one blob for ever.
+
+    Raises:
+        BlobMissing: there is no such blob.
     """
-    return await send_blob(request, file.sha256, file.content_type, file.filename, cache_control(request))
+    cache = cache_control(request)
+    if not small_jpeg or file.content_type == "image/jpeg":
+        return await send_blob(request, file.sha256, file.content_type, file.filename, cache)
+    if (known := not_modified(request, file.sha256, cache)) is not None:
+        return known
+    made = await asyncio.to_thread(small_jpeg_of, await request.app[STORE].fetch(file.sha256))
+    response = web.Response(body=made, content_type="image/jpeg", headers={"Cache-Control": cache})
+    response.etag = ETag(file.sha256)
+    return response
 
 
 def cache_control(request: web.Request) -> str:

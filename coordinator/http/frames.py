@@ -109,5 +109,6 @@ async def output(request: web.Request, job_id: int, frame: int) -> web.StreamRes
 
 
 async def preview(request: web.Request, job_id: int, frame: int) -> web.StreamResponse:
-    """Send a frame's small picture."""
-    return await send_file(request, await request.app[DATABASE].read(downloads.frame_preview, job_id, frame))
+    """Send a frame's small picture, a JPEG; one is made of a frame that is so small that it came without."""
+    file = await request.app[DATABASE].read(downloads.frame_preview, job_id, frame)
+    return await send_file(request, file, small_jpeg=True)

@@ -119,6 +119,7 @@ ROUTES: Sequence[Route] = (
     Route("POST", _LEASE + "/report", agent_api.report, AGENT),
     Route("PUT", _LEASE + "/blobs/" + _SHA256, agent_files.put, AGENT, statuses=(200, 201), upload=True),
     Route("PUT", _LEASE + "/frames/{frame:-?[0-9]{1,7}}", agent_api.frame, AGENT, statuses=(200, 201)),
+    Route("PUT", _LEASE + "/frames/{frame:-?[0-9]{1,7}}/parcel", agent_api.parcel, AGENT, (200, 201), upload=True),
     Route("PUT", _LEASE + "/sound", agent_api.sound_file, AGENT),
     Route("GET", "/agent/v1/packs/" + _SHA256, agent_files.pack, AGENT),
     Route("GET", "/agent/v1/blobs/" + _SHA256, agent_files.get, AGENT, statuses=(200, 206)),

@@ -1,4 +1,4 @@
-"""Thumbnails of frames: WebP, made once from Blender's preview, and kept in a folder under the preview's digest.
+"""Thumbnails of frames: WebP, made once from the frame's preview, and kept in a folder under the preview's digest.
 
 The folder is a cache and no more: what is lost is made again, and what belongs to a picture that is not in the store
 any more goes.
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from PIL import Image
+
+from coordinator.protocol.previews import as_eight_bits
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +116,7 @@ def _make(picture: Path, path: Path, width: int) -> bytes:
     with Image.open(picture, formats=["JPEG", "PNG"]) as image:
         # A JPEG is decoded at a fraction of its size where that is enough.
         image.draft("RGB", (width, width * _NO_TALLER))
-        small = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        small = as_eight_bits(image).convert("RGBA" if image.has_transparency_data else "RGB")
     small.thumbnail((width, width * _NO_TALLER), Image.Resampling.LANCZOS)
     content = io.BytesIO()
     small.save(content, "WEBP", quality=QUALITY, method=4)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from coordinator.protocol import ImageFormat
 from coordinator.protocol.pictures import BadPicture, Picture, Wanted, read_picture
+from coordinator.protocol.previews import is_small
 
 #: A preview with more pixels is refused: previews are shown by the hundred in a browser.
 MAX_PREVIEW_PIXELS = 4096 * 4096
@@ -21,7 +22,7 @@ class FrameVerifier:
     async def check(
         self,
         output: Path,
-        preview: Path,
+        preview: Path | None,
         display: Path | None,
         wanted: Wanted,
     ) -> Picture:
@@ -29,12 +30,13 @@ class FrameVerifier:
 
         Args:
             output: the file Blender wrote.
-            preview: the small JPEG.
+            preview: the small JPEG; None for a frame that is no larger than one.
             display: the full-size PNG, where the job asks for one.
             wanted: what the output must be.
 
         Raises:
-            BadPicture: naming the file (output, preview, display) and what is wrong with it.
+            BadPicture: naming the file (output, preview, display) and what is wrong with it, or without which a frame
+                of its size does not come.
         """
         return await asyncio.get_running_loop().run_in_executor(self._pool, _check, output, preview, display, wanted)
 
@@ -43,11 +45,14 @@ class FrameVerifier:
         await asyncio.to_thread(self._pool.shutdown, wait=True)
 
 
-def _check(output: Path, preview: Path, display: Path | None, wanted: Wanted) -> Picture:
+def _check(output: Path, preview: Path | None, display: Path | None, wanted: Wanted) -> Picture:
     picture = read_picture(output, wanted)
-    small = _named("preview", preview, Wanted(ImageFormat.JPEG))
-    if small.width * small.height > MAX_PREVIEW_PIXELS:
-        raise BadPicture(f"The preview is {small.width} × {small.height} pixels, which is too large for a preview.")
+    if preview is not None:
+        small = _named("preview", preview, Wanted(ImageFormat.JPEG))
+        if small.width * small.height > MAX_PREVIEW_PIXELS:
+            raise BadPicture(f"The preview is {small.width} × {small.height} pixels, which is too large for a preview.")
+    elif not is_small(picture.width, picture.height):
+        raise BadPicture(f"The frame has {picture.width} × {picture.height} pixels, and came without a preview.")
     if display is not None:
         _named("display picture", display, Wanted(ImageFormat.PNG, (picture.width, picture.height)))
     return picture

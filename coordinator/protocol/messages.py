@@ -319,11 +319,12 @@ class ExtraFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FrameResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A rendered frame, its files already uploaded as blobs."""
+    """A rendered frame, its files already uploaded as blobs, or in the same parcel."""
 
     output: StoredFile
-    preview: StoredFile
-    """JPEG, as seen in Blender, small."""
+    preview: StoredFile | None = None
+    """JPEG, as seen in Blender, small.  ``None``: the display file, or the output where there is none, is no larger
+    than a preview and not an OpenEXR; a preview is made of it when somebody looks."""
     display: StoredFile | None = None
     seconds: Seconds
     """Wall time of the render."""

@@ -13,6 +13,7 @@ import OpenEXR
 from PIL import Image, UnidentifiedImageError
 
 from coordinator.protocol.messages import ColorMode, ImageFormat
+from coordinator.protocol.previews import is_small, small_jpeg
 
 Blankness = Literal["black", "transparent", "nan"]
 """How there can be nothing to be seen in a picture."""
@@ -84,8 +85,13 @@ class Picture:
         return self.color_depth > 8
 
 
-def read_picture(path: Path, wanted: Wanted) -> Picture:
+def read_picture(path: Path, wanted: Wanted, preview: Path | None = None) -> Picture:
     """Decode the file ``path`` to its last pixel.
+
+    Args:
+        path: the file.
+        wanted: what it must be.
+        preview: where a preview is written, while the picture is decoded, if it is a PNG or JPEG larger than one.
 
     Raises:
         BadPicture: it is of another format, size or kind of pixels, is empty or truncated.
@@ -93,7 +99,7 @@ def read_picture(path: Path, wanted: Wanted) -> Picture:
     if path.stat().st_size == 0:
         raise BadPicture("The file is empty; the disk it was written to may be full.")
     exr = wanted.kind is ImageFormat.OPEN_EXR
-    picture = _read_exr(path, wanted.size) if exr else _read_with_pillow(path, wanted.kind, wanted.size)
+    picture = _read_exr(path, wanted.size) if exr else _read_with_pillow(path, wanted.kind, wanted.size, preview)
     if wanted.color_mode not in (None, picture.color_mode):
         found = "other" if picture.color_mode is None else picture.color_mode.value
         raise BadPicture(f"The picture has {found} channels, but the job's frames are {wanted.color_mode}.")
@@ -104,7 +110,7 @@ def read_picture(path: Path, wanted: Wanted) -> Picture:
     return picture
 
 
-def _read_with_pillow(path: Path, kind: ImageFormat, size: tuple[int, int] | None) -> Picture:
+def _read_with_pillow(path: Path, kind: ImageFormat, size: tuple[int, int] | None, preview: Path | None) -> Picture:
     try:
         with Image.open(path, formats=[kind.value]) as image:
             _check_size((image.width, image.height), size)
@@ -121,6 +127,7 @@ def _read_with_pillow(path: Path, kind: ImageFormat, size: tuple[int, int] | Non
                 alpha=image.has_transparency_data,
                 blank=_blankness(image),
             )
+            small = None if preview is None or is_small(*image.size) else small_jpeg(image)
     except UnidentifiedImageError:
         raise BadPicture(f"The file is not a {kind.value} picture.") from None
     except BadPicture:
@@ -132,6 +139,8 @@ def _read_with_pillow(path: Path, kind: ImageFormat, size: tuple[int, int] | Non
         ) from error
     if kind is ImageFormat.PNG and not _ends_with(path, _PNG_END):
         raise BadPicture("The PNG file is truncated: its end is missing; the disk it was written to may be full.")
+    if preview is not None and small is not None:
+        preview.write_bytes(small)
     return picture
 
 

@@ -42,17 +42,23 @@ def frame_output(tx: Transaction, job_id: int, frame: int) -> FileRef:
 
 
 def frame_preview(tx: Transaction, job_id: int, frame: int) -> FileRef:
-    """Return the small picture of a frame.
+    """Return the small picture of a frame, a JPEG or PNG.
 
     Raises:
         Refused: NOT_FOUND.
     """
     job, found = _finished_frame(tx, job_id, frame)
+    # A frame that is no larger than a preview is its own.
+    kind = "JPEG"
+    if found.preview_sha256 == found.display_sha256:
+        kind = "PNG"
+    elif found.preview_sha256 == found.output_sha256:
+        kind = output_of(job).format.value
     return FileRef(
         sha256=found.preview_sha256 or "",
         size=found.preview_size or 0,
-        filename=_download_name(job, f"-{frame_filename(frame, 'JPEG')}"),
-        content_type=CONTENT_TYPES["JPEG"],
+        filename=_download_name(job, f"-{frame_filename(frame, kind)}"),
+        content_type=CONTENT_TYPES[kind],
     )
 
 

@@ -56,8 +56,12 @@ class FrameOutcome:
     """The last frame that the lease has left."""
 
 
-def expect_frame(tx: Transaction, agent_id: int, lease_id: str, frame: int, result: FrameResult) -> Expected:
-    """Return what to hold a frame's files against before it is recorded.  Reads only.
+def expect_frame(
+    tx: Transaction, agent_id: int, lease_id: str, frame: int, result: FrameResult, *, carried: bool = False
+) -> Expected:
+    """Return what to hold a frame's files against before it is recorded; its files are ``carried`` or in the store.
+
+    Reads only.
 
     Raises:
         Refused: LEASE_LOST; FRAME_LOST; MISSING_BLOBS, a file must be uploaded (again); INVALID, a display file must
@@ -69,7 +73,7 @@ def expect_frame(tx: Transaction, agent_id: int, lease_id: str, frame: int, resu
         raise lease_lost()
     output = msgspec.json.decode(job.output, type=OutputSpec)
     recorded = _chunk_to_record(tx, job, lease, frame, result) is None
-    if not recorded:
+    if not recorded and not carried:
         _check_files(tx, output, result)
     return Expected(
         format=output.format,
@@ -121,6 +125,8 @@ def record_frame(
         renew(tx, agent_id, lease_id, timing)
         fail_frame(tx, job, lease, frame, BLANK_FRAME, suspicion)
         return FrameOutcome(status="bad", reason=suspicion)
+    # What is no larger than a preview is its own.
+    preview = result.preview or result.display or result.output
     doubt, doubts = weigh(tx, job, frame, look, agent_id) if look.odd or job.blank else (None, {})
     left = take_frame(tx, job, chunk, frame)
     _advance(tx, job, lease, frame, result, timing)
@@ -134,8 +140,8 @@ def record_frame(
         lease_id=lease_id,
         output_sha256=result.output.sha256,
         output_size=result.output.size,
-        preview_sha256=result.preview.sha256,
-        preview_size=result.preview.size,
+        preview_sha256=preview.sha256,
+        preview_size=preview.size,
         display_sha256=result.display.sha256 if result.display is not None else None,
         seconds=result.seconds,
         peak_memory_bytes=result.peak_memory_bytes,
@@ -254,6 +260,12 @@ def _chunk_to_record(tx: Transaction, job: Job, lease: Lease, frame: int, result
 
 
 def _check_files(tx: Transaction, output: OutputSpec, result: FrameResult) -> None:
+    if output.format is ImageFormat.OPEN_EXR and result.preview is None and result.display is None:
+        raise Refused(
+            ErrorCode.INVALID,
+            "what an OpenEXR looks like only Blender knows, and this frame came without a preview",
+            {"preview": "is missing"},
+        )
     if output.display and result.display is None:
         raise Refused(
             ErrorCode.INVALID,

@@ -166,6 +166,10 @@ class FakeAgent:
         """Hand a frame in."""
         return await self.call("PUT", f"leases/{grant.lease_id}/frames/{frame}", result)
 
+    async def send_parcel(self, grant: LeaseGrant, frame: int, parcel: bytes) -> Reply:
+        """Hand a frame in together with its files."""
+        return await self.call("PUT", f"leases/{grant.lease_id}/frames/{frame}/parcel", parcel)
+
     async def render(self, grant: LeaseGrant, frame: int) -> FrameAnswer:
         """Hand in a good PNG."""
         response = await self.hand_in(grant, frame, await self.result(grant, picture(frame)))

@@ -3,18 +3,28 @@
 import asyncio
 import io
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import OpenEXR
 import pytest
+from PIL import Image
 
 from coordinator.keys import STORE
 from coordinator.media.ffmpeg import find_ffmpeg
-from coordinator.protocol import FrameFailure, Manifest, decode
-from tests.fakes.fake_agent import HEIGHT, WIDTH, picture
+from coordinator.protocol import (
+    ErrorBody,
+    ErrorEnvelope,
+    FrameFailure,
+    FrameResult,
+    Manifest,
+    StoredFile,
+    decode,
+)
+from coordinator.protocol.parcel import pack_parcel
+from tests.fakes.fake_agent import BLENDER, HEIGHT, WIDTH, Reply, picture
 from tests.integration.coordinator import BLEND, RunningCoordinator, sha256
 
 FFMPEG = find_ffmpeg(None)
@@ -119,6 +129,77 @@ async def test_a_frames_files_come_back_as_they_were(farm: RunningCoordinator) -
     assert preview.headers["Content-Type"] == "image/jpeg"
     assert (await farm.call("GET", f"api/v1/jobs/{job_id}/frames/7/output")).status == 404
     assert (await farm.call("GET", f"api/v1/jobs/{job_id}/video")).status == 404
+
+
+def error_of(answer: Reply) -> ErrorBody:
+    """Return what an agent is told is wrong."""
+    return decode(answer.data, ErrorEnvelope).error
+
+
+def parcel_of(output: bytes, display: bytes | None = None) -> bytes:
+    """Return a frame without a preview, in one body with its files."""
+    files = {sha256(data): data for data in (output, display) if data is not None}
+    stored = {key: StoredFile(sha256=key, size=len(data)) for key, data in files.items()}
+    result = FrameResult(
+        output=stored[sha256(output)],
+        display=stored[sha256(display)] if display is not None else None,
+        seconds=0.5,
+        blender=BLENDER,
+    )
+    return pack_parcel(result, files)
+
+
+async def test_frame_in_one_request_with_its_files(farm: RunningCoordinator) -> None:
+    job_id = await farm.submit("1-2")
+    agent = await farm.agent()
+    grant = await agent.must_lease()
+    parcel = parcel_of(picture(1))
+    assert [(await agent.send_parcel(grant, 1, parcel)).status for _ in range(2)] == [201, 200]
+    # As small as this it is its own preview, and still a JPEG for who looks at it.
+    address = f"api/v1/jobs/{job_id}/frames/1/preview"
+    preview = await farm.call("GET", address)
+    with Image.open(io.BytesIO(preview.data)) as small, Image.open(io.BytesIO(picture(1))) as frame:
+        assert (small.format, small.size) == ("JPEG", frame.size)
+    assert preview.headers["Content-Type"] == "image/jpeg"
+    same = {"If-None-Match": preview.headers["ETag"]}
+    assert (await farm.call("GET", address, headers=same)).status == 304
+    assert (await farm.call("GET", f"api/v1/jobs/{job_id}/frames/1/output")).data == picture(1)
+    assert (await farm.job(job_id))["finished"] == 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "status", "code"),
+    [
+        (lambda parcel: parcel[:-1], 400, "bad_request"),
+        (lambda parcel: parcel + b"x", 400, "bad_request"),
+        (lambda parcel: parcel[:3], 400, "bad_request"),
+        (lambda _: b"\xff" * 4 + b"x", 400, "bad_request"),
+        (lambda parcel: parcel[:-20] + b"x" * 20, 422, "invalid"),
+        (lambda _: bytes(2**21), 413, "too_large"),
+    ],
+)
+async def test_parcel_that_is_none_changes_nothing(
+    farm: RunningCoordinator, spoil: Callable[[bytes], bytes], status: int, code: str
+) -> None:
+    job_id = await farm.submit("1")
+    agent = await farm.agent()
+    grant = await agent.must_lease()
+    answer = await agent.send_parcel(grant, 1, spoil(parcel_of(picture(1))))
+    assert (answer.status, error_of(answer).code) == (status, code)
+    assert (await agent.send_parcel(grant, 1, parcel_of(picture(1)))).status == 201
+    assert (await farm.job(job_id))["state"] == "completed"
+
+
+async def test_preview_that_a_frame_cannot_do_without(farm: RunningCoordinator, tmp_path: Path) -> None:
+    await farm.submit("1", output={"format": "OPEN_EXR"})
+    agent = await farm.agent()
+    grant = await agent.must_lease()
+    answer = await agent.send_parcel(grant, 1, parcel_of(await asyncio.to_thread(exr, 0.5, tmp_path / "frame.exr")))
+    assert (answer.status, error_of(answer).fields) == (422, {"preview": "is missing"})
+    await farm.submit("1", output={"format": "PNG"})
+    grant = await agent.must_lease(holds=[grant.lease_id])
+    answer = await agent.send_parcel(grant, 1, parcel_of(picture(1, size=(641, 20))))
+    assert (answer.status, error_of(answer).code) == (422, "bad_frame")
 
 
 async def test_handing_in_twice_is_recorded_once(farm: RunningCoordinator) -> None:

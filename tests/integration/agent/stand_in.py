@@ -36,6 +36,7 @@ from coordinator.protocol import (
     encode,
     manifest_digest,
 )
+from coordinator.protocol.parcel import files_of, open_parcel
 
 JOIN_TOKEN = "rf_join_test"  # noqa: S105 - opens nothing but this stand-in
 AGENT_TOKEN = "rf_agent_test"  # noqa: S105 - likewise
@@ -241,12 +242,16 @@ class StandIn:
                 assert hashlib.sha256(body).hexdigest() == sha256
                 self.uploads[sha256] = body
                 return web.Response(status=201)
-            case ["frames", frame]:
+            case ["frames", frame, *parcel]:
                 if int(frame) in lease.lost_frames:
                     return self._fail(409, "frame_lost")
-                result = decode(body, FrameResult)
-                assert result.output.sha256 in self.uploads
-                assert result.preview.sha256 in self.uploads
+                if parcel:
+                    result, files = open_parcel(body)
+                    assert all(hashlib.sha256(data).hexdigest() == sha256 for sha256, data in files.items())
+                    self.uploads |= files
+                else:
+                    result = decode(body, FrameResult)
+                assert all(file.sha256 in self.uploads for file in files_of(result))
                 if (lease_id, int(frame)) in self.frames:
                     assert self.frames[lease_id, int(frame)] == result
                     return _reply(encode(FrameAnswer(last_frame=lease.last_frame)))

@@ -157,6 +157,6 @@ async def test_next_scene_is_fetched_while_this_one_renders_and_opened_once(
     async with agent_of(settings):
         await farm.until(("one", 1), ("two", 1), ("two", 2), ("three", 2))
     fetched = farm.requests.index(f"GET packs/{second}")
-    assert fetched < farm.requests.index("PUT leases/one/frames/1")
+    assert fetched < farm.requests.index("PUT leases/one/frames/1/parcel")
     loads = [farm.frames[key].load_seconds > 0 for key in (("one", 1), ("two", 1), ("two", 2), ("three", 2))]
     assert loads == [True, True, False, True]

@@ -13,6 +13,7 @@ from agent.client import DropLeaseError, RefusedError, RetryError
 from agent.events import Delivered, FrameSpoilt, LeaseLost
 from agent.frame_upload import Note, Outbox
 from coordinator.protocol import FrameAnswer, FrameResult, ImageFormat, SoundResult, StoredFile
+from coordinator.protocol.parcel import open_parcel
 
 T = TypeVar("T")
 ANSWER = FrameAnswer(last_frame=9)
@@ -25,6 +26,8 @@ class FakeLink:
     def __init__(self) -> None:
         self.client = self
         self.uploads: list[str] = []
+        self.parcels: list[list[int]] = []
+        """Lengths of the files in each."""
         self.frames: list[int] = []
         self.results: list[FrameResult] = []
         self.sounds: list[SoundResult] = []
@@ -52,6 +55,11 @@ class FakeLink:
             raise self.refused_uploads.pop(0)
         self.uploads.append(path.name)
 
+    async def put_parcel(self, lease_id: str, frame: int, parcel: bytes) -> FrameAnswer:
+        result, files = open_parcel(parcel)
+        self.parcels.append([len(data) for data in files.values()])
+        return await self.put_frame(lease_id, frame, result)
+
     async def put_frame(self, _lease_id: str, frame: int, result: FrameResult) -> FrameAnswer:
         self.asked.release()
         await self.answering.wait()
@@ -75,13 +83,22 @@ class Sender:
         self.outbox = Outbox(folder, link)  # type: ignore[arg-type] # it has what the outbox calls
         self.told: asyncio.Queue[Told] = asyncio.Queue()
 
-    async def add(self, frame: int, *, kept: float = 1.0, extras: Sequence[tuple[str, str]] = ()) -> Path:
+    async def add(
+        self,
+        frame: int,
+        *,
+        kept: float = 1.0,
+        size: tuple[int, int] = (64, 48),
+        display: tuple[int, int] | None = None,
+        extras: Sequence[tuple[str, str]] = (),
+    ) -> Path:
         """Finish a frame, of whose file only a part may have been written."""
         folder = await self.outbox.place("one", frame)
 
         def write() -> None:
-            for name in ("frame.png", "preview.jpg"):
-                Image.effect_noise((64, 48), 50).save(folder / name)
+            Image.effect_noise(size, 50).save(folder / "frame.png")
+            if display is not None:
+                Image.effect_noise(display, 50).save(folder / "display.png")
             data = (folder / "frame.png").read_bytes()
             (folder / "frame.png").write_bytes(data[: int(len(data) * kept)])
             for path, name in extras:
@@ -92,10 +109,10 @@ class Sender:
             lease_id="one",
             frame=frame,
             output="frame.png",
-            preview="preview.jpg",
+            display=display and "display.png",
             extras=list(extras),
             format=ImageFormat.PNG,
-            size=(64, 48),
+            size=size,
         )
         await self.outbox.add(folder, note, self.told.put_nowait)
         return folder
@@ -123,17 +140,50 @@ async def sender(tmp_path: Path, link: FakeLink) -> AsyncIterator[Sender]:
     await asyncio.wait([running])
 
 
+@pytest.fixture
+def long_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take every file for one that is too long for a parcel."""
+    monkeypatch.setattr(frame_upload, "MAX_FILES_BYTES", 0)
+
+
 async def test_delivered_frame_is_removed(sender: Sender, link: FakeLink) -> None:
     await sender.add(1)
     assert await sender.told.get() == Delivered("one", 1, ANSWER)
-    assert link.uploads == ["frame.png", "preview.jpg"]
+    # Whole, in one request, and it is its own preview.
+    assert (len(link.parcels), len(link.parcels[0]), link.uploads) == (1, 1, [])
+    assert link.results[0].preview is None
     assert await sender.left() == []
 
 
+@pytest.mark.usefixtures("long_files")
+async def test_long_files_travel_one_by_one(sender: Sender, link: FakeLink) -> None:
+    await sender.add(1)
+    assert await sender.told.get() == Delivered("one", 1, ANSWER)
+    assert (link.uploads, link.parcels) == (["frame.png"], [])
+
+
+@pytest.mark.usefixtures("long_files")
+@pytest.mark.parametrize("display", [None, (700, 50)])
+async def test_preview_of_a_large_frame(sender: Sender, link: FakeLink, display: tuple[int, int] | None) -> None:
+    await sender.add(1, size=(700, 50), display=display)
+    assert await sender.told.get() == Delivered("one", 1, ANSWER)
+    assert link.uploads == ["frame.png", "preview.jpg", *(["display.png"] if display else [])]
+    assert link.results[0].preview is not None
+
+
+async def test_display_file_of_another_size_is_not_delivered(sender: Sender, link: FakeLink) -> None:
+    await sender.add(1, display=(32, 24))
+    told = await sender.told.get()
+    assert isinstance(told, FrameSpoilt)
+    assert "32 × 24 pixels" in told.message
+    assert link.frames == []
+
+
+@pytest.mark.usefixtures("long_files")
 async def test_what_the_scene_wrote_itself_travels_with_its_frame(sender: Sender, link: FakeLink) -> None:
     await sender.add(1, extras=[("passes/depth.exr", "extra-000"), ("mask.png", "extra-001")])
     assert await sender.told.get() == Delivered("one", 1, ANSWER)
-    assert link.uploads == ["frame.png", "preview.jpg", "extra-000", "extra-001"]
+    assert link.uploads == ["frame.png", "extra-000", "extra-001"]
     assert [(extra.path, extra.file.size) for extra in link.results[0].extras] == [
         ("passes/depth.exr", 16),
         ("mask.png", 8),
@@ -145,14 +195,15 @@ async def test_file_cut_short_is_not_delivered(sender: Sender, link: FakeLink) -
     told = await sender.told.get()
     assert isinstance(told, FrameSpoilt)
     assert "damaged" in told.message
-    assert (link.uploads, await sender.left()) == ([], [])
+    assert (link.uploads, link.parcels, await sender.left()) == ([], [], [])
 
 
+@pytest.mark.usefixtures("long_files")
 async def test_files_the_coordinator_lacks_are_uploaded_again(sender: Sender, link: FakeLink) -> None:
     link.refusals = [RefusedError("missing_blobs", "Where are they?")]
     await sender.add(1)
     assert await sender.told.get() == Delivered("one", 1, ANSWER)
-    assert link.uploads == ["frame.png", "preview.jpg"] * 2
+    assert link.uploads == ["frame.png"] * 2
     assert link.frames == [1]
 
 
@@ -167,6 +218,7 @@ async def test_refused_frame_is_done_with(sender: Sender, link: FakeLink, code: 
     assert (link.frames, await sender.left()) == ([2], [])
 
 
+@pytest.mark.usefixtures("long_files")
 async def test_file_that_is_not_taken_counts_against_its_frame(sender: Sender, link: FakeLink) -> None:
     link.refused_uploads = [RefusedError("too_large", "At most 5 bytes are taken.")]
     await sender.add(1)
@@ -192,6 +244,7 @@ async def test_lost_lease_takes_its_other_frames_with_it(sender: Sender, link: F
 
 
 @pytest.mark.parametrize("which", ["stuck", "stuck_uploads"])
+@pytest.mark.usefixtures("long_files")
 async def test_frames_that_are_never_taken_let_the_others_pass(sender: Sender, link: FakeLink, which: str) -> None:
     stuck: set[int] = getattr(link, which)
     stuck |= set(range(frame_upload.PARALLEL_DELIVERIES + 1))

@@ -7,9 +7,10 @@ import OpenEXR
 import pytest
 from PIL import Image
 
-from agent.pictures import PREVIEW_PIXELS, SpoiltFrameError, check_frame, shrink_preview
+from agent.pictures import SpoiltFrameError, check_frame, shrink_preview
 from coordinator.protocol import ImageFormat
 from coordinator.protocol.pictures import Wanted
+from coordinator.protocol.previews import PREVIEW_PIXELS
 
 
 def make(path: Path, image_format: ImageFormat, width: int, height: int) -> Path:
@@ -64,3 +65,27 @@ def test_preview_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "preview.jpg").write_bytes(b"\xff\xd8nothing")
     with pytest.raises(SpoiltFrameError, match="preview"):
         shrink_preview(tmp_path / "preview.jpg")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "I;16"])
+def test_preview_is_made_of_the_decoded_frame(tmp_path: Path, mode: str) -> None:
+    frame, preview = tmp_path / "frame.png", tmp_path / "preview.jpg"
+    halves: dict[str, int | tuple[int, ...]] = {
+        "RGB": (200, 100, 0),
+        "RGBA": (200, 100, 0, 128),
+        "L": 200,
+        "I;16": 200 * 256,
+    }
+    half = halves[mode]
+    Image.new(mode, (1280, 720), half).save(frame)
+    check_frame(frame, Wanted(ImageFormat.PNG), preview)
+    with Image.open(preview) as small:
+        assert (small.format, small.size) == ("JPEG", (640, 360))
+        shown = np.asarray(small.convert("RGB"))[180, 320]
+    # What is transparent shows the black behind it.
+    seen = {"RGB": (200, 100, 0), "RGBA": (100, 50, 0), "L": (200,) * 3, "I;16": (200,) * 3}[mode]
+    assert np.abs(shown.astype(int) - seen).max() <= 4
+    preview.unlink()
+    Image.new(mode, (640, 360), half).save(frame)
+    check_frame(frame, Wanted(ImageFormat.PNG), preview)
+    assert not preview.exists()
