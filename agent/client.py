@@ -16,6 +16,10 @@ from coordinator.protocol import (
     ErrorEnvelope,
     FrameAnswer,
     FrameResult,
+    InspectionGrant,
+    InspectionReport,
+    InspectionRequest,
+    InspectionResult,
     LeaseGrant,
     LeaseRequest,
     Manifest,
@@ -125,6 +129,19 @@ class CoordinatorClient:
     async def put_sound(self, lease_id: str, result: SoundResult) -> None:
         """Hand in the sound, or say why there is none."""
         await self._send("PUT", f"leases/{lease_id}/sound", result, CHECK_TIMEOUT)
+
+    async def take_inspection(self, request: InspectionRequest) -> InspectionGrant | None:
+        """Ask for a pack to look into, and wait for one up to ``request.wait_seconds``."""
+        limit = CALL_TIMEOUT + request.wait_seconds
+        return await self._call_optional("POST", "inspections", InspectionGrant, request, limit)
+
+    async def report_inspection(self, claim: str, report: InspectionReport) -> None:
+        """Say that the agent is looking."""
+        await self._send("POST", f"inspections/{claim}/report", report, CALL_TIMEOUT)
+
+    async def put_inspection(self, claim: str, result: InspectionResult) -> None:
+        """Tell what was found, or why nothing was."""
+        await self._send("PUT", f"inspections/{claim}", result, CALL_TIMEOUT)
 
     async def leave(self) -> None:
         """Say good-bye: every lease of this agent ends."""

@@ -26,6 +26,7 @@ from agent.frame_upload import Outbox
 from agent.hardware import read_hardware, this_platform
 from agent.identity import MOST_ALIKE, AgentFolder, numbered
 from agent.inputs import Inputs
+from agent.inspector import Inspector
 from agent.link import Link
 from agent.logs import kept_log
 from agent.notify import ServiceManager
@@ -67,6 +68,7 @@ class Agent:
         self._folder = AgentFolder(settings.folder, settings.coordinator)
         self._stopping = asyncio.Event()
         self._slots: list[SlotRunner] = []
+        self._inspector: Inspector | None = None
         self._sandbox: Sandbox | None = None
         self._unsandboxed_because = ""
         self._resting: str | None = None
@@ -198,6 +200,7 @@ class Agent:
                 memory_bytes=psutil.virtual_memory().total / len(equipment.choice.slots),
             )
             self._slots = [SlotRunner(number, slot.text, tools) for number, slot in enumerate(equipment.choice.slots)]
+            self._inspector = Inspector(tools)
             watch = await asyncio.to_thread(
                 watch_machine, self._settings.manners, equipment.gpus, equipment.cards(), os.environ
             )
@@ -205,9 +208,11 @@ class Agent:
             tasks.spawn(watch.run(self._rest), "rest")
             for slot in self._slots:
                 slot.start()
+            inspecting = tasks.spawn(self._inspector.run(), "inspector")
             if self._ready_file is not None:
                 await asyncio.to_thread(self._ready_file.write_text, f"{timing.agent_id}\n")
             await self._stopping.wait()
+            inspecting.cancel()
             await self._leave(link, outbox)
             tasks.cancel()
 
@@ -228,11 +233,14 @@ class Agent:
 
     def _rest(self, reason: str | None) -> None:
         self._resting = reason
+        if self._inspector is not None:
+            self._inspector.rest(reason)
         for slot in self._slots:
             slot.rest(reason, at_once=self._settings.manners.at_once)
 
     def _packs_in_use(self) -> set[str]:
-        return set().union(*(slot.state.packs() for slot in self._slots))
+        inspected = set() if self._inspector is None else self._inspector.packs()
+        return inspected.union(*(slot.state.packs() for slot in self._slots))
 
     def _introduction(self, equipment: Equipment, name: str) -> RegisterRequest:
         settings, choice = self._settings, equipment.choice

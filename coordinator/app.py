@@ -14,6 +14,7 @@ from aiohttp import web
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
+from coordinator.background.inspection_reaper import InspectionReaper
 from coordinator.background.lease_reaper import LeaseReaper
 from coordinator.background.runner import Waker, run_duties
 from coordinator.background.stitcher import Stitcher
@@ -24,6 +25,7 @@ from coordinator.db.migrate import SchemaTooNew
 from coordinator.domain.board import SlotOffer
 from coordinator.domain.timing import Timing
 from coordinator.http.envelope import render_errors
+from coordinator.http.inspectors import WaitingInspectors
 from coordinator.http.known_callers import KnownCallers
 from coordinator.http.live import LiveStream
 from coordinator.http.openapi import openapi_document
@@ -34,6 +36,7 @@ from coordinator.http.work import WaitingSlots
 from coordinator.keys import (
     DATABASE,
     FAILED_SIGN_INS,
+    INSPECTORS,
     KNOWN_CALLERS,
     LIVE,
     NEW_TOKENS,
@@ -192,12 +195,15 @@ async def _streams(clock: Callable[[], datetime], app: web.Application) -> Async
         return not board.loaded or board.has_work(offer, clock())
 
     app[WORK] = work = WaitingSlots(has_work)
+    app[INSPECTORS] = inspectors = WaitingInspectors()
     app[LIVE] = live = LiveStream(read_jobs, read_agents, read_frames)
 
     def on_notice(notice: Notice) -> None:
         match notice.kind:
             case "work":
                 work.wake(notice.id)
+            case "inspection":
+                inspectors.wake()
             case "token":
                 callers.forget_all()
             case _:
@@ -226,6 +232,7 @@ async def _duties(app: web.Application) -> AsyncIterator[None]:
     unsubscribe = database.subscribe(on_notice)
     duties = (
         (LeaseReaper(database, timing), Waker()),
+        (InspectionReaper(database, timing), Waker()),
         (Stitcher(database, store, settings.ffmpeg, timing), stitching),
         (Sweeper(database, store), Waker()),
         (ThumbnailSweeper(app[THUMBNAILS], store), Waker()),
@@ -239,6 +246,7 @@ async def _duties(app: web.Application) -> AsyncIterator[None]:
 async def _release_waiting(app: web.Application) -> None:
     """Answer everyone who waits, so that stopping takes no longer than the work at hand."""
     app[WORK].close()
+    app[INSPECTORS].close()
     app[LIVE].close()
 
 

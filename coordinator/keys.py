@@ -8,6 +8,7 @@ from aiohttp import web
 
 from coordinator.db.engine import Database
 from coordinator.domain.timing import Timing
+from coordinator.http.inspectors import WaitingInspectors
 from coordinator.http.known_callers import KnownCallers
 from coordinator.http.live import LiveStream
 from coordinator.http.throttle import FailedSignIns
@@ -27,6 +28,7 @@ TIMING = web.AppKey("timing", Timing)
 THUMBNAILS = web.AppKey("thumbnails", Thumbnails)
 VERIFIER = web.AppKey("verifier", FrameVerifier)
 WORK = web.AppKey("work", WaitingSlots)
+INSPECTORS = web.AppKey("inspectors", WaitingInspectors)
 LIVE = web.AppKey("live", LiveStream)
 KNOWN_CALLERS = web.AppKey("known_callers", KnownCallers)
 FAILED_SIGN_INS = web.AppKey("failed_sign_ins", FailedSignIns)

@@ -36,6 +36,7 @@ try:
     from agent.blender.inside.overrides import Overrides
     from agent.blender.inside.pictures import EXTENSIONS, render_path, save_display, save_preview
     from agent.blender.inside.remap import remap_files
+    from agent.blender.inside.scenes import active_scene, scenes
     from agent.blender.inside.sound import mix_sound
     from agent.blender.inside.stats import RenderStats, parse_stats
 finally:
@@ -105,6 +106,7 @@ class Host:
         self._commands: dict[str, Callable[..., None]] = {
             "describe": self.describe,
             "open": self.open,
+            "inspect": self.inspect,
             "configure": self.configure,
             "render": self.render,
             "mix_sound": self.mix_sound,
@@ -142,17 +144,7 @@ class Host:
 
         What its File Output nodes write goes below the folder ``extras``; without one they are turned off.
         """
-        if self._opened:
-            raise CommandError("bad_command", "A scene is open already.")
-        self._opened = True
-        complaint = ""
-        try:
-            bpy.ops.wm.open_mainfile(filepath=blend, use_scripts=allow_scripts)
-        except RuntimeError as error:
-            # It may have complained about a part (a missing library) and opened the rest.
-            complaint = str(error).strip()
-        if not bpy.data.filepath or os.path.realpath(bpy.data.filepath) != os.path.realpath(blend):
-            raise CommandError("cannot_open", f"Blender cannot open the file: {complaint or 'no reason given'}")
+        self._load(blend, allow_scripts=allow_scripts)
         if bpy.data.version[:2] > bpy.app.version[:2]:
             saved, here = (f"{major}.{minor}" for major, minor in (bpy.data.version[:2], bpy.app.version[:2]))
             raise CommandError(
@@ -165,14 +157,20 @@ class Host:
             mute_file_outputs()
         else:
             redirect_file_outputs(extras)
-        warnings = []
-        if bpy.app.autoexec_fail:
-            warnings.append(
-                f"Python in the file was not run ({bpy.app.autoexec_fail_message}); "
-                "what it drives keeps its last saved value, so the picture may be wrong; submit the job with "
-                "allow_scripts to have it run."
-            )
-        self._pipe.send("opened", file_version=list(bpy.data.version), missing=missing_files(), warnings=warnings)
+        self._pipe.send("opened", file_version=list(bpy.data.version), missing=missing_files(), warnings=_warnings())
+
+    def inspect(self, blend: str, remap: Mapping[str, str]) -> None:
+        """Open a .blend and tell what is in it, also where this Blender is too old to render it."""
+        self._load(blend, allow_scripts=False)
+        remap_files(remap)
+        self._pipe.send(
+            "inspected",
+            file_version=list(bpy.data.version),
+            scene=active_scene(),
+            scenes=scenes(),
+            missing=missing_files(),
+            warnings=_warnings(),
+        )
 
     def configure(self, render: Mapping[str, Any], format: str, device: str, threads: int | None) -> None:  # noqa: A002 - the protocol's word
         """Set the scene up for a job."""
@@ -218,6 +216,19 @@ class Host:
         mix_sound(self._configured(), output, first, last)
         self._pipe.send("mixed")
 
+    def _load(self, blend: str, *, allow_scripts: bool) -> None:
+        if self._opened:
+            raise CommandError("bad_command", "A scene is open already.")
+        self._opened = True
+        complaint = ""
+        try:
+            bpy.ops.wm.open_mainfile(filepath=blend, use_scripts=allow_scripts)
+        except RuntimeError as error:
+            # It may have complained about a part (a missing library) and opened the rest.
+            complaint = str(error).strip()
+        if not bpy.data.filepath or os.path.realpath(bpy.data.filepath) != os.path.realpath(blend):
+            raise CommandError("cannot_open", f"Blender cannot open the file: {complaint or 'no reason given'}")
+
     def _configured(self) -> Any:
         if self._scene is None:
             raise CommandError("bad_command", "No scene is configured.")
@@ -249,6 +260,17 @@ class Host:
             remaining_seconds=self._progress.remaining_seconds,
             memory_bytes=_peak_memory(),
         )
+
+
+def _warnings() -> list[str]:
+    if not bpy.app.autoexec_fail:
+        return []
+    text = (
+        f"Python in the file was not run ({bpy.app.autoexec_fail_message}); "
+        "what it drives keeps its last saved value, so the picture may be wrong; submit the job with "
+        "allow_scripts to have it run."
+    )
+    return [text]
 
 
 def _render_error(report: str, frame: int) -> CommandError:

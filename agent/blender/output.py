@@ -47,6 +47,8 @@ class MissingFile(msgspec.Struct, frozen=True, kw_only=True):
     """``image``, ``library``…"""
     name: str
     path: str
+    relative: bool = False
+    """The scene names it relative to the .blend or to a library."""
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="opened"):
@@ -54,6 +56,19 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="
 
     file_version: tuple[int, int, int]
     """Of the Blender that saved the file."""
+    missing: list[MissingFile]
+    warnings: list[str]
+
+
+class Inspected(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="inspected"):
+    """What is in a file."""
+
+    file_version: tuple[int, int, int]
+    """Of the Blender that saved it."""
+    scene: str
+    """The active one."""
+    scenes: list[dict[str, object]]
+    """As Blender has them: :mod:`agent.inspector` checks them."""
     missing: list[MissingFile]
     warnings: list[str]
 
@@ -101,7 +116,7 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="
     message: str
 
 
-Event = Ready | Described | Opened | Configured | Progress | Rendered | Mixed | Failed
+Event = Ready | Described | Opened | Inspected | Configured | Progress | Rendered | Mixed | Failed
 
 
 class BadLineError(ValueError):

@@ -23,6 +23,7 @@ from agent.blender.output import (
     Described,
     Event,
     Failed,
+    Inspected,
     Mixed,
     Opened,
     Progress,
@@ -38,7 +39,7 @@ from coordinator.protocol import ImageFormat, RenderSpec
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T", Ready, Described, Opened, Configured, Rendered, Mixed)
+T = TypeVar("T", Ready, Described, Opened, Inspected, Configured, Rendered, Mixed)
 
 
 #: Failures of which only Blender's own words tell more.
@@ -154,6 +155,15 @@ class Session:
             "allow_scripts": allow_scripts,
         }
         return await self._command(Opened, "opening the file", self._limits.open, command)
+
+    async def inspect(self, blend: Path, remap: Mapping[str, str]) -> Inspected:
+        """Open a .blend and return what is in it; nothing of it runs, and nothing can be rendered of it after that.
+
+        Raises:
+            SessionError: it cannot be opened.
+        """
+        command = {"do": "inspect", "blend": str(blend), "remap": dict(remap)}
+        return await self._command(Inspected, "looking into the file", self._limits.open, command)
 
     async def configure(
         self, render: RenderSpec, image_format: ImageFormat, device: str, threads: int | None

@@ -1,7 +1,7 @@
 """Remove what is of no more use: leftovers in the store, sessions that have ended."""
 
 from coordinator.db.engine import Database
-from coordinator.services import accounts
+from coordinator.services import accounts, inspections
 from coordinator.store import BlobStore
 
 _UNFINISHED_SECONDS = 24 * 3600.0
@@ -23,4 +23,5 @@ class Sweeper:
         Returns how many things went from the store.
         """
         await self._database.write(accounts.forget_expired)
+        await self._database.write(inspections.forget_old)
         return await self._store.sweep(_UNFINISHED_SECONDS)

@@ -35,8 +35,9 @@ log = logging.getLogger(__name__)
 class Notice:
     """Something changed; published after the commit, by every coordinator that shares the database."""
 
-    kind: Literal["work", "job", "frame", "agent", "token"]
-    """``work``: chunks became pending, waiting lease requests should look again; ``token``: some were revoked."""
+    kind: Literal["work", "job", "frame", "agent", "token", "inspection"]
+    """``work``: chunks became pending, waiting lease requests should look again; ``token``: some were revoked;
+    ``inspection``: a pack waits to be looked into."""
     id: int | None = None
     """The job of a ``job`` or ``frame`` notice, the agent of an ``agent`` notice; of a ``work`` notice, one that may
     work again."""
@@ -47,6 +48,7 @@ class Notice:
 
 WORK = Notice(kind="work")
 REVOKED = Notice(kind="token")
+INSPECTION = Notice(kind="inspection")
 
 
 @dataclass(frozen=True)

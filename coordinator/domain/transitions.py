@@ -6,9 +6,10 @@ What is not in the table raises :class:`IllegalTransition` with the object's his
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from coordinator.domain.inspections import InspectionState
 from coordinator.domain.model import AgentState, ChunkState, FrameState, JobState, LeaseState, SoundState
 
-Subject = Literal["job", "sound", "chunk", "lease", "frame", "agent"]
+Subject = Literal["job", "sound", "chunk", "lease", "frame", "agent", "inspection"]
 
 NEW = "(new)"
 """The state of what does not exist yet."""
@@ -85,6 +86,13 @@ TRANSITIONS: dict[tuple[Subject, str, str], str] = {
     ("agent", AgentState.OFFLINE, AgentState.ONLINE): "is heard of again",
     ("agent", AgentState.OFFLINE, AgentState.LEFT): "said goodbye, or a person revoked its token or gave it up",
     ("agent", AgentState.LEFT, AgentState.ONLINE): "registered again",
+    # inspection
+    ("inspection", NEW, InspectionState.WAITING): "someone wants to know what is in the pack",
+    ("inspection", InspectionState.WAITING, InspectionState.RUNNING): "an agent took it",
+    ("inspection", InspectionState.RUNNING, InspectionState.WAITING): "its agent was lost, left, or did not manage",
+    ("inspection", InspectionState.RUNNING, InspectionState.DONE): "the agent told what is in the file",
+    ("inspection", InspectionState.RUNNING, InspectionState.FAILED): "the file cannot be read, or no agent managed",
+    ("inspection", InspectionState.FAILED, InspectionState.WAITING): "someone asked again",
 }
 
 

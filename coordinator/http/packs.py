@@ -20,3 +20,8 @@ async def create(request: web.Request, body: Manifest) -> ManifestAnswer:
     pack = await asyncio.to_thread(assets.check_pack, body)
     await database.write(assets.register_pack, pack)
     return await database.read(assets.missing_blobs, pack.id)
+
+
+async def show(request: web.Request, sha256: str) -> Manifest:
+    """Tell which files a pack has."""
+    return await request.app[DATABASE].read(assets.manifest_of, sha256)

@@ -9,12 +9,14 @@ from coordinator.domain.model import TokenKind
 from coordinator.http import (
     agent_api,
     agent_files,
+    agent_inspections,
     agents,
     blobs,
     downloads,
     events,
     frames,
     health,
+    inspections,
     jobs,
     join_codes,
     metrics,
@@ -38,6 +40,8 @@ _JOB = "/api/v1/jobs/{job_id:[0-9]{1,18}}"
 _FRAME = _JOB + "/frames/{frame:-?[0-9]{1,7}}"
 _AGENT = "/api/v1/agents/{agent_id:[0-9]{1,18}}"
 _SHA256 = "{sha256:[0-9a-f]{64}}"
+_PACK = "/api/v1/packs/" + _SHA256
+_INSPECTION = "/agent/v1/inspections/{claim:[0-9a-f]{16}}"
 _LEASE = "/agent/v1/leases/{lease_id:[0-9a-f]{16}}"
 
 
@@ -70,6 +74,9 @@ ROUTES: Sequence[Route] = (
     Route("GET", "/api/v1/session", sessions.show, ADMIN),
     Route("DELETE", "/api/v1/session", sessions.sign_out, ADMIN, statuses=(204,)),
     Route("POST", "/api/v1/packs", packs.create, ADMIN, max_body=MAX_MESSAGE_BYTES),
+    Route("GET", _PACK, packs.show, ADMIN),
+    Route("POST", _PACK + "/inspection", inspections.ask, ADMIN),
+    Route("GET", _PACK + "/inspection", inspections.show, ADMIN),
     Route("POST", "/api/v1/blobs", blobs.put_batch, ADMIN, upload=True),
     Route("HEAD", "/api/v1/blobs/" + _SHA256, blobs.probe, ADMIN),
     Route("PUT", "/api/v1/blobs/" + _SHA256, blobs.put, ADMIN, statuses=(200, 201), upload=True),
@@ -121,6 +128,9 @@ ROUTES: Sequence[Route] = (
     Route("PUT", _LEASE + "/frames/{frame:-?[0-9]{1,7}}", agent_api.frame, AGENT, statuses=(200, 201)),
     Route("PUT", _LEASE + "/frames/{frame:-?[0-9]{1,7}}/parcel", agent_api.parcel, AGENT, (200, 201), upload=True),
     Route("PUT", _LEASE + "/sound", agent_api.sound_file, AGENT),
+    Route("POST", "/agent/v1/inspections", agent_inspections.take, AGENT, statuses=(200, 204)),
+    Route("POST", _INSPECTION + "/report", agent_inspections.report, AGENT, statuses=(204,)),
+    Route("PUT", _INSPECTION, agent_inspections.finish, AGENT, statuses=(204,)),
     Route("GET", "/agent/v1/packs/" + _SHA256, agent_files.pack, AGENT),
     Route("GET", "/agent/v1/blobs/" + _SHA256, agent_files.get, AGENT, statuses=(200, 206)),
     Route("POST", "/agent/v1/leave", agent_api.leave, AGENT, statuses=(204,)),

@@ -6,6 +6,15 @@ the caller must do.
 
 from coordinator.protocol.codec import CONTENT_TYPE, DecodeError, decode, encode
 from coordinator.protocol.errors import ErrorBody, ErrorCode, ErrorEnvelope
+from coordinator.protocol.inspections import (
+    Findings,
+    InspectionGrant,
+    InspectionReport,
+    InspectionRequest,
+    InspectionResult,
+    MissingInput,
+    SceneFacts,
+)
 from coordinator.protocol.messages import (
     MAX_EXTRA_PATH,
     MAX_EXTRAS,
@@ -61,6 +70,7 @@ __all__ = [
     "ErrorCode",
     "ErrorEnvelope",
     "ExtraFile",
+    "Findings",
     "FrameAnswer",
     "FrameFailure",
     "FrameResult",
@@ -68,12 +78,17 @@ __all__ = [
     "GpuLoad",
     "Hardware",
     "ImageFormat",
+    "InspectionGrant",
+    "InspectionReport",
+    "InspectionRequest",
+    "InspectionResult",
     "JobSpec",
     "LeaseGrant",
     "LeaseRequest",
     "Manifest",
     "ManifestError",
     "ManifestFile",
+    "MissingInput",
     "OutputSpec",
     "Platform",
     "RegisterRequest",
@@ -81,6 +96,7 @@ __all__ = [
     "RenderSpec",
     "ReportRequest",
     "ReportResponse",
+    "SceneFacts",
     "SoundResult",
     "Stage",
     "StoredFile",

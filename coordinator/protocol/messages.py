@@ -187,7 +187,8 @@ class RegisterResponse(msgspec.Struct, frozen=True, kw_only=True):
 class RenderSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What to change in the scene before rendering; ``None`` leaves the scene's own value."""
 
-    scene: Name
+    scene: Name | None = None
+    """``None`` is the one that was active when the file was saved."""
     camera: Name | None = None
     engine: Name | None = None
     """``CYCLES``, ``EEVEE`` or ``WORKBENCH`` (each Blender's own identifiers are accepted too)."""

@@ -9,6 +9,7 @@ from coordinator.domain.timing import Timing
 from coordinator.domain.transitions import NEW, check
 from coordinator.domain.versions import blender_number
 from coordinator.protocol import PROTOCOL_VERSION, ErrorCode, RegisterRequest, RegisterResponse, Telemetry
+from coordinator.services import inspections
 from coordinator.services.accounts import Principal, issue, revoke_agent
 from coordinator.services.changes import add_agent, move_agent, tell_agent, update_agent
 from coordinator.services.endings import end_lease
@@ -82,6 +83,7 @@ def leave(tx: Transaction, agent_id: int) -> None:
     if agent is None or agent.state == AgentState.LEFT:
         return
     end_leases(tx, agent, LeaseEnd.LEFT, "The agent left.")
+    inspections.give_back(tx, agent_id)
     move_agent(tx, agent, AgentState.LEFT, f"{agent.name} left.", last_seen_at=tx.now)
 
 

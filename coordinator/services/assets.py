@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from coordinator.db import blobs, packs
+from coordinator.db import blobs, inspections, packs
 from coordinator.db.engine import Transaction
 from coordinator.protocol import BlobRef, ErrorCode, Manifest, ManifestError, manifest_digest, validate_manifest
 from coordinator.services.errors import Refused, not_found
 from coordinator.services.schemas import ManifestAnswer
+
+#: Missing blobs named in a refusal; the manifest, sent again, tells all of them.
+_NAMED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,39 @@ def register_pack(tx: Transaction, pack: CheckedPack) -> None:
         raise _wrong_size(sha256, said, true)
 
 
+def manifest_of(tx: Transaction, pack_id: str) -> Manifest:
+    """Return the manifest of a pack.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    encoded = packs.manifest(tx.conn, pack_id)
+    if encoded is None:
+        raise not_found(f"pack {pack_id}")
+    return msgspec.json.decode(encoded, type=Manifest)
+
+
 def missing_blobs(tx: Transaction, pack_id: str) -> ManifestAnswer:
     """Return which blobs of a pack must be uploaded."""
     missing = packs.missing(tx.conn, pack_id)
     return ManifestAnswer(id=pack_id, missing=[BlobRef(sha256=sha256, size=size) for sha256, size in missing])
+
+
+def check_complete(tx: Transaction, pack_id: str) -> None:
+    """Refuse to go on with a pack that is not there as a whole.
+
+    Raises:
+        Refused: NOT_FOUND, no such pack; MISSING_BLOBS.
+    """
+    if not packs.exists(tx.conn, pack_id):
+        raise not_found(f"pack {pack_id}; send its manifest first")
+    missing = packs.missing(tx.conn, pack_id)
+    if missing:
+        raise Refused(
+            ErrorCode.MISSING_BLOBS,
+            f"{len(missing)} blobs of the pack have not been uploaded; upload them and submit again",
+            {"missing": [sha256 for sha256, _ in missing[:_NAMED]]},
+        )
 
 
 def record_blob(tx: Transaction, sha256: str, size: int) -> None:
@@ -76,25 +108,27 @@ def blob_size(tx: Transaction, sha256: str) -> int | None:
 
 
 def pack_for_agent(tx: Transaction, agent_id: int, pack_id: str) -> Manifest:
-    """Return the manifest of a pack that an agent was given work on.
+    """Return the manifest of a pack that an agent was given work on, or looks into.
 
     Raises:
         Refused: NOT_FOUND, also for packs it has nothing to do with.
     """
     encoded = packs.manifest(tx.conn, pack_id)
-    if encoded is None or not packs.given_to(tx.conn, agent_id, pack_id):
+    given = packs.given_to(tx.conn, agent_id, pack_id) or inspections.given_to(tx.conn, agent_id, pack_id)
+    if encoded is None or not given:
         raise not_found(f"pack {pack_id} among this agent's jobs")
     return msgspec.json.decode(encoded, type=Manifest)
 
 
 def blob_for_agent(tx: Transaction, agent_id: int, sha256: str) -> int:
-    """Return the length of a blob that belongs to a pack the agent was given work on.
+    """Return the length of a blob that belongs to a pack the agent was given work on, or looks into.
 
     Raises:
         Refused: NOT_FOUND, also for blobs it has nothing to do with.
     """
     size = blobs.size(tx.conn, sha256)
-    if size is None or not packs.blob_given_to(tx.conn, agent_id, sha256):
+    given = packs.blob_given_to(tx.conn, agent_id, sha256) or inspections.blob_given_to(tx.conn, agent_id, sha256)
+    if size is None or not given:
         raise not_found(f"blob {sha256} among this agent's jobs")
     return size
 

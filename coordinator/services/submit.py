@@ -14,15 +14,14 @@ from coordinator.domain.searching import search_text
 from coordinator.domain.transitions import NEW, check
 from coordinator.domain.versions import blender_number, blender_version
 from coordinator.protocol import ErrorCode, ImageFormat, OutputSpec, RenderSpec
+from coordinator.services.assets import check_complete
 from coordinator.services.changes import check_chunk, tell
 from coordinator.services.dependencies import lock_all
 from coordinator.services.errors import Refused, not_found
+from coordinator.services.inspections import too_new
 from coordinator.services.schemas import JobRequest, JobView, NeedsRequest, RerenderRequest
 from coordinator.services.shares import join
 from coordinator.services.views import job_view
-
-#: Missing blobs named in a refusal; the manifest, sent again, tells all of them.
-_NAMED = 1000
 
 #: What a submission itself may warn of.
 _NO_VIDEO = "There is no sound without a video, so none is mixed."
@@ -51,7 +50,7 @@ def submit(tx: Transaction, request: JobRequest, by: str) -> JobView:
             return job_view(tx, made)
     frames = _check_fields(tx, request)
     _check_scripts(tx, request, by)
-    _check_pack(tx, request.pack)
+    check_complete(tx, request.pack)
     blocked = any(job.state != JobState.COMPLETED for job in lock_all(tx, request.after))
     warnings = list(dict.fromkeys(request.warnings))
     sound = _sound(request, frames, warnings)
@@ -174,13 +173,8 @@ def _check_fields(tx: Transaction, request: JobRequest) -> FrameRange:
         wrong["name"] = "the job needs a name"
     if (request.output.width is None) != (request.output.height is None):
         wrong["output"] = "give both width and height of the finished file, or neither"
-    newest = agents.newest_blender(tx.conn)
-    if newest is not None and newest < blender_number(*request.blender):
-        have, saved = _dotted(blender_version(newest)), _dotted(request.blender)
-        wrong["blender"] = (
-            f"the file was saved by Blender {saved}, and the newest one on the farm is {have};"
-            f" install Blender {saved} or newer on an agent, or save the file with Blender {have}"
-        )
+    if (problem := too_new(tx, request.blender)) is not None:
+        wrong["blender"] = problem
     if wrong or frames is None:
         raise Refused(ErrorCode.INVALID, "; ".join(str(problem) for problem in wrong.values()), wrong)
     check_needs(request.needs, blender_number(*request.blender))
@@ -197,18 +191,6 @@ def _check_scripts(tx: Transaction, request: JobRequest, by: str) -> None:
             f" or have whoever runs the farm allow it (renderfarm allow-scripts {by})"
         )
         raise Refused(ErrorCode.INVALID, problem, {"render.allow_scripts": problem})
-
-
-def _check_pack(tx: Transaction, pack_id: str) -> None:
-    if not packs.exists(tx.conn, pack_id):
-        raise not_found(f"pack {pack_id}; send its manifest first")
-    missing = packs.missing(tx.conn, pack_id)
-    if missing:
-        raise Refused(
-            ErrorCode.MISSING_BLOBS,
-            f"{len(missing)} blobs of the pack have not been uploaded; upload them and submit again",
-            {"missing": [sha256 for sha256, _ in missing[:_NAMED]]},
-        )
 
 
 def _main_file(tx: Transaction, pack_id: str) -> str:

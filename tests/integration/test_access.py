@@ -18,6 +18,7 @@ from tests.integration.coordinator import ADMIN, JOIN, RunningCoordinator
 PARTS = {
     "sha256": "0" * 64,
     "lease_id": "0" * 16,
+    "claim": "0" * 16,
     "job_id": "1",
     "agent_id": "1",
     "name": "ana",

@@ -13,12 +13,14 @@ from agent.blender.inside.pictures import check_one_file, use_format
 from agent.blender.inside.strips import strips_of
 
 
-def find_scene(name: str) -> Any:
-    """Return the scene of that name, the file's own before a linked one.
+def find_scene(name: str | None) -> Any:
+    """Return the scene of that name, the file's own before a linked one; without a name, the active one.
 
     Raises:
         CommandError: there is none.
     """
+    if name is None:
+        return bpy.context.scene
     scene = bpy.data.scenes.get((name, None)) or bpy.data.scenes.get(name)
     if scene is None:
         names = ", ".join(f'"{scene.name}"' for scene in bpy.data.scenes)

@@ -19,33 +19,41 @@ _KINDS = {
 }
 
 
-def missing_files() -> list[dict[str, str]]:
-    """Return what is missing, as ``{"kind", "name", "path"}``; datablocks that nothing uses are left out."""
+def missing_files() -> list[dict[str, Any]]:
+    """Return what is missing: ``{"kind", "name", "path", "relative"}``; datablocks that nothing uses are left out."""
     found = [
-        {"kind": kind, "name": name, "path": path} for kind, name, path in (*_libraries(), *_datablocks(), *_strips())
+        {"kind": kind, "name": name, "path": path, "relative": stored.startswith("//")}
+        for kind, name, path, stored in (*_libraries(), *_datablocks(), *_strips())
     ]
     return sorted(found, key=lambda entry: (entry["kind"], entry["name"]))
 
 
-def _libraries() -> Iterator[tuple[str, str, str]]:
+def _libraries() -> Iterator[tuple[str, str, str, str]]:
     for library in bpy.data.libraries:
-        path = bpy.path.abspath(library.filepath, library=library.parent)
+        path = _absolute(library.filepath, library.parent)
         if library.packed_file is None and not Path(path).is_file():
-            yield "library", library.name, path
+            yield "library", library.name, path, library.filepath
 
 
-def _datablocks() -> Iterator[tuple[str, str, str]]:
+def _datablocks() -> Iterator[tuple[str, str, str, str]]:
     for collection in FILE_COLLECTIONS:
         for block in getattr(bpy.data, collection):
             stored = getattr(block, "filepath", "")
             # "<builtin>" is Blender's own font.
             if not stored or stored == "<builtin>" or block.users == 0 or getattr(block, "packed_file", None):
                 continue
-            path = bpy.path.abspath(stored, library=block.library)
+            path = _absolute(stored, block.library)
             if collection == "images":
                 path = _image_path(block, path)
             if path and not Path(path).is_file():
-                yield _KINDS[collection], block.name, path
+                yield _KINDS[collection], block.name, path, stored
+
+
+def _absolute(stored: str, library: Any) -> str:
+    """Return a stored path as Blender itself reads it: relative ones may have been saved on Windows."""
+    if stored.startswith("//"):
+        stored = stored.replace("\\", "/")
+    return str(bpy.path.abspath(stored, library=library))
 
 
 def _image_path(image: Any, path: str) -> str:
@@ -62,7 +70,7 @@ def _image_path(image: Any, path: str) -> str:
     return ""
 
 
-def _strips() -> Iterator[tuple[str, str, str]]:
+def _strips() -> Iterator[tuple[str, str, str, str]]:
     for scene in bpy.data.scenes:
         for strip in strips_of(scene):
             if strip.mute:
@@ -72,7 +80,7 @@ def _strips() -> Iterator[tuple[str, str, str]]:
                 stored = [strip.filepath]
             elif strip.type == "IMAGE":
                 stored = [f"{strip.directory.rstrip('/')}/{element.filename}" for element in strip.elements]
-            paths = (bpy.path.abspath(path, library=scene.library) for path in stored)
-            gone = next((path for path in paths if not Path(path).is_file()), None)
+            paths = ((_absolute(path, scene.library), path) for path in stored)
+            gone = next(((path, named) for path, named in paths if not Path(path).is_file()), None)
             if gone is not None:
-                yield "strip", strip.name, gone
+                yield "strip", strip.name, *gone

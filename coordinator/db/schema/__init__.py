@@ -3,7 +3,7 @@
 The migrations build the same schema step by step; a test compares the two on every database.
 """
 
-from coordinator.db.schema.assets import blobs, pack_blobs, packs
+from coordinator.db.schema.assets import blobs, inspections, pack_blobs, packs
 from coordinator.db.schema.base import metadata
 from coordinator.db.schema.history import attempts, events, job_dependencies, set_asides
 from coordinator.db.schema.members import agents, tokens, users
@@ -17,6 +17,7 @@ __all__ = [
     "events",
     "extra_files",
     "frames",
+    "inspections",
     "job_dependencies",
     "jobs",
     "leases",

@@ -6,12 +6,15 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
+    String,
     Table,
 )
 
-from coordinator.db.schema.base import Digest, metadata
-from coordinator.db.types import Instant
+from coordinator.db.schema.base import Digest, metadata, one_of, partial_index
+from coordinator.db.types import Instant, PlainText, Word
+from coordinator.domain.inspections import InspectionState
 
 blobs = Table(
     "blobs",
@@ -38,4 +41,31 @@ pack_blobs = Table(
     Column("sha256", Digest, primary_key=True),
     Column("size", BigInteger, nullable=False),
     Index(None, "sha256"),
+)
+
+# What agents found in the .blend of packs.  It goes with its pack.
+inspections = Table(
+    "inspections",
+    metadata,
+    Column("pack_id", ForeignKey("packs.id", ondelete="CASCADE"), primary_key=True),
+    Column("state", Word(InspectionState), nullable=False),
+    # As a number (domain.versions) of the oldest Blender that can look into it; 0: any.
+    Column("min_blender", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    # Who looks into it, or did so last: that agent may read the pack.
+    Column("agent_id", ForeignKey("agents.id"), index=True),
+    Column("claim", String(16), unique=True),
+    Column("expires_at", Instant),
+    Column("stage", String(16)),
+    Column("findings", LargeBinary),
+    Column("reason", PlainText),
+    one_of("state", InspectionState),
+    CheckConstraint("attempts >= 0 AND min_blender >= 0", name="counts"),
+    CheckConstraint("(state = 'running') = (claim IS NOT NULL AND expires_at IS NOT NULL)", name="claim"),
+    CheckConstraint("state <> 'running' OR agent_id IS NOT NULL", name="agent"),
+    CheckConstraint("(state = 'done') = (findings IS NOT NULL)", name="findings"),
+    CheckConstraint("(state = 'failed') = (reason IS NOT NULL)", name="reason"),
+    partial_index("ix_inspections_waiting", "asked_at", where="state = 'waiting'"),
+    partial_index("ix_inspections_running", "expires_at", where="state = 'running'"),
 )

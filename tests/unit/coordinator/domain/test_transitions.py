@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from coordinator.domain.inspections import InspectionState
 from coordinator.domain.model import AgentState, ChunkState, FrameState, JobState, LeaseState, SoundState
 from coordinator.domain.transitions import GONE, NEW, OPEN, TRANSITIONS, IllegalTransition, check
 
@@ -38,6 +39,7 @@ def test_every_state_can_be_reached() -> None:
         ("lease", LeaseState),
         ("frame", FrameState),
         ("agent", AgentState),
+        ("inspection", InspectionState),
     ):
         assert {(subject, state) for state in states} <= reached
     assert {old for _, old, _ in TRANSITIONS} >= {NEW, OPEN}
