@@ -182,7 +182,7 @@ async def _streams(clock: Callable[[], datetime], app: web.Application) -> Async
     board = database.board
 
     async def read_jobs(ids: Sequence[int]) -> Sequence[JobView]:
-        return await database.read(lambda tx: [views.job_view(tx, job_id) for job_id in ids])
+        return await database.read(views.known_job_views, ids)
 
     async def read_agents(ids: Sequence[int]) -> Sequence[AgentView]:
         return await database.read(lambda tx: [agent_views.agent_view(tx, agent_id) for agent_id in ids])

@@ -5,7 +5,8 @@
 import { clock } from "./clock.js";
 import { sentence } from "./format.js";
 
-const ROOT = new URL("api/v1/", document.baseURI);
+// Beside this file, which a worker without a document loads as well.
+const ROOT = new URL("api/v1/", import.meta.url);
 
 /** The coordinator answered with an error; the text is its sentence for people. */
 export class ApiError extends Error {
@@ -54,6 +55,8 @@ async function call(method, path, { query, body, signal } = {}) {
   clock.synchronise(response.headers.get("Date"));
   if (response.status === 204) return null;
   const answer = await response.json().catch(() => null);
+  // Called off while the answer came: that is no word about the coordinator.
+  signal?.throwIfAborted();
   if (response.ok && answer !== null) return answer;
   if (response.ok) throw new Unreachable("The coordinator’s answer was cut off.");
   const code = answer?.error?.code ?? "internal";
@@ -116,7 +119,12 @@ function versionOf(record) {
 export const addresses = {
   /** What the terminal and agents call the coordinator. */
   farm: () => new URL(".", document.baseURI).href.replace(/\/$/, ""),
-  events: () => new URL("events", ROOT).href,
+  /** @param {string | null} last the last event that came, behind which the stream is to go on. */
+  events: (last) => {
+    const url = new URL("events", ROOT);
+    if (last !== null) url.searchParams.set("since", last);
+    return url.href;
+  },
   /** @param {object | null} record what is known of the frame. */
   preview: (job, frame, record) => fileOf(job, `frames/${frame}/preview`, versionOf(record)),
   output: (job, frame, record) => fileOf(job, `frames/${frame}/output`, versionOf(record)),

@@ -12,6 +12,11 @@ export class Fleet extends EventTarget {
     super();
     live.addEventListener("agent", (event) => {
       const known = { ...this.#agents.get(event.detail.id), ...event.detail };
+      if (known.hardware === undefined) {
+        // It was taken off the list, or has just come: what it is was not told here.
+        this.refresh().catch(() => {});
+        return;
+      }
       this.#agents.set(known.id, known);
       this.#overtaken.set(known.id, known);
       this.#changed();

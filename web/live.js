@@ -1,41 +1,26 @@
 /**
- * Keeps the page up to date by one stream of server-sent events, and by polling when the stream cannot be had.
+ * Keeps the page up to date: by the stream that all tabs of this browser share, or by one of its own where the browser
+ * has no shared workers.
  *
- * Events: `refresh` (fetch everything again), `job`, `frame` and `agent` (with the data in `detail`), `status` (`detail`
- * is one of STATUS) and `signedout`.
- *
- * A tab in the background closes its stream: browsers allow about six connections to one origin over HTTP/1.1, and
- * seven open tabs would otherwise bring the page to a halt.  It polls slowly instead, which keeps its title true.
+ * Events are those of live_source.js; `job`, `frame`, `agent` and `job_gone` carry what changed in `detail`: a job or an
+ * agent without the fields that were told before.
  */
-import { addresses, api, SignedOut, Unreachable } from "./api.js";
+import { LiveSource, STATUS } from "./live_source.js";
 
-export const STATUS = Object.freeze({
-  CONNECTING: "connecting",
-  LIVE: "live",
-  POLLING: "polling",
-  OFFLINE: "offline",
-});
-
-const POLL_MS = 5_000;
-const BACKGROUND_POLL_MS = 20_000;
-const RETRY_STREAM_MS = 30_000;
-const FIRST_BACKOFF_MS = 1_000;
-const LAST_BACKOFF_MS = 10_000;
+export { STATUS };
 
 export class Live extends EventTarget {
-  #stream = null;
-  #timer = null;
-  #running = false;
   #status = STATUS.CONNECTING;
-  #backoff = FIRST_BACKOFF_MS;
-  #streamRetryAt = 0;
-  /** Counts connections, so that an answer that comes after the next one has begun is dropped. */
-  #generation = 0;
+  #running = false;
+  #link;
 
   constructor() {
     super();
-    document.addEventListener("visibilitychange", () => this.#restart());
-    window.addEventListener("online", () => this.#restart());
+    const hear = (message) => this.#hear(message);
+    this.#link = globalThis.SharedWorker ? shared(hear) : own(hear);
+    // A page that is kept for "back" hears nothing meanwhile.
+    window.addEventListener("pagehide", () => this.#link.say("bye"));
+    window.addEventListener("pageshow", ({ persisted }) => persisted && this.#running && this.start());
   }
 
   get status() {
@@ -44,98 +29,30 @@ export class Live extends EventTarget {
 
   start() {
     this.#running = true;
-    this.#restart();
+    this.#link.say("start");
   }
 
+  /** Says to all tabs that nobody is signed in any more. */
   stop() {
+    if (this.#running) this.#link.say("stop");
     this.#running = false;
-    this.#disconnect();
     this.#setStatus(STATUS.CONNECTING);
   }
 
   /** Tries at once to reach the coordinator again. */
   retry() {
-    this.#restart();
+    this.#link.say("retry");
   }
 
-  /** Someone else got no answer: finds out whether the coordinator is still there. */
+  /** A request of this page got no answer: finds out whether the coordinator is still there. */
   suspect() {
-    if (!this.#running || this.#status === STATUS.OFFLINE) return;
-    this.#disconnect();
-    this.#streamRetryAt = 0;
-    this.#later(FIRST_BACKOFF_MS, () => this.#poll());
+    this.#link.say("suspect");
   }
 
-  #restart() {
+  #hear({ kind, detail }) {
     if (!this.#running) return;
-    this.#disconnect();
-    this.#backoff = FIRST_BACKOFF_MS;
-    this.#streamRetryAt = 0;
-    if (document.hidden) this.#later(BACKGROUND_POLL_MS, () => this.#poll());
-    else this.#connect();
-  }
-
-  #disconnect() {
-    this.#generation += 1;
-    this.#stream?.close();
-    this.#stream = null;
-    clearTimeout(this.#timer);
-  }
-
-  #connect() {
-    const stream = new EventSource(addresses.events());
-    let worked = false;
-    this.#stream = stream;
-    stream.addEventListener("hello", () => {
-      worked = true;
-      this.#backoff = FIRST_BACKOFF_MS;
-      this.#setStatus(STATUS.LIVE);
-      this.dispatchEvent(new Event("refresh"));
-    });
-    for (const kind of ["job", "frame", "agent"]) {
-      stream.addEventListener(kind, (event) => {
-        this.dispatchEvent(new CustomEvent(kind, { detail: JSON.parse(event.data) }));
-      });
-    }
-    // The stream does not tell why it failed, so the API is asked, and the browser's own blind retries are not used.
-    stream.addEventListener("error", () => {
-      this.#disconnect();
-      this.#streamRetryAt = worked ? 0 : Date.now() + RETRY_STREAM_MS;
-      // A stream that worked was cut for all tabs at once: they come back at different moments.
-      this.#later(worked ? FIRST_BACKOFF_MS * Math.random() : 0, () => this.#poll());
-    });
-  }
-
-  /** Asks whether the coordinator is there; goes on with the stream, with polling, or waits. */
-  async #poll() {
-    const generation = this.#generation;
-    let failure = null;
-    try {
-      await api.whoAmI();
-    } catch (error) {
-      failure = error;
-    }
-    if (generation !== this.#generation) return;
-    if (failure instanceof SignedOut) {
-      this.dispatchEvent(new Event("signedout"));
-    } else if (failure) {
-      if (failure instanceof Unreachable) this.#setStatus(STATUS.OFFLINE);
-      this.#streamRetryAt = 0;
-      this.#later(this.#backoff, () => this.#poll());
-      this.#backoff = Math.min(this.#backoff * 2, LAST_BACKOFF_MS);
-    } else if (!document.hidden && Date.now() >= this.#streamRetryAt) {
-      this.#connect();
-    } else {
-      this.#backoff = FIRST_BACKOFF_MS;
-      this.#setStatus(STATUS.POLLING);
-      this.dispatchEvent(new Event("refresh"));
-      this.#later(document.hidden ? BACKGROUND_POLL_MS : POLL_MS, () => this.#poll());
-    }
-  }
-
-  #later(milliseconds, action) {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(action, milliseconds);
+    if (kind === "status") this.#setStatus(detail);
+    else this.dispatchEvent(new CustomEvent(kind, { detail }));
   }
 
   #setStatus(status) {
@@ -143,4 +60,45 @@ export class Live extends EventTarget {
     this.#status = status;
     this.dispatchEvent(new CustomEvent("status", { detail: status }));
   }
+}
+
+/** The worker of all tabs. */
+function shared(hear) {
+  const worker = new SharedWorker(new URL("live_worker.js", import.meta.url), { type: "module", name: "live" });
+  let link = { say: (word) => worker.port.postMessage(word) };
+  const said = [];
+  worker.port.addEventListener("message", ({ data }) => hear(data));
+  worker.port.start();
+  // A browser that cannot run it as a module says so here: then this page has its own.
+  worker.addEventListener("error", () => {
+    link = own(hear);
+    if (said.at(-1) === "start") link.say("start");
+  });
+  return {
+    say(word) {
+      if (word === "start" || word === "stop") said.push(word);
+      link.say(word);
+    },
+  };
+}
+
+/**
+ * A stream of this page's own.  A tab in the background lets go of it: browsers allow about six connections to one
+ * origin over HTTP/1.1, and seven open tabs would otherwise bring the page to a halt.
+ */
+function own(hear) {
+  const source = new LiveSource(hear);
+  document.addEventListener("visibilitychange", () => {
+    if (!source.running) return;
+    if (document.hidden) source.rest();
+    else source.start();
+  });
+  const actions = {
+    start: () => source.start(),
+    stop: () => source.stop(),
+    bye: () => source.rest(),
+    retry: () => source.retry(),
+    suspect: () => source.suspect(),
+  };
+  return { say: (word) => actions[word]() };
 }

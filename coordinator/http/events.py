@@ -21,7 +21,8 @@ async def stream(request: web.Request) -> web.StreamResponse:
     """Stream what changes, as server-sent events."""
     live, loop = request.app[LIVE], asyncio.get_running_loop()
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
-    client = live.connect()
+    # Browsers name the last event in the header; a page that connects anew by itself can do so in the address only.
+    client = live.connect(request.headers.get("Last-Event-ID") or request.query.get("since"))
     checked = loop.time()
     try:
         await response.prepare(request)

@@ -65,6 +65,11 @@ def job_views(tx: Transaction, jobs: Sequence[Job]) -> list[JobView]:
     return [JobView(**_job_fields(tx, job, working[job.id], after.get(job.id, []))) for job in jobs]
 
 
+def known_job_views(tx: Transaction, ids: Sequence[int]) -> list[JobView]:
+    """Return those of some jobs that are still there, as in the list."""
+    return job_views(tx, [job for job_id in ids if (job := job_rows.get(tx.conn, job_id)) is not None])
+
+
 def job_detail(tx: Transaction, job_id: int) -> JobDetail:
     """Return a job with what failed and who works on it.
 

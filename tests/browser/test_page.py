@@ -235,42 +235,6 @@ def test_a_job_of_ten_thousand_frames_stays_light(site: Site) -> None:
     assert page.locator(".cell").count() < 300
 
 
-def test_the_page_survives_a_coordinator_that_restarts(fresh_site: Site) -> None:
-    site, page = fresh_site, fresh_site.page
-    site.expected += [r"ERR_CONNECTION", r"ERR_INCOMPLETE_CHUNKED", r"ERR_EMPTY_RESPONSE", r"ERR_SOCKET"]
-    site.sign_in()
-    expect(page.get_by_text("Live", exact=True)).to_be_visible()
-    site.farm.stop()
-    banner = page.get_by_text("The coordinator does not answer.")
-    expect(banner).to_be_visible()
-    site.farm.start_coordinator()
-    expect(banner).to_be_hidden()
-    site.artist.submit("After the storm")
-    expect(page.get_by_role("link", name="After the storm")).to_be_visible()
-
-
-def test_without_a_stream_the_page_polls(site: Site) -> None:
-    page = site.page
-    site.expected.append(r"ERR_FAILED|MIME type|status of 403")
-    page.route("**/api/v1/events", lambda route: route.abort())
-    site.sign_in()
-    expect(page.get_by_text("Updated every few seconds")).to_be_visible()
-    site.artist.submit("Slow but sure")
-    expect(page.get_by_role("link", name="Slow but sure")).to_be_visible()
-
-
-def test_a_tab_in_the_background_lets_go_of_its_stream(site: Site) -> None:
-    page = site.page
-    site.sign_in()
-    expect(page.get_by_text("Live", exact=True)).to_be_visible()
-    with page.expect_event("requestfailed", lambda request: request.url.endswith("/api/v1/events")):
-        set_hidden(site, hidden=True)
-    site.artist.submit("Meanwhile")
-    with page.expect_request("**/api/v1/events"):
-        set_hidden(site, hidden=False)
-    expect(page.get_by_role("link", name="Meanwhile")).to_be_visible()
-
-
 def test_older_jobs_come_when_asked_for(site: Site) -> None:
     page = site.page
     for number in range(52):
@@ -317,17 +281,6 @@ def test_every_view_fits_a_phone(site: Site) -> None:
         site.go(route)
         expect(page.get_by_text(sign).first).to_be_visible()
         assert_fits(site)
-
-
-def set_hidden(site: Site, hidden: bool) -> None:
-    """Have the page believe that its tab is in the background, or in front again."""
-    site.page.evaluate(
-        """hidden => {
-            Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
-            document.dispatchEvent(new Event("visibilitychange"));
-        }""",
-        hidden,
-    )
 
 
 def assert_fits(site: Site) -> None:

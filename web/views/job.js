@@ -58,10 +58,11 @@ export function jobView({ live, fleet, guard, replaceRoute, retitle }, { id }) {
   }
 
   /** List events come without the failures and doubts; those are fetched when their number has changed. */
-  function onJob({ detail }) {
-    if (detail.id !== id) return;
-    overtaken = detail;
+  function onJob({ detail: change }) {
+    if (change.id !== id) return;
+    overtaken = { ...overtaken, ...change };
     if (page === null) return;
+    const detail = { ...job, ...change };
     const { failures, doubts, slots } = job;
     const opened = detail.finished < job.finished || detail.frames !== job.frames;
     const changed =
