@@ -6,13 +6,14 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from coordinator.db import kept
+from coordinator.db.kept import Shelf
 from coordinator.db.schema import agents
 from coordinator.db.statement import Change, bound, records
 from coordinator.domain.model import Agent, AgentState
 
 _GET = records(select(agents).where(agents.c.id == bindparam("id")), Agent)
 _EVERYONE = records(select(agents).order_by(agents.c.name), Agent)
+_LOCKED: Shelf[int, Agent | None] = Shelf()
 _LOCK = records(select(agents).where(agents.c.id == bindparam("id")).with_for_update(key_share=True), Agent)
 _CHANGE = Change(
     update(agents).where(agents.c.id == bindparam("of_id"), agents.c.state == bindparam("of_state")), Agent
@@ -38,7 +39,12 @@ def get(conn: Connection, agent_id: int) -> Agent | None:
 
 def lock(conn: Connection, agent_id: int) -> Agent | None:
     """Return an agent and keep other writers off it; lock it before any job."""
-    return kept.find(conn, Agent, agent_id) or kept.keep(conn, _LOCK.one_or_none(conn, id=agent_id))
+    return _LOCKED.get(conn, agent_id, lambda: _LOCK.one_or_none(conn, id=agent_id))
+
+
+def ask_to_lock(conn: Connection, agent_id: int) -> None:
+    """Have :func:`lock` answered with what is read next."""
+    _LOCKED.ask(conn, agent_id, lambda: _LOCK.ask_for_one(conn, id=agent_id))
 
 
 def lock_by_name(conn: Connection, name: str) -> Agent | None:
@@ -55,14 +61,14 @@ def change(conn: Connection, agent: Agent, **values: Any) -> Agent:
         StaleWrite: it is no longer in the state that it was read in.
     """
     changed = _CHANGE.of(conn, agent, values, of_id=agent.id, of_state=agent.state)
-    kept.keep(conn, changed)
+    _LOCKED.put(conn, agent.id, changed)
     return changed
 
 
 def set_aside(conn: Connection, agent_id: int, reason: str, at: datetime) -> Agent:
     """Give an agent, which need not be locked, no more work, and return it."""
     aside = _SET_ASIDE.one(conn, of_id=agent_id, set_aside=reason, set_aside_at=at)
-    kept.keep(conn, aside)
+    _LOCKED.put(conn, agent_id, aside)
     return aside
 
 

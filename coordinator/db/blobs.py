@@ -7,6 +7,7 @@ from functools import cache
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from coordinator.db.kept import Shelf, is_lasting
 from coordinator.db.schema import blobs
 from coordinator.db.schema.base import Digest
 from coordinator.db.statement import Command, Query, bound, scalars
@@ -17,6 +18,7 @@ _RECORD = {
     for dialect, insert in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
 }
 _SIZE = scalars(select(blobs.c.size).where(blobs.c.sha256 == bindparam("sha256")), int)
+_SIZES: Shelf[frozenset[str], list[tuple[str, int]]] = Shelf()
 
 
 def record(conn: Connection, sha256: str, size: int, stored_at: datetime) -> None:
@@ -40,7 +42,21 @@ def sizes(conn: Connection, digests: Collection[str]) -> dict[str, int]:
     """Return the lengths of those of a few blobs that are there."""
     if not digests:
         return {}
-    return dict(_sizes(len(digests)).all(conn, **{f"sha256_{number}": sha256 for number, sha256 in enumerate(digests)}))
+    query, values = _sizes_of(digests)
+    if is_lasting(conn):
+        # What is in the store is not for ever.
+        return dict(query.all(conn, **values))
+    return dict(_SIZES.get(conn, frozenset(digests), lambda: query.all(conn, **values)))
+
+
+def ask_for_sizes(conn: Connection, digests: Collection[str]) -> None:
+    """Have :func:`sizes` answered with what is read next."""
+    query, values = _sizes_of(digests)
+    _SIZES.ask(conn, frozenset(digests), lambda: query.ask(conn, **values))
+
+
+def _sizes_of(digests: Collection[str]) -> tuple[Query[tuple[str, int]], dict[str, object]]:
+    return _sizes(len(digests)), {f"sha256_{number}": sha256 for number, sha256 in enumerate(digests)}
 
 
 @cache

@@ -3,11 +3,13 @@
 What changes one chunk raises StaleWrite unless it is as it was read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, literal_column, or_, select, update
 
+from coordinator.db.kept import Shelf, forget_everything, is_lasting
 from coordinator.db.schema import chunks
 from coordinator.db.statement import Command, bound, records, scalars
 from coordinator.domain.carving import Span
@@ -55,14 +57,6 @@ _PENDING_FOR = records(
     .limit(1),
     Chunk,
 )
-# Chunks do not overlap: only the last that begins at or before the frame can hold it.
-_AROUND = records(
-    select(chunks)
-    .where(chunks.c.job_id == bindparam("job_id"), chunks.c.first <= bindparam("frame"))
-    .order_by(chunks.c.first.desc())
-    .limit(1),
-    Chunk,
-)
 _SHRINK = Command(
     update(chunks)
     .where(_UNCHANGED)
@@ -91,6 +85,11 @@ _HOLD_ALL = Command(
 )
 _PENDING_FRAMES = scalars(select(func.coalesce(func.sum(chunks.c.frame_count), 0)).where(PENDING), int)
 
+_FIRST: Shelf[int, Chunk | None] = Shelf()
+"""The first pending chunk of each job."""
+_HELD: Shelf[str, Sequence[Chunk]] = Shelf()
+"""The chunks of each lease."""
+
 
 def insert_chunk(
     conn: Connection,
@@ -102,6 +101,11 @@ def insert_chunk(
     avoid_agent_id: int | None = None,
 ) -> None:
     """Add a chunk to a job."""
+    # Its id is not known.
+    if state == ChunkState.PENDING:
+        _FIRST.forget(conn, job.id)
+    if lease_id is not None:
+        _HELD.forget(conn, lease_id)
     _INSERT.must(
         conn,
         job_id=job.id,
@@ -119,9 +123,20 @@ def get(conn: Connection, chunk_id: int) -> Chunk | None:
     return _GET.one_or_none(conn, id=chunk_id)
 
 
-def of_lease(conn: Connection, lease_id: str) -> list[Chunk]:
+def of_lease(conn: Connection, lease_id: str) -> Sequence[Chunk]:
     """Return the chunks that a lease holds, a frame it renders beside another lease included, in order."""
-    return _OF_LEASE.all(conn, lease_id=lease_id)
+    return _HELD.get(conn, lease_id, lambda: _OF_LEASE.all(conn, lease_id=lease_id))
+
+
+def seen_of_lease(conn: Connection, lease_id: str) -> Sequence[Chunk]:
+    """Return what :func:`of_lease` does, and keep nothing of it unless that is lasting: the job need not be locked."""
+    held = of_lease(conn, lease_id) if is_lasting(conn) else _HELD.peek(conn, lease_id)
+    return _OF_LEASE.all(conn, lease_id=lease_id) if held is None else held
+
+
+def ask_for_lease(conn: Connection, lease_id: str) -> None:
+    """Have :func:`of_lease` answered with what is read next."""
+    _HELD.ask(conn, lease_id, lambda: _OF_LEASE.ask(conn, lease_id=lease_id))
 
 
 def of_job(conn: Connection, job_id: int, state: ChunkState) -> list[Chunk]:
@@ -131,21 +146,29 @@ def of_job(conn: Connection, job_id: int, state: ChunkState) -> list[Chunk]:
 
 def next_pending(conn: Connection, job_id: int, agent_id: int | None) -> Chunk | None:
     """Return the first chunk of a job to be leased; with an agent's id, one that this agent did not fail on last."""
-    if agent_id is None:
-        return _PENDING.one_or_none(conn, job_id=job_id)
+    first = _FIRST.get(conn, job_id, lambda: _PENDING.one_or_none(conn, job_id=job_id))
+    if first is None or agent_id is None or first.avoid_agent_id != agent_id:
+        return first
     return _PENDING_FOR.one_or_none(conn, job_id=job_id, agent_id=agent_id)
 
 
-def around(conn: Connection, job_id: int, frame: int) -> Chunk | None:
-    """Return the chunk whose span reaches over ``frame``."""
-    found = _AROUND.one_or_none(conn, job_id=job_id, frame=frame)
-    return found if found is not None and found.last >= frame else None
+def ask_for_pending(conn: Connection, job_id: int) -> None:
+    """Have :func:`next_pending` answered with what is read next, if all agents may have it."""
+    _FIRST.ask(conn, job_id, lambda: _PENDING.ask_for_one(conn, job_id=job_id))
 
 
 def shrink(conn: Connection, chunk: Chunk, span: Span) -> None:
     """Make a chunk smaller."""
     values = {"first": span.first, "last": span.last, "frame_count": span.count}
     _SHRINK.must(conn, **_as_read(chunk), **values)
+    smaller = replace(chunk, first=span.first, last=span.last, frame_count=span.count)
+    if chunk.state == ChunkState.PENDING:
+        # Chunks do not overlap: as it was the first, it still is.
+        _FIRST.change(
+            conn, chunk.job_id, lambda first: smaller if first is not None and first.id == chunk.id else first
+        )
+    for lease_id in _holders(chunk):
+        _HELD.change(conn, lease_id, lambda held: [smaller if it.id == chunk.id else it for it in held])
 
 
 def set_state(
@@ -154,20 +177,32 @@ def set_state(
     """Change a chunk's state and whose it is, with no second lease on it."""
     values = {"state": state, "lease_id": lease_id, "avoid_agent_id": avoid_agent_id}
     _SET_STATE.must(conn, **_as_read(chunk), **values)
+    if ChunkState.PENDING in (chunk.state, state):
+        _FIRST.forget(conn, chunk.job_id)
+    for holder in (*_holders(chunk), lease_id):
+        if holder is not None:
+            _HELD.forget(conn, holder)
 
 
 def hedge(conn: Connection, chunk: Chunk, lease_id: str) -> None:
     """Put a second lease on a chunk of one frame, which has none."""
     _HEDGE.must(conn, **_as_read(chunk), hedge_lease_id=lease_id)
+    for holder in (*_holders(chunk), lease_id):
+        _HELD.forget(conn, holder)
 
 
 def remove(conn: Connection, chunk: Chunk) -> None:
     """Remove a chunk that has no frame left."""
     _REMOVE.must(conn, **_as_read(chunk))
+    if chunk.state == ChunkState.PENDING:
+        _FIRST.forget(conn, chunk.job_id)
+    for lease_id in _holders(chunk):
+        _HELD.change(conn, lease_id, lambda held: [it for it in held if it.id != chunk.id])
 
 
 def hold_all(conn: Connection, job_id: int) -> int:
     """Hold every chunk of a job that ended and return how many there were."""
+    forget_everything(conn)
     return _HOLD_ALL.run(conn, job_id=job_id)
 
 
@@ -186,6 +221,11 @@ def all_of_job(conn: Connection, job_id: int) -> list[Chunk]:
 def pending_frames(conn: Connection) -> int:
     """Return how many frames of all jobs wait for a lease."""
     return _PENDING_FRAMES.one(conn)
+
+
+def _holders(chunk: Chunk) -> list[str]:
+    """Return the leases that a chunk is of."""
+    return [lease_id for lease_id in (chunk.lease_id, chunk.hedge_lease_id) if lease_id is not None]
 
 
 def _as_read(chunk: Chunk) -> Mapping[str, Any]:

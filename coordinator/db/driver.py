@@ -4,7 +4,7 @@ The driver of a connection is made when it is opened (``sqlite.py``, ``postgresq
 """
 
 import abc
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 from sqlalchemy import Connection
@@ -23,6 +23,11 @@ class Driver(abc.ABC):
     @abc.abstractmethod
     def rows(self, text: str, values: Sequence[Any]) -> tuple[Rows, Sequence[Any]]:
         """Run a statement; return its rows and what the database calls the type of each column."""
+
+    def ask(self, text: str, values: Sequence[Any]) -> Callable[[], tuple[Rows, Sequence[Any]]]:
+        """Run a statement by the time that what is returned is called, which returns what :meth:`rows` does."""
+        answer = self.rows(text, values)
+        return lambda: answer
 
     @abc.abstractmethod
     def count(self, text: str, values: Sequence[Any]) -> int:

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Any, ClassVar, Concatenate, Literal, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
@@ -87,14 +87,19 @@ class Transaction:
         self.charges[user] += seconds
 
     def flush(self) -> None:
-        """Write what was gathered; who runs the transaction does so before its end, readers of it before they read."""
+        """Write what was gathered; who reads that does so before."""
+        self.end(flush=True)
+
+    def end(self, *, flush: bool) -> None:
+        """Have written what was gathered, now with ``flush``, and by the end of the transaction otherwise."""
         for command, rows in self._rows.items():
             if len(rows) == 1:
                 command.must(self.conn, **rows[0])
             else:
                 command.many(self.conn, rows)
         self._rows.clear()
-        driver_of(self.conn).flush()
+        if flush:
+            driver_of(self.conn).flush()
 
     def show(self) -> None:
         """Show on the board what this transaction has changed."""
@@ -118,10 +123,32 @@ def settle(transactions: Sequence[Transaction]) -> None:
         for name, seconds in tx.charges.items():
             charges[name] += seconds
         tx.charges.clear()
-    # In order, as every transaction that locks several of them does.
-    for name, seconds in sorted(charges.items()):
-        transactions[-1].changed_users[name] = user = users.charge(transactions[-1].conn, name, seconds)
-        transactions[-1].board.put_user(user)
+    if charges:
+        last = transactions[-1]
+        for user in users.charge(last.conn, charges):
+            last.changed_users[user.name] = user
+            last.board.put_user(user)
+
+
+LookAhead = Callable[[Transaction, Sequence[tuple[Any, ...]]], None]
+"""Has what calls of a function will need locked and read, by their arguments; it decides nothing, and may be wrong."""
+
+_look_aheads: dict[Callable[..., Any], LookAhead] = {}
+
+
+def looks_ahead(ahead: Callable[[Transaction, Any], None]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Have ``ahead`` called before several calls of a function are run together, where each read is a round trip."""
+
+    def mark(function: Callable[P, R]) -> Callable[P, R]:
+        _look_aheads[function] = ahead
+        return function
+
+    return mark
+
+
+def look_ahead_of(function: Callable[..., Any]) -> LookAhead | None:
+    """Return what looks ahead for calls of a function, None if nothing does."""
+    return _look_aheads.get(function)
 
 
 class DatabaseClosed(RuntimeError):

@@ -6,18 +6,19 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
-from coordinator.db import kept
+from coordinator.db import leases as lease_rows
+from coordinator.db.kept import Shelf, is_lasting
 from coordinator.db.schema import jobs, leases
 from coordinator.db.statement import Change, records, scalars
 from coordinator.domain.model import Job, JobState
 
+_LOCKED: Shelf[int, Job | None] = Shelf()
 _GET = records(select(jobs).where(jobs.c.id == bindparam("id")), Job)
 # NO KEY: rows that refer to the job may be added meanwhile.
 _LOCK = records(select(jobs).where(jobs.c.id == bindparam("id")).with_for_update(key_share=True), Job)
 _of_lease = select(leases.c.job_id).where(
     leases.c.id == bindparam("lease_id"), leases.c.agent_id == bindparam("agent_id")
 )
-_ID_OF_LEASE = scalars(_of_lease, int)
 _LOCK_OF_LEASE = records(
     select(jobs).where(jobs.c.id == _of_lease.scalar_subquery()).with_for_update(key_share=True), Job
 )
@@ -54,20 +55,33 @@ def of_submission(conn: Connection, submission: str) -> int | None:
 
 def lock(conn: Connection, job_id: int) -> Job | None:
     """Return a job and keep every other writer off it, its chunks and its leases until the transaction ends."""
-    return kept.find(conn, Job, job_id) or kept.keep(conn, _LOCK.one_or_none(conn, id=job_id))
+    return _LOCKED.get(conn, job_id, lambda: _LOCK.one_or_none(conn, id=job_id))
+
+
+def ask_to_lock(conn: Connection, job_id: int) -> None:
+    """Have :func:`lock` answered with what is read next."""
+    _LOCKED.ask(conn, job_id, lambda: _LOCK.ask_for_one(conn, id=job_id))
 
 
 def is_paused(conn: Connection, lease_id: str) -> bool:
     """Tell whether the job of a lease is paused."""
+    lease = lease_rows.known(conn, lease_id)
+    job = None if lease is None else _LOCKED.peek(conn, lease.job_id)
+    if job is not None:
+        return job.state == JobState.PAUSED
     return _IS_PAUSED.one_or_none(conn, lease_id=lease_id) is not None
 
 
 def lock_of_lease(conn: Connection, lease_id: str, agent_id: int) -> Job | None:
     """Return the job of an agent's lease, live or ended, locked as by :func:`lock`."""
-    if kept.kept_of(conn) is None:
-        return _LOCK_OF_LEASE.one_or_none(conn, lease_id=lease_id, agent_id=agent_id)
-    job_id = _ID_OF_LEASE.one_or_none(conn, lease_id=lease_id, agent_id=agent_id)
-    return None if job_id is None else lock(conn, job_id)
+    # Where the job itself is most likely known, it need not be read.
+    place = lease_rows.place(conn, lease_id) if is_lasting(conn) else lease_rows.known_place(conn, lease_id)
+    if place is not None:
+        return lock(conn, place.job_id) if place.agent_id == agent_id else None
+    job = _LOCK_OF_LEASE.one_or_none(conn, lease_id=lease_id, agent_id=agent_id)
+    if job is not None:
+        _LOCKED.put(conn, job.id, job)
+    return job
 
 
 def change(conn: Connection, job: Job, **values: Any) -> Job:
@@ -77,7 +91,7 @@ def change(conn: Connection, job: Job, **values: Any) -> Job:
         StaleWrite: it is no longer in the state that it was read in.
     """
     changed = _CHANGE.of(conn, job, values, of_id=job.id, of_state=job.state)
-    kept.keep(conn, changed)
+    _LOCKED.put(conn, job.id, changed)
     return changed
 
 

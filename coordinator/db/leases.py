@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, insert, literal_column, select, update
 
+from coordinator.db.kept import Shelf
 from coordinator.db.schema import chunks, jobs, leases
 from coordinator.db.statement import Change, Command, bound, records
 from coordinator.domain.model import Lease, LeaseState
@@ -14,15 +16,27 @@ from coordinator.domain.model import Lease, LeaseState
 # Written out, not bound: a partial index is used only where its condition can be seen in the query.
 LIVE = leases.c.state == literal_column("'live'")
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a lease is, which never changes."""
+
+    job_id: int
+    agent_id: int
+    slot: int
+
+
 _COLUMNS = tuple(leases.c.keys())
 _INSERT = Command(insert(leases).values(bound(_COLUMNS)))
 _GET = records(select(leases).where(leases.c.id == bindparam("id")), Lease)
-_GET_LIVE = records(select(leases).where(leases.c.id == bindparam("id"), LIVE), Lease)
+_PLACE = records(select(leases.c.job_id, leases.c.agent_id, leases.c.slot).where(leases.c.id == bindparam("id")), Place)
 _CHANGE = Change(update(leases).where(leases.c.id == bindparam("of_id"), LIVE), Lease)
-_EXTEND = Command(
+_EXTEND = records(
     update(leases)
     .where(leases.c.id == bindparam("of_id"), leases.c.agent_id == bindparam("of_agent_id"), LIVE)
     .values(expires_at=bindparam("expires_at"))
+    .returning(*leases.c),
+    Lease,
 )
 _REPORT = records(
     update(leases)
@@ -50,6 +64,19 @@ _LARGEST = records(
 )
 _OF_SLOT = (leases.c.agent_id == bindparam("agent_id"), leases.c.slot == bindparam("slot"), LIVE)
 _LIVE_OF_SLOT = records(select(leases).where(*_OF_SLOT).order_by(leases.c.granted_at, leases.c.id), Lease)
+_LIVE_OF_SLOT_AND_JOB = records(
+    select(leases).where(*_OF_SLOT, leases.c.job_id == bindparam("job_id")).order_by(leases.c.granted_at, leases.c.id),
+    Lease,
+)
+
+_PLACES: Shelf[str, Place | None] = Shelf()
+"""Where leases are, by their ids."""
+_ROWS: Shelf[str, Lease | None] = Shelf()
+"""Leases by their ids, read under the locks of their jobs."""
+_SEEN: Shelf[tuple[int, int], Sequence[Lease]] = Shelf()
+"""The live leases of slots: on PostgreSQL, others may have ended some of them since, or may have changed them."""
+_OF_JOBS: Shelf[tuple[int, int, int], Sequence[Lease]] = Shelf()
+"""The live leases of slots that are of one job, read under its lock."""
 
 
 def insert_lease(
@@ -88,17 +115,44 @@ def insert_lease(
         used=0.0,
     )
     _INSERT.must(conn, **{name: getattr(made, name) for name in _COLUMNS})
+    _keep(conn, made)
     return made
 
 
 def get(conn: Connection, lease_id: str) -> Lease | None:
-    """Return a lease, live or ended."""
-    return _GET.one_or_none(conn, id=lease_id)
+    """Return a lease, live or ended; who changes something by it holds the lock of its job."""
+    return _ROWS.get(conn, lease_id, lambda: _GET.one_or_none(conn, id=lease_id))
 
 
 def get_live(conn: Connection, lease_id: str) -> Lease | None:
-    """Return a lease if it is live."""
-    return _GET_LIVE.one_or_none(conn, id=lease_id)
+    """Return a lease if it is live, as :func:`get` does."""
+    lease = get(conn, lease_id)
+    return lease if lease is not None and lease.state == LeaseState.LIVE else None
+
+
+def place(conn: Connection, lease_id: str) -> Place | None:
+    """Return where a lease is, None if there is no such lease."""
+    return _PLACES.get(conn, lease_id, lambda: _PLACE.one_or_none(conn, id=lease_id))
+
+
+def known_place(conn: Connection, lease_id: str) -> Place | None:
+    """Return what :func:`place` does if that needs no reading."""
+    return _PLACES.peek(conn, lease_id)
+
+
+def ask_for_place(conn: Connection, lease_id: str) -> None:
+    """Have :func:`place` answered with what is read next."""
+    _PLACES.ask(conn, lease_id, lambda: _PLACE.ask_for_one(conn, id=lease_id))
+
+
+def known(conn: Connection, lease_id: str) -> Lease | None:
+    """Return a lease as :func:`get` does if that needs no reading."""
+    return _ROWS.peek(conn, lease_id)
+
+
+def ask_for(conn: Connection, lease_id: str) -> None:
+    """Have :func:`get` answered with what is read next."""
+    _ROWS.ask(conn, lease_id, lambda: _GET.ask_for_one(conn, id=lease_id))
 
 
 def change(conn: Connection, lease: Lease, **values: Any) -> Lease:
@@ -107,12 +161,17 @@ def change(conn: Connection, lease: Lease, **values: Any) -> Lease:
     Raises:
         StaleWrite: it has ended.
     """
-    return _CHANGE.of(conn, lease, values, of_id=lease.id)
+    changed = _CHANGE.of(conn, lease, values, of_id=lease.id)
+    _keep(conn, changed)
+    return changed
 
 
 def extend(conn: Connection, lease_id: str, agent_id: int, expires_at: datetime) -> bool:
     """Let an agent's live lease last until ``expires_at`` at least; False if it has none of that id."""
-    return _EXTEND.run(conn, of_id=lease_id, of_agent_id=agent_id, expires_at=expires_at) == 1
+    extended = _EXTEND.one_or_none(conn, of_id=lease_id, of_agent_id=agent_id, expires_at=expires_at)
+    if extended is not None:
+        _keep(conn, extended)
+    return extended is not None
 
 
 def report(
@@ -120,6 +179,7 @@ def report(
     lease_id: str,
     agent_id: int,
     *,
+    known: Lease | None,
     now: datetime,
     expires_at: datetime,
     stage: str,
@@ -128,8 +188,23 @@ def report(
     remaining_seconds: float | None,
     memory_bytes: int | None,
 ) -> Lease | None:
-    """Take down where an agent's live lease is, and since when if its frame is another; None if it has none such."""
-    return _REPORT.one_or_none(
+    """Take down where an agent's live lease is, and since when if its frame is another; None if it has none such.
+
+    One that is ``known``, live and with its job locked, need not be read.
+    """
+    if known is not None:
+        return change(
+            conn,
+            known,
+            expires_at=expires_at,
+            stage=stage,
+            frame=frame,
+            frame_since=known.frame_since if frame == known.frame else now,
+            progress=progress,
+            remaining_seconds=remaining_seconds,
+            memory_bytes=memory_bytes,
+        )
+    reported = _REPORT.one_or_none(
         conn,
         of_id=lease_id,
         of_agent_id=agent_id,
@@ -142,6 +217,9 @@ def report(
         remaining_seconds=remaining_seconds,
         memory_bytes=memory_bytes,
     )
+    if reported is not None:
+        _keep(conn, reported)
+    return reported
 
 
 def extend_all(conn: Connection, expires_at: datetime) -> int:
@@ -157,9 +235,27 @@ def end_all_of_job(conn: Connection, job_id: int, **values: Any) -> list[Lease]:
     return [Lease(**row) for row in conn.execute(query.returning(leases)).mappings()]
 
 
-def live_of_slot(conn: Connection, agent_id: int, slot: int) -> list[Lease]:
-    """Return the live leases of a slot, the oldest first."""
-    return _LIVE_OF_SLOT.all(conn, agent_id=agent_id, slot=slot)
+def seen_of_slot(conn: Connection, agent_id: int, slot: int) -> Sequence[Lease]:
+    """Return the live leases of a slot, the oldest first; some may just have ended, for their jobs are not locked."""
+    return _SEEN.get(conn, (agent_id, slot), lambda: _LIVE_OF_SLOT.all(conn, agent_id=agent_id, slot=slot))
+
+
+def ask_for_slot(conn: Connection, agent_id: int, slot: int) -> None:
+    """Have :func:`seen_of_slot` answered with what is read next."""
+    _SEEN.ask(conn, (agent_id, slot), lambda: _LIVE_OF_SLOT.ask(conn, agent_id=agent_id, slot=slot))
+
+
+def live_of_slot(conn: Connection, agent_id: int, slot: int, job_id: int) -> Sequence[Lease]:
+    """Return a slot's live leases of a job, which is locked, the oldest first."""
+    key = (agent_id, slot, job_id)
+    return _OF_JOBS.get(conn, key, lambda: _LIVE_OF_SLOT_AND_JOB.all(conn, agent_id=agent_id, slot=slot, job_id=job_id))
+
+
+def ask_for_slot_and_job(conn: Connection, place: Place) -> None:
+    """Have :func:`live_of_slot` answered with what is read next."""
+    values = {"agent_id": place.agent_id, "slot": place.slot, "job_id": place.job_id}
+    key = (place.agent_id, place.slot, place.job_id)
+    _OF_JOBS.ask(conn, key, lambda: _LIVE_OF_SLOT_AND_JOB.ask(conn, **values))
 
 
 def largest(conn: Connection, job_id: int, limit: int) -> list[Lease]:
@@ -207,3 +303,19 @@ def charged_ahead(conn: Connection, now: datetime) -> dict[str, float]:
 def count_live(conn: Connection) -> int:
     """Return how many leases are live."""
     return int(conn.execute(select(func.count()).select_from(leases).where(LIVE)).scalar_one())
+
+
+def _keep(conn: Connection, lease: Lease) -> None:
+    """Keep a lease as it was just written."""
+
+    def with_it(others: Sequence[Lease]) -> Sequence[Lease]:
+        found = [other for other in others if other.id != lease.id]
+        if lease.state == LeaseState.LIVE:
+            found.append(lease)
+            found.sort(key=lambda it: (it.granted_at, it.id))
+        return found
+
+    _ROWS.put(conn, lease.id, lease)
+    _PLACES.put(conn, lease.id, Place(job_id=lease.job_id, agent_id=lease.agent_id, slot=lease.slot))
+    _SEEN.change(conn, (lease.agent_id, lease.slot), with_it)
+    _OF_JOBS.change(conn, (lease.agent_id, lease.slot, lease.job_id), with_it)

@@ -43,14 +43,20 @@ _READERS: Mapping[int, Callable[[bytes], Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Statement:
-    """A statement that waits, or is just being run."""
+    """A statement that waits, or is run."""
 
     text: str
     values: Sequence[bytes | None]
     guarded: bool
     """It must write one row."""
+    result: PGresult | None = None
+    """Once it was run."""
+
+
+class EarlierFailed(Exception):
+    """What a part of the transaction that had ended left to be run has failed."""
 
 
 class Pipeline(Driver):
@@ -62,6 +68,8 @@ class Pipeline(Driver):
         connection.prepare_threshold = None
         self._pgconn: PGconn = connection.pgconn
         self._waiting: list[_Statement] = []
+        self._save_at: int | None = None
+        """Where among these the begin of the last part is; None if it was sent."""
         self._names: dict[str, bytes] = {}
         self._numbers = count()
         self._poll = select.poll()
@@ -69,7 +77,22 @@ class Pipeline(Driver):
 
     def rows(self, text: str, values: Sequence[Any]) -> tuple[Rows, Sequence[int]]:
         """Run a statement, after all that waits; see :meth:`Driver.rows`."""
-        result = self._run(text, values)
+        return self._read(self._run(text, values))
+
+    def ask(self, text: str, values: Sequence[Any]) -> Callable[[], tuple[Rows, Sequence[int]]]:
+        """Run a statement with the next read; see :meth:`Driver.ask`."""
+        statement = self._wait_with(text, values)
+
+        def answer() -> tuple[Rows, Sequence[int]]:
+            if statement.result is None:
+                self._exchange()
+            # It was not run if it was taken back, and nobody waits for that.
+            assert statement.result is not None  # noqa: S101
+            return self._read(statement.result)
+
+        return answer
+
+    def _read(self, result: PGresult) -> tuple[Rows, Sequence[int]]:
         columns = range(result.nfields)
         types = [result.ftype(column) for column in columns]
         read = [_READERS[kind] for kind in types]
@@ -104,38 +127,52 @@ class Pipeline(Driver):
     def forget(self) -> None:
         """Run nothing of what waits: the transaction is being taken back."""
         self._waiting.clear()
+        self._save_at = None
 
     def save(self) -> None:
         """Begin a part of the transaction that can be taken back alone."""
+        place = len(self._waiting)
         self.later(_SAVE)
+        # It may have been sent at once.
+        self._save_at = place if self._waiting else None
 
     def keep(self) -> None:
-        """End that part."""
-        self.later(_KEEP)
+        """End that part; what of it waits need not be run before the next one begins."""
+        if self._save_at is None:
+            self.later(_KEEP)
+        else:
+            # Nothing of it was sent, so nothing of it can be taken back alone any more.
+            del self._waiting[self._save_at]
+            self._save_at = None
 
     def take_back(self) -> None:
         """Take back what was run, and waits to be run, since :meth:`save`, and end that part."""
-        texts = [statement.text for statement in self._waiting]
-        if _SAVE in texts:
+        if self._save_at is not None:
             # Nothing of it was sent.
-            del self._waiting[texts.index(_SAVE) :]
+            del self._waiting[self._save_at :]
+            self._save_at = None
         else:
             self._waiting.clear()
             self.later(_TAKE_BACK)
             self.later(_KEEP)
 
-    def _wait_with(self, text: str, values: Sequence[Any], *, guarded: bool = False) -> None:
-        self._waiting.append(_Statement(text, [_WRITERS[type(value)](value) for value in values], guarded))
+    def _wait_with(self, text: str, values: Sequence[Any], *, guarded: bool = False) -> _Statement:
+        statement = _Statement(text, [_WRITERS[type(value)](value) for value in values], guarded)
+        self._waiting.append(statement)
         if len(self._waiting) >= _AT_ONCE:
             self._exchange()
+        return statement
 
     def _run(self, text: str, values: Sequence[Any]) -> PGresult:
-        self._waiting.append(_Statement(text, [_WRITERS[type(value)](value) for value in values], guarded=False))
-        return self._exchange()
+        statement = _Statement(text, [_WRITERS[type(value)](value) for value in values], guarded=False)
+        self._waiting.append(statement)
+        self._exchange()
+        assert statement.result is not None  # noqa: S101 - it was run, or an error raised
+        return statement.result
 
-    def _exchange(self) -> PGresult:
-        """Run everything that waits in one round trip, and return the result of the last of it."""
-        statements, self._waiting = self._waiting, []
+    def _exchange(self) -> None:
+        """Run everything that waits in one round trip."""
+        statements, self._waiting, self._save_at = self._waiting, [], None
         pgconn = self._pgconn
         new: dict[str, bytes] = {}
         pgconn.enter_pipeline_mode()
@@ -152,19 +189,24 @@ class Pipeline(Driver):
         finally:
             if pgconn.status == ConnStatus.OK:
                 pgconn.exit_pipeline_mode()
-        return self._judged(statements, new, results)
+        for number, statement in enumerate(statements):
+            try:
+                self._judge(statement, new, results)
+            except Exception as error:
+                if any(later.text == _SAVE for later in statements[number:]):
+                    raise EarlierFailed from error
+                raise
 
-    def _judged(self, statements: Sequence[_Statement], new: dict[str, bytes], results: Iterator[PGresult]) -> PGresult:
-        """Return the last result, unless a statement failed; keep the ``new`` names of those that were prepared."""
-        for statement in statements:
-            if statement.text in new:
-                self._check(statement, next(results))
-                self._names[statement.text] = new.pop(statement.text)
-            result = next(results)
-            self._check(statement, result)
-            if statement.guarded:
-                check_written(statement.text, result.command_tuples or 0)
-        return result
+    def _judge(self, statement: _Statement, new: dict[str, bytes], results: Iterator[PGresult]) -> None:
+        """Give a statement its result, unless it failed; keep its name if that is ``new``, for it was prepared."""
+        if statement.text in new:
+            self._check(statement, next(results))
+            self._names[statement.text] = new.pop(statement.text)
+        result = next(results)
+        self._check(statement, result)
+        if statement.guarded:
+            check_written(statement.text, result.command_tuples or 0)
+        statement.result = result
 
     def _check(self, statement: _Statement, result: PGresult) -> None:
         if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):

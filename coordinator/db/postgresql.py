@@ -10,7 +10,7 @@ import secrets
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,13 +30,16 @@ from coordinator.db.engine import (
     Database,
     DatabaseClosed,
     DatabaseFull,
+    LookAhead,
     Notice,
     Transaction,
+    look_ahead_of,
     settle,
 )
+from coordinator.db.kept import Kept, forget_everything, forget_what_is_changed, kept_of, set_kept
 from coordinator.db.listener import Announcement, Listener, announce
 from coordinator.db.migrate import upgrade
-from coordinator.db.pipeline import Pipeline
+from coordinator.db.pipeline import EarlierFailed, Pipeline
 from coordinator.db.statement import driver_error
 from coordinator.db.units import Unit, Writers
 
@@ -46,7 +49,7 @@ R = TypeVar("R")
 #: Round trips take time in which others can write.
 WRITERS = 8
 #: Units of work committed together at most: until then, others do without what they have locked.
-GROUP = 8
+GROUP = 64
 READERS = 4
 #: How often a transaction is run before its failure is believed.
 ATTEMPTS = 6
@@ -115,7 +118,7 @@ class PostgresDatabase(Database):
         self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Run ``function(tx, …)``, again if it lost a race; see :meth:`Database.write`."""
-        return await self._writers.run(lambda tx: function(tx, *args, **kwargs))
+        return await self._writers.run(function, *args, **kwargs)
 
     async def read(self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run ``function(tx, …)`` over a snapshot; see :meth:`Database.read`."""
@@ -148,14 +151,20 @@ class PostgresDatabase(Database):
         """Run units, with as few commits as others at work on the same rows allow."""
         attempts: Counter[Unit] = Counter()
         waiting = deque(units)
+        together = True
         while waiting:
             before = list(waiting)
             try:
                 self._be_listening()
-                self._write_some(waiting, attempts)
+                self._write_some(waiting, attempts, together=together)
             except Exception as error:  # noqa: BLE001 - whoever waits shall hear of it
                 # It may show what is taken back.
                 self.board.invalidate()
+                if together and not isinstance(error, CommitUnknown):
+                    # Which of them it is that failed is not known.
+                    together = False
+                    waiting = deque(before)
+                    continue
                 attempts.update(before)
                 if _lost_connection(error) and attempts[before[0]] < ATTEMPTS:
                     waiting = deque(before)
@@ -164,8 +173,11 @@ class PostgresDatabase(Database):
                 for unit in before[: len(before) - len(waiting)] or [waiting.popleft()]:
                     unit.error = error
 
-    def _write_some(self, waiting: deque[Unit], attempts: Counter[Unit]) -> None:
+    def _write_some(self, waiting: deque[Unit], attempts: Counter[Unit], *, together: bool) -> None:
         """Run units in one transaction, as many as need not wait for others, and take them off ``waiting``.
+
+        ``together``, what they need is read ahead, and what they write is written when something has to be read, at
+        the end perhaps: an error may be anyone's, and is raised here.  Otherwise each of them is over before the next.
 
         Each of them locks rows in an order that keeps it clear of deadlocks; several of them one after the other do
         not.  So only one that finds nothing locked by those before it waits for a lock.  Any other that would have to
@@ -174,7 +186,10 @@ class PostgresDatabase(Database):
         read = self._over
         done: list[Transaction] = []
         with self._engine.connect() as conn, conn.begin() as transaction:
-            pipeline = _pipeline(conn)
+            pipeline, kept = _pipeline(conn), kept_of(conn)
+            assert kept is not None  # noqa: S101 - every connection has it
+            if together:
+                _look_ahead(Transaction(conn, self._clock(), self.board), waiting)
             while waiting:
                 unit = waiting[0]
                 unit.error = None
@@ -182,11 +197,12 @@ class PostgresDatabase(Database):
                 pipeline.save()
                 try:
                     unit.result = unit.run(tx)
-                    tx.flush()
+                    tx.end(flush=not together)
                 except Exception as error:
-                    if _lost_connection(error):
+                    if _lost_connection(error) or isinstance(error, EarlierFailed):
                         raise
                     pipeline.take_back()
+                    kept.take_back()
                     if _sqlstate(error) in _RACES:
                         if done:
                             break
@@ -197,6 +213,7 @@ class PostgresDatabase(Database):
                     unit.error = DatabaseFull() if _sqlstate(error) == _DISK_FULL else error
                 else:
                     pipeline.keep()
+                    kept.confirm()
                     if not done:
                         pipeline.later("SET LOCAL lock_timeout = '1ms'")
                     tx.show()
@@ -212,11 +229,14 @@ class PostgresDatabase(Database):
         """Commit, and announce that."""
         number = next(self._numbers)
         conn = transaction.connection
-        announced = announce(conn, told.transactions, self._name, number)
-        driver_of(conn).flush()
-        if announced:
+        pipeline = _pipeline(conn)
+        # What is still to be written must be found good before the commit is sent.
+        pipeline.flush()
+        if announce(conn, told.transactions, self._name, number):
             self._unheard[number] = told
         try:
+            pipeline.later("COMMIT")
+            pipeline.flush()
             transaction.commit()
         except Exception as error:
             self._unheard.pop(number, None)
@@ -330,6 +350,7 @@ def _lost_connection(error: Exception) -> bool:
 
 def _set_up(connection: "psycopg.Connection[Any]", entry: ConnectionPoolEntry) -> None:
     set_driver(entry, Pipeline(connection))
+    set_kept(entry, Kept(lasting=False))
 
 
 def _pipeline(conn: Connection) -> Pipeline:
@@ -337,12 +358,29 @@ def _pipeline(conn: Connection) -> Pipeline:
 
 
 def _begin(conn: Connection) -> None:
+    forget_everything(conn)
     # By us, for psycopg would make a round trip of it.
     _pipeline(conn).later(conn.get_execution_options().get("begin", "BEGIN"))
 
 
-def _flush(conn: Connection, *_statement: object) -> None:
+def _flush(conn: Connection, *_: object) -> None:
     _pipeline(conn).flush()
+
+
+def _execute(conn: Connection, _cursor: object, statement: str, *_: object) -> None:
+    _pipeline(conn).flush()
+    forget_what_is_changed(conn, statement)
+
+
+def _look_ahead(tx: Transaction, units: Iterable[Unit]) -> None:
+    """Have what units will need read, all of it at once."""
+    calls: dict[LookAhead, list[tuple[Any, ...]]] = {}
+    for unit in units:
+        ahead = look_ahead_of(unit.function)
+        if ahead is not None and not unit.keywords:
+            calls.setdefault(ahead, []).append(unit.arguments)
+    for ahead, arguments in calls.items():
+        ahead(tx, arguments)
 
 
 def _forget(conn: Connection) -> None:
@@ -354,7 +392,7 @@ def _forget(conn: Connection) -> None:
 _LISTENERS: Mapping[str, Callable[..., None]] = {
     "connect": _set_up,
     "begin": _begin,
-    "before_cursor_execute": _flush,
+    "before_cursor_execute": _execute,
     "commit": _flush,
     "rollback": _forget,
 }

@@ -1,9 +1,11 @@
 """Queries on agents that get no more work of a job."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
+from coordinator.db.kept import Shelf
 from coordinator.db.schema import set_asides
 from coordinator.db.statement import records, scalars
 from coordinator.domain.model import SetAside
@@ -11,8 +13,8 @@ from coordinator.domain.model import SetAside
 _OF_AGENT = records(
     select(set_asides).where(set_asides.c.agent_id == bindparam("agent_id")).order_by(set_asides.c.job_id), SetAside
 )
-
-
+_SEEN: Shelf[int, Sequence[SetAside]] = Shelf()
+"""By agent; on PostgreSQL, others may have changed some since."""
 _OF_JOB = scalars(select(set_asides.c.agent_id).where(set_asides.c.job_id == bindparam("job_id")), int)
 
 
@@ -24,6 +26,16 @@ def insert_set_aside(conn: Connection, *, agent_id: int, job_id: int, reason: st
 def of_agent(conn: Connection, agent_id: int) -> list[SetAside]:
     """Return the jobs that an agent gets no more work of."""
     return _OF_AGENT.all(conn, agent_id=agent_id)
+
+
+def seen_of_agent(conn: Connection, agent_id: int) -> Sequence[SetAside]:
+    """Return them as they are, or just were."""
+    return _SEEN.get(conn, agent_id, lambda: of_agent(conn, agent_id))
+
+
+def ask_for_agent(conn: Connection, agent_id: int) -> None:
+    """Have :func:`seen_of_agent` answered with what is read next."""
+    _SEEN.ask(conn, agent_id, lambda: _OF_AGENT.ask(conn, agent_id=agent_id))
 
 
 def of_job(conn: Connection, job_id: int) -> list[int]:

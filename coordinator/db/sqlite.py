@@ -17,7 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from coordinator.db import board
 from coordinator.db.driver import Driver, Rows, check_written, driver_of, set_driver
 from coordinator.db.engine import Clock, Database, DatabaseClosed, DatabaseFull, Transaction, settle
-from coordinator.db.kept import Kept, set_kept
+from coordinator.db.kept import Kept, forget_what_is_changed, set_kept
 from coordinator.db.migrate import upgrade
 from coordinator.db.statement import driver_error
 from coordinator.db.units import Unit, Writers
@@ -86,7 +86,7 @@ class SqliteDatabase(Database):
         if not path or path == ":memory:" or path.startswith("file:"):
             raise ValueError(f"the database URL {url!r} names no file; write sqlite:///PATH")
         self._url = url
-        self._kept = Kept()
+        self._kept = Kept(lasting=True)
         self._writing = _engine(url, writes=True, kept=self._kept)
         self._reading = _engine(url, writes=False)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
@@ -97,7 +97,7 @@ class SqliteDatabase(Database):
         self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Run ``function(tx, …)`` in the writer thread; see :meth:`Database.write`."""
-        return await self._writer.run(lambda tx: function(tx, *args, **kwargs))
+        return await self._writer.run(function, *args, **kwargs)
 
     async def read(self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run ``function(tx, …)`` over a snapshot; see :meth:`Database.read`."""
@@ -220,9 +220,7 @@ def _engine(url: str, *, writes: bool, references: bool = True, kept: Kept | Non
     if kept is not None:
 
         @event.listens_for(engine, "before_cursor_execute")
-        def forget(_conn: Connection, _cursor: object, statement: str, *_: object) -> None:
-            # Which rows a statement of SQLAlchemy's own changes is not known.
-            if not statement.startswith(("SELECT", "BEGIN", "PRAGMA")):
-                kept.forget_all()
+        def forget(conn: Connection, _cursor: object, statement: str, *_: object) -> None:
+            forget_what_is_changed(conn, statement)
 
     return engine

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnElement
 
-from coordinator.db.driver import Driver, driver_of
+from coordinator.db.driver import Driver, Rows, driver_of
 from coordinator.db.types import PlainText, plain
 
 T = TypeVar("T")
@@ -70,7 +70,20 @@ class Query(Generic[T]):
     def all(self, conn: Connection, **values: object) -> list[T]:
         """Run it and return the results of all rows."""
         driver, compiled = self._prepared.on(conn)
-        rows, types = driver.rows(compiled.text, compiled.bind(values))
+        return self._results(conn, *driver.rows(compiled.text, compiled.bind(values)))
+
+    def ask(self, conn: Connection, **values: object) -> Callable[[], list[T]]:
+        """Run it with whatever is run next; what is returned returns the results of all rows, and waits for them."""
+        driver, compiled = self._prepared.on(conn)
+        answer = driver.ask(compiled.text, compiled.bind(values))
+        return lambda: self._results(conn, *answer())
+
+    def ask_for_one(self, conn: Connection, **values: object) -> Callable[[], T | None]:
+        """As :meth:`ask`, of a statement that is sure to return one row at most."""
+        answer = self.ask(conn, **values)
+        return lambda: next(iter(answer()), None)
+
+    def _results(self, conn: Connection, rows: Rows, types: Sequence[Any]) -> list[T]:
         if not rows:
             return []
         converts = self._converts.get(conn.dialect.name)

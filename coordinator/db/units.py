@@ -6,25 +6,32 @@ To commit costs much the same for one unit as for many; and the busier a farm is
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from coordinator.db.engine import DatabaseClosed, Transaction, call_soon
 
+P = ParamSpec("P")
 R = TypeVar("R")
 
 
 @dataclass(eq=False, slots=True)
 class Unit:
-    """A function to run in a transaction, who waits for its result, and what came of it."""
+    """A call to run in a transaction, who waits for its result, and what came of it."""
 
-    run: Callable[[Transaction], Any]
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    keywords: Mapping[str, Any]
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
     result: Any = None
     error: Exception | None = None
+
+    def run(self, tx: Transaction) -> Any:
+        """Call the function."""
+        return self.function(tx, *self.arguments, **self.keywords)
 
     def settle(self) -> None:
         """Tell who waits, on their event loop."""
@@ -57,8 +64,8 @@ class Writers:
         for thread in self._threads:
             thread.start()
 
-    async def run(self, function: Callable[[Transaction], R]) -> R:
-        """Have a function run in a transaction; return what it returned, once that is committed.
+    async def run(self, function: Callable[Concatenate[Transaction, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Have ``function(tx, …)`` run in a transaction; return what it returned, once that is committed.
 
         Raises:
             DatabaseClosed: the threads were told to end.
@@ -69,7 +76,7 @@ class Writers:
         with self._lock:
             if self._closed:
                 raise DatabaseClosed
-            self._queue.put(Unit(function, loop, future))
+            self._queue.put(Unit(function, args, kwargs, loop, future))
         return await future
 
     def close(self) -> bool:

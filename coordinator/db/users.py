@@ -1,5 +1,6 @@
 """Queries on users."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Float, bindparam, case, distinct, func, insert, select, update
@@ -46,9 +47,11 @@ def change(conn: Connection, name: str, **values: Any) -> User:
     return User(**conn.execute(query).mappings().one())
 
 
-def charge(conn: Connection, name: str, seconds: float) -> User:
-    """Add slot-seconds, which may be negative, to what a user was given; return the user."""
-    return _CHARGE.one(conn, of_name=name, seconds=seconds)
+def charge(conn: Connection, charges: Mapping[str, float]) -> list[User]:
+    """Add slot-seconds, which may be negative, to what users were given; return the users."""
+    # In order, as every transaction that locks several of them does.
+    asked = [_CHARGE.ask(conn, of_name=name, seconds=seconds) for name, seconds in sorted(charges.items())]
+    return [user for answer in asked for user in answer()]
 
 
 def everyone(conn: Connection) -> list[User]:

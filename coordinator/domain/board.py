@@ -5,7 +5,8 @@ and looks again.  Every method may be called from any thread.
 """
 
 import heapq
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -109,6 +110,19 @@ class Board:
                 owner = self._jobs[chosen[0].job_id].owner
                 owner.least_vtime = chosen[0].furthest - CREDIT_SECONDS
             return [candidate.job_id for candidate in chosen]
+
+    def likely(self, offers: Sequence[SlotOffer], now: datetime) -> set[int]:
+        """Return the jobs with pending frames that are likely to be given to slots that come one after the other."""
+        with self._lock:
+            likely: set[int] = set()
+            for capability, count in Counter(offer.capability for offer in offers).items():
+                any_slot = SlotOffer(agent_id=0, slot=0, capability=capability)
+                likely.update(islice(self._pending.in_turns(self._asker(any_slot, now)), count))
+            for offer in offers:
+                asker = self._asker(offer, now)
+                if self._pending.has_of(asker.packs):
+                    likely.update(candidate.job_id for candidate in islice(self._pending.in_order(asker), 1))
+            return likely
 
     def running(self, offer: SlotOffer, now: datetime, limit: int = 8) -> list[int]:
         """Return the jobs without pending frames whose leased ones a slot might help with, in the same order."""

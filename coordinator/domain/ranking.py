@@ -246,6 +246,20 @@ class Ranking:
             for group in band.values()
         )
 
+    def in_turns(self, asker: Asker) -> Iterator[int]:
+        """Yield jobs as slots like this one are likely to be given them: one of each owner, then another of each."""
+        for priority in sorted(self._bands, reverse=True):
+            groups = sorted(self._eligible(asker, self._bands[priority]), key=lambda it: it.owner.place(asker))
+            turns = [group.in_order(asker.able) for group in groups]
+            while turns:
+                places = [(turn, next(turn, None)) for turn in turns]
+                yield from (place[1] for _, place in places if place is not None)
+                turns = [turn for turn, place in places if place is not None]
+
+    def has_of(self, packs: AbstractSet[str]) -> bool:
+        """Tell whether there are jobs of one of these packs."""
+        return not self._packs.keys().isdisjoint(packs)
+
     def in_order(self, asker: Asker, further: Iterable[JobCard] = ()) -> Iterator[Candidate]:
         """Yield the jobs for a slot, the first one first; ``further`` are some that only this slot may take."""
         # What is being worked on has not waited.

@@ -41,10 +41,9 @@ _NOT_BLAMED = {retry.AGENT_LOST, *retry.MEMORY_FAULTS}
 
 def leased_chunk(tx: Transaction, job: Job, lease: Lease, frame: int) -> Chunk | None:
     """Return the chunk of this lease that holds a frame; None if the lease has not got it."""
-    chunk = chunks.around(tx.conn, job.id, frame)
-    if chunk is None or lease.id not in (chunk.lease_id, chunk.hedge_lease_id) or frame not in job.frame_range:
+    if frame not in job.frame_range:
         return None
-    return chunk
+    return next((it for it in chunks.of_lease(tx.conn, lease.id) if it.first <= frame <= it.last), None)
 
 
 def take_frame(tx: Transaction, job: Job, chunk: Chunk, frame: int) -> bool:

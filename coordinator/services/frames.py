@@ -8,19 +8,28 @@ from typing import Literal
 import msgspec
 
 from coordinator.db import agents, attempts, blobs, extra_files, frames, jobs, leases
-from coordinator.db.engine import Transaction
+from coordinator.db.engine import Transaction, looks_ahead
 from coordinator.domain.costs import CostProfile, learn_speed
 from coordinator.domain.model import Agent, Chunk, Frame, FrameState, Job, Lease, LeaseState
 from coordinator.domain.retry import BLANK_FRAME
 from coordinator.domain.timing import Timing
 from coordinator.domain.verification import PLAIN, Look
-from coordinator.protocol import ColorMode, ErrorCode, FrameResult, ImageFormat, ManifestError, OutputSpec, check_path
+from coordinator.protocol import (
+    ColorMode,
+    ErrorCode,
+    FrameResult,
+    ImageFormat,
+    ManifestError,
+    OutputSpec,
+    StoredFile,
+    check_path,
+)
 from coordinator.services.changes import end_frame, update_agent, update_job
 from coordinator.services.doubts import reason_to_try_again, weigh
 from coordinator.services.endings import end_lease_if_empty, finish_if_done
 from coordinator.services.errors import Refused, frame_lost, lease_lost
 from coordinator.services.failures import blame, fail_frame, leased_chunk, take_frame
-from coordinator.services.leases import last_frame, lock_lease, lock_live, renew, require_live
+from coordinator.services.leases import last_frame, lock_lease, lock_live, look_at_leases, renew, require_live
 
 #: A slot's speed is written down when it has changed by this part.
 _SPEED_STEP = 0.01
@@ -87,6 +96,14 @@ def expect_frame(
     )
 
 
+def look_ahead(tx: Transaction, calls: Sequence[tuple[int, str, int, FrameResult]]) -> None:
+    """Have what several calls of :func:`record_frame` are likely to need locked and read at once."""
+    look_at_leases(tx, [call[:2] for call in calls])
+    for _, _, _, result, *_ in calls:
+        blobs.ask_for_sizes(tx.conn, [file.sha256 for file in _files(result)])
+
+
+@looks_ahead(look_ahead)
 def record_frame(
     tx: Transaction,
     agent_id: int,
@@ -274,8 +291,7 @@ def _check_files(tx: Transaction, output: OutputSpec, result: FrameResult) -> No
         )
     if result.extras:
         _check_extras([extra.path for extra in result.extras])
-    files = [file for file in (result.output, result.preview, result.display) if file is not None]
-    files += [extra.file for extra in result.extras]
+    files = _files(result)
     stored = blobs.sizes(tx.conn, [file.sha256 for file in files])
     missing = [file.sha256 for file in files if file.sha256 not in stored]
     if missing:
@@ -291,6 +307,11 @@ def _check_files(tx: Transaction, output: OutputSpec, result: FrameResult) -> No
                 f"the frame says that {file.sha256} has {file.size} bytes; the store has {stored[file.sha256]}",
                 {"size": "is wrong"},
             )
+
+
+def _files(result: FrameResult) -> list[StoredFile]:
+    files = [file for file in (result.output, result.preview, result.display) if file is not None]
+    return files + [extra.file for extra in result.extras]
 
 
 def _check_extras(paths: Sequence[str]) -> None:

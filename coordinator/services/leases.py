@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from coordinator.db import agents, attempts, chunks, jobs, leases, set_asides
-from coordinator.db.engine import Notice, Transaction
+from coordinator.db.engine import Notice, Transaction, looks_ahead
 from coordinator.domain import carving
 from coordinator.domain.board import SlotOffer
 from coordinator.domain.carving import Span
@@ -32,6 +32,26 @@ MAX_WARNINGS = 100
 AVOID_SECONDS = 60.0
 
 
+def look_ahead(tx: Transaction, calls: Sequence[tuple[int, LeaseRequest, Timing]]) -> None:
+    """Have what several calls of :func:`lease` are likely to need locked and read at once."""
+    for agent_id in sorted({agent_id for agent_id, _, _ in calls}):
+        agents.ask_to_lock(tx.conn, agent_id)
+        set_asides.ask_for_agent(tx.conn, agent_id)
+    for agent_id, slot in sorted({(agent_id, request.slot) for agent_id, request, _ in calls}):
+        leases.ask_for_slot(tx.conn, agent_id, slot)
+    offers = [offer_of(tx, agent_id, request) for agent_id, request, _ in calls]
+    job_ids = tx.board.likely([offer for offer in offers if offer is not None], tx.now)
+    for job_id in sorted(job_ids):
+        jobs.ask_to_lock(tx.conn, job_id)
+    for job_id in job_ids:
+        chunks.ask_for_pending(tx.conn, job_id)
+    for agent_id, request, _ in calls:
+        for live in leases.seen_of_slot(tx.conn, agent_id, request.slot):
+            if live.job_id in job_ids:
+                leases.ask_for(tx.conn, live.id)
+
+
+@looks_ahead(look_ahead)
 def lease(tx: Transaction, agent_id: int, request: LeaseRequest, timing: Timing) -> LeaseGrant | None:
     """Give a slot work; None when there is none for it.
 
@@ -49,7 +69,7 @@ def lease(tx: Transaction, agent_id: int, request: LeaseRequest, timing: Timing)
     if request.resting is not None:
         return None
     held: list[Lease] = []
-    for live in leases.live_of_slot(tx.conn, agent.id, request.slot):
+    for live in leases.seen_of_slot(tx.conn, agent.id, request.slot):
         if live.id in request.holds:
             held.append(live)
         elif (again := _grant_again(tx, agent, live, timing)) is not None:
@@ -64,13 +84,14 @@ def lease(tx: Transaction, agent_id: int, request: LeaseRequest, timing: Timing)
 
 def offer_of(tx: Transaction, agent_id: int, request: LeaseRequest) -> SlotOffer | None:
     """Return what a request for work offers, to ask the board with while it waits; None: it can be given nothing."""
-    agent = agents.get(tx.conn, agent_id)
+    agent = agents.lock(tx.conn, agent_id)
     if agent is None or agent.set_aside is not None or agent.drained or request.resting is not None:
         return None
-    held = [live for live in leases.live_of_slot(tx.conn, agent_id, request.slot) if live.id in request.holds]
+    held = [live for live in leases.seen_of_slot(tx.conn, agent_id, request.slot) if live.id in request.holds]
     return None if len(held) >= LEASES_PER_SLOT else _offer(tx, agent, request, held)
 
 
+@looks_ahead(look_ahead)
 def lease_or_offer(
     tx: Transaction, agent_id: int, request: LeaseRequest, timing: Timing
 ) -> LeaseGrant | SlotOffer | None:
@@ -78,6 +99,33 @@ def lease_or_offer(
     return lease(tx, agent_id, request, timing) or offer_of(tx, agent_id, request)
 
 
+def look_at_leases(tx: Transaction, held: Sequence[tuple[int, str]]) -> None:
+    """Have agents locked, and leases of theirs with their jobs and chunks, and read at once."""
+    for agent_id in sorted({agent_id for agent_id, _ in held}):
+        agents.ask_to_lock(tx.conn, agent_id)
+    for _, lease_id in held:
+        leases.ask_for_place(tx.conn, lease_id)
+    places = {lease_id: leases.place(tx.conn, lease_id) for _, lease_id in held}
+    for job_id in sorted({place.job_id for place in places.values() if place is not None}):
+        jobs.ask_to_lock(tx.conn, job_id)
+    for lease_id, place in places.items():
+        if place is not None:
+            leases.ask_for(tx.conn, lease_id)
+            leases.ask_for_slot_and_job(tx.conn, place)
+            chunks.ask_for_lease(tx.conn, lease_id)
+
+
+def look_ahead_of_reports(tx: Transaction, calls: Sequence[tuple[int, str, ReportRequest, Timing]]) -> None:
+    """Have what several calls of :func:`report` are likely to need locked and read at once."""
+    look_at_leases(tx, [(agent_id, lease_id) for agent_id, lease_id, request, _ in calls if _decides(request)])
+
+
+def _decides(request: ReportRequest) -> bool:
+    """Tell whether a report changes more than its lease."""
+    return bool(request.failures or request.warnings or request.release)
+
+
+@looks_ahead(look_ahead_of_reports)
 def report(tx: Transaction, agent_id: int, lease_id: str, request: ReportRequest, timing: Timing) -> ReportResponse:
     """Take note of where a slot is, of what failed and what it gives back; tell how far it shall go on.
 
@@ -86,13 +134,14 @@ def report(tx: Transaction, agent_id: int, lease_id: str, request: ReportRequest
     """
     agent = heard_of(tx, agent_id, timing, request.telemetry)
     # Failures, and what is taken back, decide on the job, and whoever does that locks it first.
-    job = None
-    if request.failures or request.warnings or request.release or agent.drained or jobs.is_paused(tx.conn, lease_id):
-        job, _ = lock_live(tx, agent_id, lease_id)
+    job = known = None
+    if _decides(request) or agent.drained or jobs.is_paused(tx.conn, lease_id):
+        job, known = lock_live(tx, agent_id, lease_id)
     current = leases.report(
         tx.conn,
         lease_id,
         agent_id,
+        known=known,
         now=tx.now,
         expires_at=tx.now + timedelta(seconds=timing.lease_seconds),
         stage=request.stage.value,
@@ -126,7 +175,7 @@ def report(tx: Transaction, agent_id: int, lease_id: str, request: ReportRequest
 
 def last_frame(tx: Transaction, lease_id: str) -> int | None:
     """Return the last frame that a lease has left; None if it has none."""
-    left = chunks.of_lease(tx.conn, lease_id)
+    left = chunks.seen_of_lease(tx.conn, lease_id)
     return left[-1].last if left else None
 
 
@@ -184,7 +233,7 @@ def _offer(tx: Transaction, agent: Agent, request: LeaseRequest, held: Sequence[
         open_pack=request.open_pack,
         cached_packs=frozenset(request.cached_packs),
         holds=frozenset(live.job_id for live in held),
-        barred=frozenset(it.job_id for it in set_asides.of_agent(tx.conn, agent.id)),
+        barred=frozenset(it.job_id for it in set_asides.seen_of_agent(tx.conn, agent.id)),
     )
 
 

@@ -1,5 +1,7 @@
 """What a slot has not begun is taken from it when it reports: its job was paused, or its agent drained."""
 
+from collections.abc import Sequence
+
 from coordinator.db import chunks
 from coordinator.db.engine import WORK, Transaction
 from coordinator.domain.carving import carve
@@ -49,7 +51,7 @@ def take_untouched(tx: Transaction, job: Job, lease: Lease, why: str) -> Job:
     return job
 
 
-def _last_begun(lease: Lease, held: list[Chunk]) -> int | None:
+def _last_begun(lease: Lease, held: Sequence[Chunk]) -> int | None:
     """Return the last frame of a lease that was begun by its last report: those before it are on their way."""
     if not held:
         return None

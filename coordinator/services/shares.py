@@ -29,7 +29,7 @@ def settled(tx: Transaction, job: Job, lease: Lease) -> dict[str, object]:
     """Charge what a lease that has ended took, and return the job's columns without it."""
     difference = lease.used - lease.charged
     tx.charge(job.created_by, difference)
-    others = [it for it in leases.live_of_slot(tx.conn, lease.agent_id, lease.slot) if it.job_id == job.id]
+    others = leases.live_of_slot(tx.conn, lease.agent_id, lease.slot, job.id)
     newest = max([lease, *others], key=lambda it: (it.granted_at, it.id))
     slots = job.slots - (not others)
     return {

@@ -1,5 +1,6 @@
 """What an idle slot is given of jobs of which nothing is pending: the tail of a running lease, or a late frame."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from coordinator.db import chunks, jobs, leases
@@ -60,14 +61,16 @@ def _take_over(tx: Transaction, asking: Asking, job: Job) -> LeaseGrant | None:
     return None
 
 
-def _holdings(tx: Transaction, job: Job) -> dict[str, tuple[Lease, list[Chunk]]]:
+def _holdings(tx: Transaction, job: Job) -> dict[str, tuple[Lease, Sequence[Chunk]]]:
     """Return the leases with the most frames and their chunks in order, those granted first coming first."""
     found = sorted(leases.largest(tx.conn, job.id, _LOOKED_AT), key=lambda lease: (lease.granted_at, lease.id))
+    for lease in found:
+        chunks.ask_for_lease(tx.conn, lease.id)
     return {lease.id: (lease, chunks.of_lease(tx.conn, lease.id)) for lease in found}
 
 
 def _running(
-    tx: Transaction, asking: Asking, job: Job, costs: CostProfile, lease: Lease, held: list[Chunk]
+    tx: Transaction, asking: Asking, job: Job, costs: CostProfile, lease: Lease, held: Sequence[Chunk]
 ) -> takeover.Running:
     rendering = lease.stage == Stage.RENDERING and lease.frame is not None
     left = sum(chunk.frame_count for chunk in held)
@@ -101,7 +104,7 @@ def _load_left(lease: Lease, begun: float) -> float:
 
 
 def _grant_tail(
-    tx: Transaction, asking: Asking, job: Job, costs: CostProfile, owner: Lease, held: list[Chunk], count: int
+    tx: Transaction, asking: Asking, job: Job, costs: CostProfile, owner: Lease, held: Sequence[Chunk], count: int
 ) -> LeaseGrant:
     """Give the last ``count`` frames of a lease to another slot; a lease that has none left ends."""
     kept, taken = carving.split_tail(job.frame_range, [chunk.span for chunk in held], count)

@@ -35,7 +35,7 @@ STEPS = [
     *["render"] * 5,
     *["render_slowly"] * 3,
     *["straggle"] * 5,
-    *["finish_leases"] * 3,
+    *["finish_leases", "ask_together", "render_together"] * 3,
     *["fail"] * 3,
     *["come"] * 2,
     *["submit", "time_passes", "requeue", "reframe", "stitch"] * 2,
@@ -45,6 +45,7 @@ STEPS = [
 ]
 NEED_LEASES = {
     *["render", "render_out_of_order", "render_slowly", "render_at_wrong_size", "straggle", "finish_leases"],
+    "render_together",
     *["fail", "fail_all", "fail_job", "report_oddly", "mix_sound"],
 }
 NEED_GRANTS = {"render_late", "report_late"}

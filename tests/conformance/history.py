@@ -1,7 +1,7 @@
 """A history of a farm: who is in it, what was said and accepted, and what each step of it is checked for."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from coordinator.db.engine import Database
@@ -12,6 +12,7 @@ from coordinator.services.accounts import Principal
 from coordinator.services.errors import Refused
 from coordinator.services.schemas import JobRequest
 from tests.conformance.farm import GIB, HEIGHT, WIDTH, Farm, SetClock, digest, machine, stored
+from tests.conformance.groups import check_kept, in_one_group
 from tests.conformance.invariants import Content, Row
 from tests.conformance.steps import check_farm, check_step, empty_farm, held_frames
 
@@ -79,6 +80,16 @@ class History:
             return self.run(call)
         except Refused as refused:
             return refused.code
+
+    def together(self, calls: Sequence[Awaitable[Any]]) -> list[Any]:
+        """Have calls written as one group, and all that is kept then checked; return what they return or refuse."""
+        self.clock.advance(0.001)
+        *results, kept = self.run(in_one_group(self.database, [*calls, self.database.write(check_kept)]))
+        told = [result.code if isinstance(result, Refused) else result for result in results]
+        for result in (*told, kept):
+            if isinstance(result, BaseException):
+                raise result
+        return told
 
     def look(self) -> Content:
         """Check what is always true, and return what is in the database."""

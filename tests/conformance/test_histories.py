@@ -12,8 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from coordinator.db.engine import open_database
 from coordinator.domain.frame_range import parse
-from coordinator.protocol import ErrorCode, Stage
+from coordinator.protocol import ErrorCode, LeaseGrant, Stage
 from coordinator.services import frames, stitching, submit
+from coordinator.services.leases import LEASES_PER_SLOT
 from tests.conformance.dice import (
     CHANGES,
     CODES,
@@ -27,7 +28,7 @@ from tests.conformance.dice import (
     SECONDS,
     STEPS,
 )
-from tests.conformance.farm import SetClock, digest
+from tests.conformance.farm import HEIGHT, WIDTH, SetClock, digest
 from tests.conformance.history import MACHINES, PICTURES, USERS, History, a_result, first_of, prepared
 from tests.conformance.invariants import Row
 from tests.conformance.steps import held_frames
@@ -135,6 +136,45 @@ class Histories(History, RuleBasedStateMachine):
             self.report(lease, rendering[lease["id"]], **fields)
         self.settle()
         self.ask(one, two, three)
+
+    def ask_together(self, one: int, two: int, three: int) -> None:
+        """All slots ask for work and report at the same moment, some of them twice or wrongly."""
+        asking = [(agent, slot, self.held_by(agent, slot) if (slot + two) % 3 else []) for agent, slot in self.slots]
+        asking += [asking[one % len(asking)], (asking[0][0], 99, []), (99_999, 0, [])]
+        calls: list[Any] = [self.farm.lease(agent, slot, held) for agent, slot, held in asking]
+        reports = [self.farm.report(it["agent_id"], self.granted(it), stage=Stage.FETCHING) for it in self.live]
+        place = three % len(asking)
+        results = self.together([*calls[:place], *reports, *calls[place:]])
+        del results[place : place + len(reports)]
+        for (agent, _, _), grant in zip(asking, results, strict=True):
+            if isinstance(grant, LeaseGrant):
+                self.grants.append((agent, grant))
+            else:
+                assert grant in (None, ErrorCode.AGENT_GONE, ErrorCode.INVALID)
+        self.settle()
+        assert all(len(self.held_by(*slot)) <= LEASES_PER_SLOT for slot in self.slots)
+
+    def render_together(self, one: int, two: int, three: int) -> None:
+        """Of each lease one or two frames come in at the same moment, and one lease is given back, or twice."""
+        calls: list[Any] = []
+        handed_in = []
+        for lease in self.live:
+            for frame in held_frames(self.content, lease)[: 1 + two % 2]:
+                agent = lease["agent_id"] if (frame + one) % 7 else 99_999
+                result = a_result(PICTURES[three % 2], SECONDS[three % 4])
+                handed_in.append((lease["job_id"], frame, len(calls)))
+                rest = (result, WIDTH, HEIGHT, self.farm.timing)
+                calls.append(self.database.write(frames.record_frame, agent, lease["id"], frame, *rest))
+        back = self.a_live_lease(one)
+        calls += [self.farm.report(back["agent_id"], self.granted(back), release=True) for _ in range(1 + three % 2)]
+        results = self.together(calls)
+        for job, frame, number in handed_in:
+            if isinstance(results[number], ErrorCode):
+                assert results[number] in (ErrorCode.LEASE_LOST, ErrorCode.FRAME_LOST)
+            elif results[number].status == "recorded":
+                assert (job, frame) not in self.accepted
+                self.accepted[job, frame] = digest(PICTURES[three % 2])
+        self.settle()
 
     def finish_leases(self, one: int, _two: int, three: int) -> None:
         """Every slot but one delivers all it has, and all slots ask for more."""
