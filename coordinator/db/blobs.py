@@ -43,10 +43,12 @@ def sizes(conn: Connection, digests: Collection[str]) -> dict[str, int]:
     if not digests:
         return {}
     query, values = _sizes_of(digests)
-    if is_lasting(conn):
-        # What is in the store is not for ever.
-        return dict(query.all(conn, **values))
-    return dict(_SIZES.get(conn, frozenset(digests), lambda: query.all(conn, **values)))
+    # What is in the store is not for ever.
+    known = None if is_lasting(conn) else _SIZES.peek(conn, frozenset(digests))
+    # And what is not there may just have come.
+    if known is None or len(known) < len(set(digests)):
+        known = query.all(conn, **values)
+    return dict(known)
 
 
 def ask_for_sizes(conn: Connection, digests: Collection[str]) -> None:

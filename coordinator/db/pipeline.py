@@ -86,8 +86,7 @@ class Pipeline(Driver):
         def answer() -> tuple[Rows, Sequence[int]]:
             if statement.result is None:
                 self._exchange()
-            # It was not run if it was taken back, and nobody waits for that.
-            assert statement.result is not None  # noqa: S101
+            assert statement.result is not None  # noqa: S101 - what was taken back unrun is forgotten by who asked
             return self._read(statement.result)
 
         return answer
