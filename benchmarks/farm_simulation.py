@@ -22,8 +22,8 @@ from benchmarks.schedule_bounds import ShareMeter
 from benchmarks.simulated_slot import BLENDER, HEIGHT, WIDTH, SimulatedSlot, Surroundings
 from benchmarks.virtual_time import Agenda
 from coordinator.db.engine import Transaction, open_database
-from coordinator.domain.model import TokenKind
 from coordinator.domain.timing import Timing
+from coordinator.domain.tokens import TokenKind
 from coordinator.protocol import (
     PROTOCOL_VERSION,
     BlenderBuild,
@@ -151,7 +151,7 @@ class Farm:
         return pack.id
 
     def _record(self, file: StoredFile) -> None:
-        self._coordinator.call(assets.record_blob, file.sha256, file.size)
+        self._coordinator.call(assets.record_blobs, [(file.sha256, file.size)], lambda _sha256: True)
 
     def _crash(self, crashes: Crashes, lot: random.Random) -> None:
         self._agenda.after(crashes.every_seconds, partial(self._crash, crashes, lot))

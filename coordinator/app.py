@@ -23,6 +23,7 @@ from coordinator.background.thumbnail_sweeper import ThumbnailSweeper
 from coordinator.db.engine import Database, Notice, open_database
 from coordinator.db.migrate import SchemaTooNew
 from coordinator.domain.board import SlotOffer
+from coordinator.domain.lifetime import Lifetime
 from coordinator.domain.timing import Timing
 from coordinator.http.envelope import render_errors
 from coordinator.http.inspectors import WaitingInspectors
@@ -38,6 +39,7 @@ from coordinator.keys import (
     FAILED_SIGN_INS,
     INSPECTORS,
     KNOWN_CALLERS,
+    LIFETIME,
     LIVE,
     NEW_TOKENS,
     OPENAPI,
@@ -92,6 +94,10 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         poll_seconds=settings.poll_seconds,
         offline_seconds=settings.offline_seconds,
         stitch_seconds=settings.lease_seconds,
+    )
+    app[LIFETIME] = Lifetime(
+        grace_seconds=settings.grace_hours * 3600.0,
+        keep_seconds=None if settings.keep_days is None else settings.keep_days * 24 * 3600.0,
     )
     app[FAILED_SIGN_INS] = FailedSignIns(time.monotonic)
     app[KNOWN_CALLERS] = KnownCallers(time.monotonic)
@@ -223,18 +229,20 @@ async def _streams(clock: Callable[[], datetime], app: web.Application) -> Async
 async def _duties(app: web.Application) -> AsyncIterator[None]:
     """Run what the coordinator does by itself."""
     settings, database, store, timing = app[SETTINGS], app[DATABASE], app[STORE], app[TIMING]
-    stitching = Waker()
+    stitching, sweeping = Waker(), Waker()
 
     def on_notice(notice: Notice) -> None:
         if notice.kind == "job":
             stitching.wake()
+        elif notice.kind == "storage":
+            sweeping.wake()
 
     unsubscribe = database.subscribe(on_notice)
     duties = (
         (LeaseReaper(database, timing), Waker()),
         (InspectionReaper(database, timing), Waker()),
         (Stitcher(database, store, settings.ffmpeg, timing), stitching),
-        (Sweeper(database, store), Waker()),
+        (Sweeper(database, store, app[LIFETIME]), sweeping),
         (ThumbnailSweeper(app[THUMBNAILS], store), Waker()),
     )
     task = asyncio.create_task(run_duties(duties), name="duties")

@@ -67,7 +67,7 @@ def token() -> None:
 @click.option("--name", default="command line", show_default=True, help="What it is for.")
 def create_token(kind: str, name: str) -> None:
     """Make a token and print it, once."""
-    from coordinator.domain.model import TokenKind
+    from coordinator.domain.tokens import TokenKind
     from coordinator.services import accounts
 
     made = _with_database(_farm(), lambda database: database.write(accounts.create_token, TokenKind(kind), name))

@@ -7,6 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from coordinator.db.engine import Database
+from coordinator.domain.lifetime import Lifetime
 from coordinator.domain.timing import Timing
 from coordinator.http.inspectors import WaitingInspectors
 from coordinator.http.known_callers import KnownCallers
@@ -26,6 +27,7 @@ DATABASE: web.AppKey[Database] = web.AppKey("database", Database)
 STORE: web.AppKey[BlobStore] = web.AppKey("store")
 TIMING = web.AppKey("timing", Timing)
 THUMBNAILS = web.AppKey("thumbnails", Thumbnails)
+LIFETIME = web.AppKey("lifetime", Lifetime)
 VERIFIER = web.AppKey("verifier", FrameVerifier)
 WORK = web.AppKey("work", WaitingSlots)
 INSPECTORS = web.AppKey("inspectors", WaitingInspectors)

@@ -16,6 +16,8 @@ _PREFIX = "RENDERFARM_"
 Text = Annotated[str, Meta(min_length=1, description="a text")]
 Port = Annotated[int, Meta(ge=0, le=65_535, description="a port number from 0 to 65535")]
 Seconds = Annotated[float, Meta(gt=0, le=86_400, description="a number of seconds, more than 0")]
+Days = Annotated[float, Meta(gt=0, le=36_500, description="a number of days, more than 0")]
+Hours = Annotated[float, Meta(gt=0, le=8760, description="a number of hours, more than 0")]
 Bytes = Annotated[int, Meta(ge=0, description="a whole number of bytes")]
 Switch = Annotated[bool, Meta(description="true or false")]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], Meta(description="debug, info, warning or error")]
@@ -77,6 +79,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Agents whose Blender runs without a sandbox are refused."""
     reserve_bytes: Bytes = 256 * 1024**2
     """Uploads stop when less than this would be left free on the disk."""
+    keep_days: Days | None = None
+    """The files of jobs are removed so long after they have ended; otherwise they stay until a person removes them."""
+    grace_hours: Hours = 72.0
+    """What was uploaded waits so long for the job that it is for."""
 
     @property
     def folder(self) -> Path:

@@ -81,7 +81,7 @@ class Stitcher:
             log.warning("job %d: no video: %s", task.job_id, error)
             await self._database.write(stitching.fail, task, str(error))
         else:
-            await self._database.write(stitching.finish, task, sha256, size)
+            await self._database.write(stitching.finish, task, sha256, size, self._store.holds)
 
     async def _film(self, task: StitchTask) -> tuple[str, int]:
         """Have the film in the store; return its digest and its length in bytes."""

@@ -35,12 +35,13 @@ log = logging.getLogger(__name__)
 class Notice:
     """Something changed; published after the commit, by every coordinator that shares the database."""
 
-    kind: Literal["work", "job", "frame", "agent", "token", "inspection"]
+    kind: Literal["work", "job", "frame", "agent", "token", "inspection", "storage"]
     """``work``: chunks became pending, waiting lease requests should look again; ``token``: some were revoked;
-    ``inspection``: a pack waits to be looked into."""
+    ``inspection``: a pack waits to be looked into; ``storage``: something may be removed
+    from the store."""
     id: int | None = None
-    """The job of a ``job`` or ``frame`` notice, the agent of an ``agent`` notice; of a ``work`` notice, one that may
-    work again."""
+    """The job of a ``job`` or ``frame`` notice, the agent of an ``agent`` notice; of a ``work``
+    notice, one that may work again."""
     frame: int | None = None
     state: str | None = None
     """Of a ``frame`` notice: ``finished`` or ``failed``."""
@@ -49,6 +50,7 @@ class Notice:
 WORK = Notice(kind="work")
 REVOKED = Notice(kind="token")
 INSPECTION = Notice(kind="inspection")
+STORAGE = Notice(kind="storage")
 
 
 @dataclass(frozen=True)

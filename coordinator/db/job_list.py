@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, literal_column, select, tuple_
 
 from coordinator.db.schema import jobs
 from coordinator.domain.model import Job, JobState
@@ -71,7 +71,12 @@ def page(conn: Connection, wanted: JobFilter, order: JobOrder, after: tuple[Any,
 def _page(wanted: JobFilter, order: JobOrder, after: tuple[Any, int] | None) -> Select[tuple[int]]:
     column, ascending = _SORTED[order]
     keys: list[ColumnElement[Any]] = [jobs.c.id] if column is None else [column, jobs.c.id]
-    query = select(jobs.c.id).order_by(*(key.asc() if ascending else key.desc() for key in keys))
+    removed = select(jobs.c.id).where(jobs.c.removal.is_not(None), jobs.c.removal == literal_column("'record'"))
+    query = (
+        select(jobs.c.id)
+        .where(jobs.c.id.not_in(removed))
+        .order_by(*(key.asc() if ascending else key.desc() for key in keys))
+    )
     if order == JobOrder.ENDED:
         query = query.where(jobs.c.ended_at.is_not(None))
     if after is not None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, func, insert, literal_column, or_, select, update
 
 from coordinator.db import leases as lease_rows
 from coordinator.db.kept import Shelf, is_lasting
@@ -13,6 +13,9 @@ from coordinator.db.statement import Change, records, scalars
 from coordinator.domain.model import Job, JobState
 
 _LOCKED: Shelf[int, Job | None] = Shelf()
+#: What is to be removed altogether is there no more for people.
+_SHOWN = jobs.c.removal.is_(None) | (jobs.c.removal != literal_column("'record'"))
+
 _GET = records(select(jobs).where(jobs.c.id == bindparam("id")), Job)
 # NO KEY: rows that refer to the job may be added meanwhile.
 _LOCK = records(select(jobs).where(jobs.c.id == bindparam("id")).with_for_update(key_share=True), Job)
@@ -128,7 +131,7 @@ def claim_stitching(conn: Connection, now: datetime) -> Job | None:
 
 def counts(conn: Connection) -> dict[JobState, int]:
     """Return how many jobs are in each state."""
-    rows = conn.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))
+    rows = conn.execute(select(jobs.c.state, func.count()).where(_SHOWN).group_by(jobs.c.state))
     return {row[0]: row[1] for row in rows}
 
 

@@ -3,21 +3,50 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from coordinator.db.schema import blobs, jobs, leases, pack_blobs, packs
+from coordinator.db.statement import Query
+from coordinator.db.upsert import insert_into
+
+_LOCK = Query(
+    select(packs.c.manifest.is_not(None)).where(packs.c.id == bindparam("id")).with_for_update(key_share=True),
+    lambda values: bool(values[0]),
+)
+_HOLD = Query(
+    select(packs.c.manifest.is_not(None)).where(packs.c.id == bindparam("id")).with_for_update(read=True),
+    lambda values: bool(values[0]),
+)
 
 
-def insert_pack(
-    conn: Connection, pack_id: str, manifest: bytes, sizes: Mapping[str, int], created_at: datetime
+def lock(conn: Connection, pack_id: str) -> bool | None:
+    """Keep other writers off a pack, and tell whether its files are known; None if the pack itself is not."""
+    return _LOCK.one_or_none(conn, id=pack_id)
+
+
+def hold(conn: Connection, pack_id: str) -> bool:
+    """Tell whether a pack and its files are known, and keep it so until the transaction ends."""
+    return _HOLD.one_or_none(conn, id=pack_id) or False
+
+
+def put_pack(
+    conn: Connection, pack_id: str, manifest: bytes, sizes: Mapping[str, int], now: datetime, *, known: bool
 ) -> None:
-    """Add a pack: its manifest in JSON, and the sizes of its blobs by digest."""
-    conn.execute(insert(packs).values(id=pack_id, manifest=manifest, created_at=created_at))
-    if sizes:
-        conn.execute(
-            insert(pack_blobs),
-            [{"pack_id": pack_id, "sha256": sha256, "size": size} for sha256, size in sizes.items()],
-        )
+    """Add a pack, or give one that is ``known`` its files again: its manifest in JSON, its blobs' sizes by digest."""
+    values = {"manifest": manifest, "size": sum(sizes.values()), "created_at": now, "touched_at": now}
+    if known:
+        conn.execute(update(packs).where(packs.c.id == pack_id).values(values))
+    else:
+        conn.execute(insert(packs).values(id=pack_id, **values))
+    rows = [{"pack_id": pack_id, "sha256": sha256, "size": size} for sha256, size in sizes.items()]
+    if rows:
+        # Some may be there still, of the files that were to be removed.
+        conn.execute(insert_into(pack_blobs, conn.dialect.name).on_conflict_do_nothing(), rows)
+
+
+def touch(conn: Connection, pack_id: str, now: datetime) -> None:
+    """Take note that a pack was announced again."""
+    conn.execute(update(packs).where(packs.c.id == pack_id).values(touched_at=now))
 
 
 def manifest(conn: Connection, pack_id: str) -> bytes | None:
@@ -25,16 +54,11 @@ def manifest(conn: Connection, pack_id: str) -> bytes | None:
     return conn.execute(select(packs.c.manifest).where(packs.c.id == pack_id)).scalar_one_or_none()
 
 
-def exists(conn: Connection, pack_id: str) -> bool:
-    """Tell whether a pack is known."""
-    return conn.execute(select(packs.c.id).where(packs.c.id == pack_id)).first() is not None
-
-
 def missing(conn: Connection, pack_id: str) -> list[tuple[str, int]]:
-    """Return digest and size of the pack's blobs that are not in the store."""
+    """Return digest and size of the pack's blobs that are not in the store, or to be removed from it."""
     query = (
         select(pack_blobs.c.sha256, pack_blobs.c.size)
-        .outerjoin(blobs, blobs.c.sha256 == pack_blobs.c.sha256)
+        .outerjoin(blobs, (blobs.c.sha256 == pack_blobs.c.sha256) & blobs.c.condemned_at.is_(None))
         .where(pack_blobs.c.pack_id == pack_id, blobs.c.sha256.is_(None))
         .order_by(pack_blobs.c.sha256)
     )

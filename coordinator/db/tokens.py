@@ -7,7 +7,7 @@ from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, dele
 
 from coordinator.db.schema import tokens
 from coordinator.db.statement import records
-from coordinator.domain.model import Token, TokenKind
+from coordinator.domain.tokens import Token, TokenKind
 
 _COLUMNS = (
     tokens.c.id,

@@ -27,7 +27,9 @@ _CHARGE = records(
 
 def insert_user(conn: Connection, name: str, vtime: float) -> User:
     """Add a user without a limit and return it."""
-    query = insert(users).values(name=name, vtime=vtime, max_slots=None, scripts=False).returning(users)
+    query = (
+        insert(users).values(name=name, vtime=vtime, max_slots=None, scripts=False, quota_bytes=None).returning(users)
+    )
     return User(**conn.execute(query).mappings().one())
 
 

@@ -103,13 +103,13 @@ class Blank(enum.StrEnum):
     """Not one pixel is a number."""
 
 
-class TokenKind(enum.StrEnum):
-    """What a token is for."""
+class Removal(enum.StrEnum):
+    """What is still to be removed of a job that has ended."""
 
-    ADMIN = "admin"
-    JOIN = "join"
-    AGENT = "agent"
-    SESSION = "session"
+    FILES = "files"
+    """What is known of its files; the job stays as a record."""
+    RECORD = "record"
+    """The record too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +203,14 @@ class Job:
     stitch_expires_at: datetime | None
     stitch_claims: int
     """How often stitching was begun."""
+    keep: bool
+    """Its files are never removed but by a person who takes this back first."""
+    bytes: int | None
+    """What its files take, without its pack, once it has ended and they were counted."""
+    files_swept_at: datetime | None
+    """When its files were removed."""
+    removal: Removal | None
+    """What is still to be removed of it; a record that is to go is shown to no one."""
 
     @property
     def frame_range(self) -> FrameRange:
@@ -356,6 +364,8 @@ class User:
     """No more slots work for the user at once."""
     scripts: bool
     """The user's jobs may run the Python that their files bring along."""
+    quota_bytes: int | None
+    """When the user's files take more, the oldest ended jobs lose theirs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -378,18 +388,3 @@ class SetAside:
     job_id: int
     reason: str
     at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
-    """A credential; only its digest is known."""
-
-    id: int
-    kind: TokenKind
-    name: str
-    agent_id: int | None
-    """The agent that it belongs to, or that has joined with it."""
-    single_use: bool
-    """Void once an agent has joined with it."""
-    created_at: datetime
-    expires_at: datetime | None

@@ -101,8 +101,9 @@ async def _take_in(
     if expected.recorded:
         return Answer(FrameAnswer(last_frame=expected.last_frame))
     if files is not None:
-        await request.app[STORE].put_many(list(files.items()))
-        await database.write(assets.record_blobs, [(sha256, len(data)) for sha256, data in files.items()])
+        store = request.app[STORE]
+        await store.put_many(list(files.items()))
+        await database.write(assets.record_blobs, [(sha256, len(data)) for sha256, data in files.items()], store.holds)
     size = (expected.width, expected.height) if expected.width and expected.height else None
     try:
         picture = await request.app[VERIFIER].check(

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from aiohttp import web
 
-from coordinator.domain.model import TokenKind
+from coordinator.domain.tokens import TokenKind
 from coordinator.keys import DATABASE, FAILED_SIGN_INS, KNOWN_CALLERS
 from coordinator.protocol import ErrorCode
 from coordinator.services import accounts

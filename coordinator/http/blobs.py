@@ -29,6 +29,7 @@ async def put_batch(request: web.Request) -> BatchAnswer:
     count = 0
     async for group in read_groups(request.content, length):
         await request.app[STORE].put_many(group)
-        await request.app[DATABASE].write(assets.record_blobs, [(sha256, len(data)) for sha256, data in group])
+        stored = [(sha256, len(data)) for sha256, data in group]
+        await request.app[DATABASE].write(assets.record_blobs, stored, request.app[STORE].holds)
         count += len(group)
     return BatchAnswer(blobs=count)

@@ -30,6 +30,7 @@ STATUS: Mapping[ErrorCode, int] = {
     ErrorCode.CONFLICT: 409,
     ErrorCode.MISSING_BLOBS: 409,
     ErrorCode.AGENT_GONE: 410,
+    ErrorCode.FILES_GONE: 410,
     ErrorCode.LENGTH_REQUIRED: 411,
     ErrorCode.TOO_LARGE: 413,
     ErrorCode.INVALID: 422,
@@ -38,6 +39,7 @@ STATUS: Mapping[ErrorCode, int] = {
     ErrorCode.UPGRADE_REQUIRED: 426,
     ErrorCode.TOO_MANY_REQUESTS: 429,
     ErrorCode.INTERNAL: 500,
+    ErrorCode.TRY_AGAIN: 503,
     ErrorCode.DISK_FULL: 507,
 }
 

@@ -102,7 +102,7 @@ async def receive_blob(request: web.Request, sha256: str, limit: int) -> web.Res
     """
     size = announced_length(request, limit)
     stored = await request.app[STORE].put(sha256, size, request.content.iter_chunked(_RECEIVE_BYTES))
-    await request.app[DATABASE].write(assets.record_blob, sha256, size)
+    await request.app[DATABASE].write(assets.record_blobs, [(sha256, size)], request.app[STORE].holds)
     return web.Response(status=201 if stored else 200)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from coordinator.domain.model import TokenKind
+from coordinator.domain.tokens import TokenKind
 from coordinator.http import (
     agent_api,
     agent_files,
@@ -23,6 +23,7 @@ from coordinator.http import (
     packs,
     page,
     sessions,
+    storage,
     tokens,
     users,
     video,
@@ -84,6 +85,11 @@ ROUTES: Sequence[Route] = (
     Route("GET", "/api/v1/jobs", jobs.index, ADMIN),
     Route("GET", _JOB, jobs.show, ADMIN),
     Route("PATCH", _JOB, jobs.change, ADMIN),
+    Route("DELETE", _JOB, storage.delete_job, ADMIN),
+    Route("GET", _JOB + "/storage", storage.show_job, ADMIN),
+    Route("DELETE", _JOB + "/files", storage.delete_files, ADMIN),
+    Route("GET", "/api/v1/storage", storage.show, ADMIN),
+    Route("POST", "/api/v1/storage/sweep", storage.sweep, ADMIN),
     Route("POST", _JOB + "/pause", jobs.pause, ADMIN),
     Route("POST", _JOB + "/resume", jobs.resume, ADMIN),
     Route("POST", _JOB + "/cancel", jobs.cancel, ADMIN),

@@ -4,7 +4,7 @@ from http.cookies import SimpleCookie
 
 from aiohttp import web
 
-from coordinator.domain.model import TokenKind
+from coordinator.domain.tokens import TokenKind
 from coordinator.http.auth import SESSION_COOKIE, check_token
 from coordinator.http.endpoint import Answer
 from coordinator.keys import DATABASE, SETTINGS

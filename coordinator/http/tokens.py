@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from coordinator.domain.model import TokenKind
+from coordinator.domain.tokens import TokenKind
 from coordinator.http.endpoint import Answer
 from coordinator.keys import DATABASE
 from coordinator.services import accounts

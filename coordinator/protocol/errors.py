@@ -25,6 +25,8 @@ class ErrorCode(enum.StrEnum):
     """409: the object is in a state that does not allow this."""
     AGENT_GONE = "agent_gone"
     """410: the coordinator no longer knows this agent; register again."""
+    FILES_GONE = "files_gone"
+    """410: the files of a job that has ended were removed; the job is there as a record."""
     LENGTH_REQUIRED = "length_required"
     TOO_LARGE = "too_large"
     INVALID = "invalid"
@@ -39,6 +41,8 @@ class ErrorCode(enum.StrEnum):
     """426: this coordinator does not speak the agent's protocol version."""
     TOO_MANY_REQUESTS = "too_many_requests"
     INTERNAL = "internal"
+    TRY_AGAIN = "try_again"
+    """503: something else was at it at this very moment; the same call again succeeds."""
     DISK_FULL = "disk_full"
     """507: no room for the bytes; wait and try again."""
 

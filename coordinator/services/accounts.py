@@ -8,7 +8,7 @@ from datetime import timedelta
 from coordinator.db import tokens
 from coordinator.db.engine import REVOKED, Transaction
 from coordinator.domain.join_codes import plain_code
-from coordinator.domain.model import Token, TokenKind
+from coordinator.domain.tokens import Token, TokenKind
 from coordinator.protocol import ErrorCode
 from coordinator.services.errors import Refused, not_found
 from coordinator.services.schemas import TokenCreated, TokenView

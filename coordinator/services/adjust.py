@@ -8,7 +8,7 @@ from coordinator.domain.model import Job
 from coordinator.domain.searching import renamed
 from coordinator.protocol import ErrorCode, RenderSpec
 from coordinator.services.changes import tell, update_job
-from coordinator.services.errors import Refused
+from coordinator.services.errors import Refused, require_files
 from coordinator.services.queueing import lock_job
 from coordinator.services.reframe import reframe
 from coordinator.services.schemas import JobChange, JobView, NeedsRequest
@@ -31,6 +31,7 @@ def adjust(tx: Transaction, job_id: int, request: JobChange, by: str) -> JobView
         # A slot that it did not fit may be waiting for it now.
         tx.notify(WORK)
     if request.frames is not UNSET:
+        require_files(job)
         reframe(tx, job, request.frames, by)
     return job_view(tx, job_id)
 
@@ -63,4 +64,8 @@ def _changes(job: Job, request: JobChange) -> tuple[dict[str, object], list[str]
             check_needs(needs, job.min_blender)
             values["needs"] = msgspec.json.encode(needs).decode()
         said.append("changed what a slot must have to render it")
+    if request.keep is not UNSET and request.keep != job.keep:
+        require_files(job)
+        values["keep"] = request.keep
+        said.append("had its files kept" if request.keep else "allowed that its files are removed")
     return values, said

@@ -4,8 +4,9 @@ import msgspec
 
 from coordinator.db import agents, jobs, leases
 from coordinator.db.engine import Transaction
-from coordinator.domain.model import Agent, AgentState, LeaseEnd, LeaseState, TokenKind
+from coordinator.domain.model import Agent, AgentState, LeaseEnd, LeaseState
 from coordinator.domain.timing import Timing
+from coordinator.domain.tokens import TokenKind
 from coordinator.domain.transitions import NEW, check
 from coordinator.domain.versions import blender_number
 from coordinator.protocol import PROTOCOL_VERSION, ErrorCode, RegisterRequest, RegisterResponse, Telemetry

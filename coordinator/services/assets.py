@@ -1,6 +1,6 @@
 """Packs and blobs: what is known, what is missing, what an agent may read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -51,8 +51,11 @@ def register_pack(tx: Transaction, pack: CheckedPack) -> None:
     Raises:
         Refused: INVALID, a blob in the store has another size.
     """
-    if not packs.exists(tx.conn, pack.id):
-        packs.insert_pack(tx.conn, pack.id, pack.manifest, pack.sizes, tx.now)
+    known = packs.lock(tx.conn, pack.id)
+    if known:
+        packs.touch(tx.conn, pack.id, tx.now)
+    else:
+        packs.put_pack(tx.conn, pack.id, pack.manifest, pack.sizes, tx.now, known=known is not None)
     for sha256, said, true in packs.wrong_sizes(tx.conn, pack.id):
         raise _wrong_size(sha256, said, true)
 
@@ -81,7 +84,7 @@ def check_complete(tx: Transaction, pack_id: str) -> None:
     Raises:
         Refused: NOT_FOUND, no such pack; MISSING_BLOBS.
     """
-    if not packs.exists(tx.conn, pack_id):
+    if not packs.hold(tx.conn, pack_id):
         raise not_found(f"pack {pack_id}; send its manifest first")
     missing = packs.missing(tx.conn, pack_id)
     if missing:
@@ -92,18 +95,24 @@ def check_complete(tx: Transaction, pack_id: str) -> None:
         )
 
 
-def record_blob(tx: Transaction, sha256: str, size: int) -> None:
-    """Record that the store has a blob; doing it twice is fine."""
-    blobs.record(tx.conn, sha256, size, tx.now)
+def record_blobs(tx: Transaction, stored: Sequence[tuple[str, int]], is_there: Callable[[str], bool]) -> None:
+    """Record that the store has these blobs, each with its length in bytes; doing it twice is fine.
 
+    ``is_there`` is :meth:`BlobStore.holds`.
 
-def record_blobs(tx: Transaction, stored: Sequence[tuple[str, int]]) -> None:
-    """Record that the store has these blobs, each with its length in bytes; doing it twice is fine."""
+    Raises:
+        Refused: TRY_AGAIN, one was being removed when it was found to be there.
+    """
     blobs.record_many(tx.conn, stored, tx.now)
+    # From here on no one removes them: what is there now stays.
+    tx.flush()
+    lost = [sha256 for sha256, _ in stored if not is_there(sha256)]
+    if lost:
+        raise Refused(ErrorCode.TRY_AGAIN, f"the file {lost[0]} was being removed just now; send it again", {})
 
 
 def blob_size(tx: Transaction, sha256: str) -> int | None:
-    """Return the length of a blob in bytes, None if it is not in the store."""
+    """Return the length of a blob in bytes, None if it must be uploaded."""
     return blobs.size(tx.conn, sha256)
 
 
@@ -126,7 +135,7 @@ def blob_for_agent(tx: Transaction, agent_id: int, sha256: str) -> int:
     Raises:
         Refused: NOT_FOUND, also for blobs it has nothing to do with.
     """
-    size = blobs.size(tx.conn, sha256)
+    size = blobs.stored_size(tx.conn, sha256)
     given = packs.blob_given_to(tx.conn, agent_id, sha256) or inspections.blob_given_to(tx.conn, agent_id, sha256)
     if size is None or not given:
         raise not_found(f"blob {sha256} among this agent's jobs")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from coordinator.db import dependencies, jobs
 from coordinator.db.engine import Transaction
-from coordinator.domain.model import Job, JobState
+from coordinator.domain.model import Job, JobState, Removal
 from coordinator.protocol import ErrorCode
 from coordinator.services.changes import move_job
 from coordinator.services.errors import Refused
@@ -18,7 +18,7 @@ def lock_all(tx: Transaction, after: Sequence[int]) -> list[Job]:
         Refused: INVALID, naming those that there are not.
     """
     wanted = sorted(set(after))
-    found = [job for job in (jobs.lock(tx.conn, job_id) for job_id in wanted) if job is not None]
+    found = [job for job in (jobs.lock(tx.conn, job_id) for job_id in wanted) if job and job.removal != Removal.RECORD]
     missing = ", ".join(str(job_id) for job_id in sorted(set(wanted) - {job.id for job in found}))
     if missing:
         raise Refused(

@@ -12,7 +12,7 @@ from coordinator.media.zip_stream import FileList
 from coordinator.protocol import ErrorCode, ImageFormat
 from coordinator.services.errors import Refused, not_found
 from coordinator.services.schemas import ExtraFileView
-from coordinator.services.views import known_job, output_of
+from coordinator.services.views import job_with_files, known_job, output_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ def frame_output(tx: Transaction, job_id: int, frame: int) -> FileRef:
     """Return the file Blender wrote for a frame.
 
     Raises:
-        Refused: NOT_FOUND.
+        Refused: NOT_FOUND; FILES_GONE.
     """
     job, found = _finished_frame(tx, job_id, frame)
     image_format = output_of(job).format.value
@@ -45,7 +45,7 @@ def frame_preview(tx: Transaction, job_id: int, frame: int) -> FileRef:
     """Return the small picture of a frame, a JPEG or PNG.
 
     Raises:
-        Refused: NOT_FOUND.
+        Refused: NOT_FOUND; FILES_GONE.
     """
     job, found = _finished_frame(tx, job_id, frame)
     # A frame that is no larger than a preview is its own.
@@ -66,10 +66,10 @@ def frame_display(tx: Transaction, job_id: int, frame: int) -> FileRef:
     """Return a frame in full size as seen in Blender, which comes with files that browsers and ffmpeg do not show so.
 
     Raises:
-        Refused: NOT_FOUND, also when its own file is all there is.
+        Refused: NOT_FOUND, also when its own file is all there is; FILES_GONE.
     """
     job, found = _finished_frame(tx, job_id, frame)
-    size = blobs.size(tx.conn, found.display_sha256) if found.display_sha256 is not None else None
+    size = blobs.stored_size(tx.conn, found.display_sha256) if found.display_sha256 is not None else None
     if found.display_sha256 is None or size is None:
         raise not_found(f"display picture of frame {frame} of job {job_id}")
     return FileRef(
@@ -90,9 +90,9 @@ def archive(tx: Transaction, job_id: int, frames: str | None, *, extras: bool) -
         extras: also what the scene itself wrote, in a folder for each frame.
 
     Raises:
-        Refused: NOT_FOUND, also where none of them is finished; INVALID, the range cannot be read.
+        Refused: NOT_FOUND, also where none of them is finished; FILES_GONE; INVALID, the range cannot be read.
     """
-    job = known_job(tx, job_id)
+    job = job_with_files(tx, job_id)
     try:
         chosen = None if frames is None else parse(frames)
     except FrameRangeError as error:
@@ -134,7 +134,7 @@ def frame_files(tx: Transaction, job_id: int, frame: int) -> list[ExtraFileView]
     """Return what the scene itself wrote beside a frame's picture.
 
     Raises:
-        Refused: NOT_FOUND.
+        Refused: NOT_FOUND; FILES_GONE.
     """
     _finished_frame(tx, job_id, frame)
     found = extra_files.of_frame(tx.conn, job_id, frame)
@@ -145,7 +145,7 @@ def frame_file(tx: Transaction, job_id: int, frame: int, path: str) -> FileRef:
     """Return one of the files that the scene itself wrote.
 
     Raises:
-        Refused: NOT_FOUND.
+        Refused: NOT_FOUND; FILES_GONE.
     """
     job, _ = _finished_frame(tx, job_id, frame)
     found = next((file for file in extra_files.of_frame(tx.conn, job_id, frame) if file.path == path), None)
@@ -164,10 +164,10 @@ def video(tx: Transaction, job_id: int) -> FileRef:
     """Return a job's video.
 
     Raises:
-        Refused: NOT_FOUND, there is none, or not yet.
+        Refused: NOT_FOUND, there is none, or not yet; FILES_GONE.
     """
-    job = known_job(tx, job_id)
-    size = blobs.size(tx.conn, job.video_sha256) if job.video_sha256 is not None else None
+    job = job_with_files(tx, job_id)
+    size = blobs.stored_size(tx.conn, job.video_sha256) if job.video_sha256 is not None else None
     if job.video_sha256 is None or size is None:
         raise Refused(
             ErrorCode.NOT_FOUND, f"job {job_id} has no video{' yet' if job.video and not job.state.ended else ''}"
@@ -176,7 +176,7 @@ def video(tx: Transaction, job_id: int) -> FileRef:
 
 
 def _finished_frame(tx: Transaction, job_id: int, frame: int) -> tuple[Job, Frame]:
-    job = known_job(tx, job_id)
+    job = job_with_files(tx, job_id)
     found = frame_rows.get(tx.conn, job_id, frame)
     if found is None or found.state != FrameState.FINISHED:
         raise not_found(f"finished frame {frame} in job {job_id}")

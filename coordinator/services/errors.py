@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from coordinator.domain.model import Job
 from coordinator.protocol import ErrorCode
 
 
@@ -33,6 +34,20 @@ def frame_lost(frame: int) -> Refused:
         ErrorCode.FRAME_LOST,
         f"frame {frame} is not this lease's any more: another slot has it, or it was cut off the job; drop the frame",
     )
+
+
+def require_files(job: Job) -> None:
+    """Refuse what needs a job's files when these were removed.
+
+    Raises:
+        Refused: FILES_GONE.
+    """
+    if job.files_swept_at is not None:
+        raise Refused(
+            ErrorCode.FILES_GONE,
+            f"the files of job {job.id} were removed on {job.files_swept_at:%Y-%m-%d};"
+            " to have them again, rerender the job, or submit its scene again from Blender",
+        )
 
 
 def not_found(what: str) -> Refused:

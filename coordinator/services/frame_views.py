@@ -37,7 +37,7 @@ def list_frames(
     after = cursor_number(cursor)
     if after is None and start is not None:
         after = start - 1
-    frames = frame_rows.page(tx.conn, job.id, after, limit + 1)
+    frames = [] if job.files_swept_at is not None else frame_rows.page(tx.conn, job.id, after, limit + 1)
     shown = frames[:limit]
     names = agent_rows.names(tx.conn, [frame.agent_id for frame in shown if frame.agent_id is not None])
     extras = extra_files.counts(tx.conn, job.id, shown[0].frame, shown[-1].frame) if shown else {}
@@ -56,7 +56,7 @@ def frame_detail(tx: Transaction, job_id: int, frame: int) -> FrameDetail:
     job = known_job(tx, job_id)
     if frame not in job.frame_range:
         raise not_found(f"frame {frame} in job {job_id}")
-    ended = frame_rows.get(tx.conn, job_id, frame)
+    ended = frame_rows.get(tx.conn, job_id, frame) if job.files_swept_at is None else None
     failed = attempts.record_of_frame(tx.conn, job_id, frame)
     names = agent_rows.names(tx.conn, [agent_id for _, agent_id, *_ in failed])
     agent = agent_rows.get(tx.conn, ended.agent_id) if ended is not None and ended.agent_id is not None else None
@@ -97,7 +97,7 @@ def frame_map(tx: Transaction, job_id: int) -> FrameMap:
         Refused: NOT_FOUND.
     """
     job = known_job(tx, job_id)
-    rows = frame_rows.all_ended(tx.conn, job_id)
+    rows = frame_rows.all_ended(tx.conn, job_id) if job.files_swept_at is None else []
     ids = sorted({row[2] for row in rows if row[2] is not None})
     names = agent_rows.names(tx.conn, ids)
     place = {agent_id: index for index, agent_id in enumerate(ids)}

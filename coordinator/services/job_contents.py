@@ -11,7 +11,7 @@ from coordinator.db import frames as frame_rows
 from coordinator.db import packs
 from coordinator.db.engine import Transaction
 from coordinator.protocol import Hardware, Manifest
-from coordinator.services.errors import not_found
+from coordinator.services.errors import not_found, require_files
 from coordinator.services.frame_schemas import CostView, DeviceCost, PackFileView, PackView
 from coordinator.services.frame_views import cards_of
 from coordinator.services.views import cursor_number, known_job
@@ -24,8 +24,10 @@ def pack_view(tx: Transaction, job_id: int, limit: int, cursor: str | None) -> P
         Refused: NOT_FOUND; INVALID, the cursor is none of ours.
     """
     job = known_job(tx, job_id)
+    # Without its files, a scene that another job has is there still.
     encoded = packs.manifest(tx.conn, job.pack_id)
     if encoded is None:
+        require_files(job)
         raise not_found(f"list of files of job {job_id}")
     manifest = msgspec.json.decode(encoded, type=Manifest)
     files = sorted(manifest.files, key=lambda file: (-file.size, file.path))

@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
-from coordinator.db import job_list, jobs
+from coordinator.db import job_list
 from coordinator.db.engine import Transaction
 from coordinator.db.job_list import JobFilter, JobOrder
 from coordinator.protocol import ErrorCode
 from coordinator.services.errors import Refused
 from coordinator.services.schemas import JobView, Page
-from coordinator.services.views import job_views
+from coordinator.services.views import job_views, known_job_views
 
 __all__ = ["JobFilter", "JobOrder", "job_of_number", "list_jobs"]
 
@@ -49,8 +49,7 @@ def list_jobs(
 
 def job_of_number(tx: Transaction, number: int) -> Page[JobView]:
     """Return the one job of a number, or an empty page."""
-    job = jobs.get(tx.conn, number)
-    return Page(items=[] if job is None else job_views(tx, [job]))
+    return Page(items=known_job_views(tx, [number]))
 
 
 def _cursor(key: Any, job_id: int) -> str:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from coordinator.db import tokens
 from coordinator.db.engine import REVOKED, Transaction
 from coordinator.domain.join_codes import new_code
-from coordinator.domain.model import TokenKind
+from coordinator.domain.tokens import TokenKind
 from coordinator.services.accounts import Principal, code_refused, token_digest
 from coordinator.services.agent_schemas import JoinCodeCreated, JoinCodeView
 from coordinator.services.errors import not_found

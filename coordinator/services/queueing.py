@@ -7,7 +7,7 @@ from typing import Any
 
 from coordinator.db import attempts, chunks, dependencies, jobs, set_asides
 from coordinator.db.engine import WORK, Transaction
-from coordinator.domain.model import ChunkState, Job, JobState
+from coordinator.domain.model import ChunkState, Job, JobState, Removal
 from coordinator.services.changes import check_chunk, move_job
 from coordinator.services.errors import not_found
 from coordinator.services.shares import join
@@ -24,7 +24,7 @@ def lock_job(tx: Transaction, job_id: int) -> Job:
     for after_id in dependencies.of_jobs(tx.conn, [job_id]).get(job_id, ()):
         jobs.lock(tx.conn, after_id)
     job = jobs.lock(tx.conn, job_id)
-    if job is None:
+    if job is None or job.removal == Removal.RECORD:
         raise not_found(f"job {job_id}")
     return job
 
@@ -64,6 +64,8 @@ def reopen(tx: Transaction, job: Job, message: str, **values: Any) -> Job:
         attempts.void(tx.conn, job.id, chunk.first, chunk.last)
     set_asides.forget_job(tx.conn, job.id)
     values |= {"reason": None, "ended_at": None, "whole_failures": 0, "video_sha256": None, "stitch_claims": 0}
+    # They are counted when it ends again.
+    values["bytes"] = None
     if job.started_at is None and dependencies.unfinished(tx.conn, job.id):
         return move_job(tx, job, JobState.BLOCKED, message, **values)
     return move_job(tx, job, JobState.QUEUED, message, **values, **release_held(tx, job))

@@ -14,7 +14,7 @@ from coordinator.domain.reframing import spans
 from coordinator.domain.transitions import NEW, OPEN
 from coordinator.protocol import ErrorCode
 from coordinator.services.changes import check_chunk, move_sound, tell, update_job
-from coordinator.services.errors import Refused
+from coordinator.services.errors import Refused, require_files
 from coordinator.services.queueing import idle_state, lock_job, reopen, take_part
 from coordinator.services.schemas import JobView, RequeueRequest
 from coordinator.services.views import job_view
@@ -30,9 +30,10 @@ def requeue(tx: Transaction, job_id: int, request: RequeueRequest, by: str) -> J
 
     Raises:
         Refused: NOT_FOUND; INVALID, the job has no such frames; CONFLICT, its video is being made, or there is nothing
-            to be rendered again.
+            to be rendered again; FILES_GONE.
     """
     job = lock_job(tx, job_id)
+    require_files(job)
     if job.state == JobState.STITCHING:
         raise Refused(
             ErrorCode.CONFLICT, f"the video of job {job_id} is being made: wait until it is there, or cancel the job"

@@ -9,7 +9,8 @@ from typing import Annotated, Generic, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from coordinator.domain.model import Blank, FrameState, JobState, SoundState, TokenKind
+from coordinator.domain.model import Blank, FrameState, JobState, SoundState
+from coordinator.domain.tokens import TokenKind
 from coordinator.protocol import BlobRef, OutputSpec, Platform, RenderSpec
 from coordinator.protocol.packs import Sha256
 
@@ -118,6 +119,8 @@ class JobChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     needs: NeedsRequest | UnsetType = UNSET
     max_slots: Slots | UnsetType | None = UNSET
     hedge: bool | UnsetType = UNSET
+    keep: bool | UnsetType = UNSET
+    """Its files are not removed when they are old, or when their owner's quota is full."""
 
 
 class RequeueRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -150,6 +153,8 @@ class UserView(msgspec.Struct, frozen=True, kw_only=True):
     """Jobs of the user may run the Python that their files bring along."""
     slots: int
     """How many work for the user now."""
+    quota_bytes: int | None
+    """When the user's files take more, the oldest jobs that have ended lose theirs, but those that are kept."""
 
 
 class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -159,6 +164,8 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """None: as many as there are."""
     scripts: bool | UnsetType = UNSET
     """Jobs may run the Python that their files bring along."""
+    quota_bytes: Memory | UnsetType | None = UNSET
+    """None: as many as there is room for."""
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,6 +222,10 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    keep: bool
+    """Its files are not removed when they are old, or when their owner's quota is full."""
+    files_swept_at: datetime | None
+    """When its files were removed; what it was and how it went is all that is left."""
 
 
 class FailureView(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,17 +1,19 @@
 """Making a job's video, one stitcher at a time: claimed, kept alive, and ended."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 import msgspec
 
-from coordinator.db import blobs, frames, jobs
+from coordinator.db import frames, jobs
 from coordinator.db.engine import Transaction
 from coordinator.domain.model import Job, JobState
 from coordinator.domain.retry import STITCH_ATTEMPTS
 from coordinator.domain.timing import Timing
 from coordinator.protocol import ErrorCode, OutputSpec
+from coordinator.services.assets import record_blobs
 from coordinator.services.changes import tell, update_job
 from coordinator.services.endings import end_job
 from coordinator.services.errors import Refused
@@ -75,14 +77,14 @@ def frame_files(tx: Transaction, job_id: int, after: int | None, limit: int) -> 
     return list(frames.pictures(tx.conn, job_id, after, limit))
 
 
-def finish(tx: Transaction, task: StitchTask, sha256: str, size: int) -> None:
+def finish(tx: Transaction, task: StitchTask, sha256: str, size: int, is_there: Callable[[str], bool]) -> None:
     """Complete a job with its video, which is checked and in the store.
 
     Raises:
-        Refused: CONFLICT, the claim was lost.
+        Refused: CONFLICT, the claim was lost; TRY_AGAIN, as :func:`coordinator.services.assets.record_blobs`.
     """
     job = _lock_claimed(tx, task)
-    blobs.record(tx.conn, sha256, size, tx.now)
+    record_blobs(tx, [(sha256, size)], is_there)
     end_job(tx, job, JobState.COMPLETED, video_sha256=sha256)
 
 

@@ -17,11 +17,11 @@ from coordinator.protocol import ErrorCode, ImageFormat, OutputSpec, RenderSpec
 from coordinator.services.assets import check_complete
 from coordinator.services.changes import check_chunk, tell
 from coordinator.services.dependencies import lock_all
-from coordinator.services.errors import Refused, not_found
+from coordinator.services.errors import Refused
 from coordinator.services.inspections import too_new
 from coordinator.services.schemas import JobRequest, JobView, NeedsRequest, RerenderRequest
 from coordinator.services.shares import join
-from coordinator.services.views import job_view
+from coordinator.services.views import job_view, known_job
 
 #: What a submission itself may warn of.
 _NO_VIDEO = "There is no sound without a video, so none is mixed."
@@ -104,6 +104,7 @@ def submit(tx: Transaction, request: JobRequest, by: str) -> JobView:
         sound_state=SoundState.WANTED if sound else SoundState.NONE,
         sound_failures=0,
         stitch_claims=0,
+        keep=False,
     )
     tx.changed_jobs[job.id] = job
     if request.after:
@@ -124,11 +125,15 @@ def rerender(tx: Transaction, job_id: int, request: RerenderRequest, by: str) ->
     """Create a job of a former one's pack, with what the request names done differently, and return it.
 
     Raises:
-        Refused: as :func:`submit`.
+        Refused: as :func:`submit`; FILES_GONE.
     """
-    job = jobs.get(tx.conn, job_id)
-    if job is None:
-        raise not_found(f"job {job_id}")
+    job = known_job(tx, job_id)
+    if job.files_swept_at is not None and (not packs.hold(tx.conn, job.pack_id) or packs.missing(tx.conn, job.pack_id)):
+        raise Refused(
+            ErrorCode.FILES_GONE,
+            f"the scene of job {job_id} was removed on {job.files_swept_at:%Y-%m-%d}, with the job's other files:"
+            " open it in Blender and submit it again",
+        )
     was = _request_of(job)
     changes = {
         name: value for name in RerenderRequest.__struct_fields__ if (value := getattr(request, name)) is not UNSET

@@ -3,8 +3,9 @@
 from msgspec import UNSET
 
 from coordinator.db import tokens, users
-from coordinator.db.engine import WORK, Transaction
-from coordinator.domain.model import TokenKind, User
+from coordinator.db.engine import STORAGE, WORK, Transaction
+from coordinator.domain.model import User
+from coordinator.domain.tokens import TokenKind
 from coordinator.services.changes import update_user
 from coordinator.services.errors import not_found
 from coordinator.services.schemas import UserChange, UserView
@@ -35,8 +36,12 @@ def change(tx: Transaction, name: str, request: UserChange) -> UserView:
     if user is None:
         raise not_found(f"user {name!r}")
     tx.notify(WORK)
+    if request.quota_bytes is not UNSET:
+        tx.notify(STORAGE)
     return _view(user, users.slots(tx.conn).get(name, 0))
 
 
 def _view(user: User, slots: int) -> UserView:
-    return UserView(name=user.name, max_slots=user.max_slots, scripts=user.scripts, slots=slots)
+    return UserView(
+        name=user.name, max_slots=user.max_slots, scripts=user.scripts, slots=slots, quota_bytes=user.quota_bytes
+    )

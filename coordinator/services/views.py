@@ -16,12 +16,12 @@ from coordinator.db import leases as lease_rows
 from coordinator.db.engine import Transaction
 from coordinator.domain import estimates
 from coordinator.domain.costs import CostProfile
-from coordinator.domain.model import AgentState, Job, JobState, Lease, SoundState
+from coordinator.domain.model import AgentState, Job, JobState, Lease, Removal, SoundState
 from coordinator.domain.versions import blender_version
 from coordinator.protocol import ErrorCode, OutputSpec, RenderSpec, Stage
 from coordinator.services import dependencies as waiting_jobs
 from coordinator.services import doubts
-from coordinator.services.errors import Refused, not_found
+from coordinator.services.errors import Refused, not_found, require_files
 from coordinator.services.schemas import (
     EventView,
     FailureView,
@@ -67,7 +67,8 @@ def job_views(tx: Transaction, jobs: Sequence[Job]) -> list[JobView]:
 
 def known_job_views(tx: Transaction, ids: Sequence[int]) -> list[JobView]:
     """Return those of some jobs that are still there, as in the list."""
-    return job_views(tx, [job for job_id in ids if (job := job_rows.get(tx.conn, job_id)) is not None])
+    found = (job_rows.get(tx.conn, job_id) for job_id in ids)
+    return job_views(tx, [job for job in found if job is not None and job.removal != Removal.RECORD])
 
 
 def job_detail(tx: Transaction, job_id: int) -> JobDetail:
@@ -81,7 +82,7 @@ def job_detail(tx: Transaction, job_id: int) -> JobDetail:
     names = agent_rows.names(tx.conn, [lease.agent_id for lease in working])
     failures = [
         FailureView(frame=frame.frame, reason=frame.reason or "", attempts=frame.attempts)
-        for frame in frame_rows.failed(tx.conn, job.id, _FAILURES)
+        for frame in (frame_rows.failed(tx.conn, job.id, _FAILURES) if job.files_swept_at is None else ())
     ]
     if job.state == JobState.FAILED and job.whole_failures > job.max_retries:
         failures.insert(0, FailureView(frame=None, reason=job.reason or "", attempts=job.whole_failures))
@@ -98,7 +99,9 @@ def job_detail(tx: Transaction, job_id: int) -> JobDetail:
     ]
     after = dependencies.of_jobs(tx.conn, [job.id]).get(job.id, [])
     fields = _job_fields(tx, job, working, after)
-    return JobDetail(**fields, failures=failures, doubts=doubts.doubts_of(tx, job), slots=slots)
+    return JobDetail(
+        **fields, failures=failures, doubts=[] if job.files_swept_at else doubts.doubts_of(tx, job), slots=slots
+    )
 
 
 def list_events(
@@ -125,8 +128,19 @@ def known_job(tx: Transaction, job_id: int) -> Job:
         Refused: NOT_FOUND.
     """
     job = job_rows.get(tx.conn, job_id)
-    if job is None:
+    if job is None or job.removal == Removal.RECORD:
         raise not_found(f"job {job_id}")
+    return job
+
+
+def job_with_files(tx: Transaction, job_id: int) -> Job:
+    """Return a job whose files someone asks for.
+
+    Raises:
+        Refused: NOT_FOUND; FILES_GONE, they were removed.
+    """
+    job = known_job(tx, job_id)
+    require_files(job)
     return job
 
 
@@ -223,6 +237,8 @@ def _job_fields(tx: Transaction, job: Job, working: Sequence[Lease], after: list
         "created_at": job.created_at,
         "started_at": job.started_at,
         "ended_at": job.ended_at,
+        "keep": job.keep,
+        "files_swept_at": job.files_swept_at,
     }
 
 

@@ -1,6 +1,14 @@
 """Blobs: bytes named by their SHA-256, kept in a local folder."""
 
-from coordinator.store.interface import BlobMissing, BlobStore, ContentMismatch, StoreError, StoreFull, StoreUnusable
+from coordinator.store.interface import (
+    BlobMissing,
+    BlobStore,
+    ContentMismatch,
+    Room,
+    StoreError,
+    StoreFull,
+    StoreUnusable,
+)
 from coordinator.store.local import LocalBlobStore
 
 __all__ = [
@@ -8,6 +16,7 @@ __all__ = [
     "BlobStore",
     "ContentMismatch",
     "LocalBlobStore",
+    "Room",
     "StoreError",
     "StoreFull",
     "StoreUnusable",

@@ -1,6 +1,7 @@
 """What the coordinator asks of a place that keeps blobs."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +24,15 @@ class StoreFull(StoreError):
 
 class StoreUnusable(StoreError):
     """The place itself cannot be used (no permission, not a folder)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How much there is room for.  Bytes."""
+
+    total_bytes: int
+    free_bytes: int
+    """What may still be put: without what is kept free for others, and what uploads under way are going to take."""
 
 
 class BlobStore(Protocol):
@@ -72,11 +82,29 @@ class BlobStore(Protocol):
             BlobMissing: there is no such blob.
         """
 
-    async def delete(self, sha256: str) -> bool:
-        """Forget a blob; return False when it was absent."""
+    def holds(self, sha256: str) -> bool:
+        """Tell whether a blob is there.  Blocks, for within a transaction."""
+
+    def remove(self, sha256: str) -> None:
+        """Make a blob absent, if it is there.  Blocks, but briefly, for within a transaction.
+
+        Whoever reads it may finish.  What it takes may be free after the next :meth:`sweep` only.
+
+        Raises:
+            StoreError: it cannot be removed.
+        """
+
+    async def names(self, part: int, older_than_seconds: float) -> Sequence[tuple[str, int]]:
+        """Return names and lengths of the blobs whose first byte is ``part`` and that were stored so long ago."""
+
+    async def room(self) -> Room | None:
+        """Return how much there is room for; None if the store tells no limit."""
 
     async def sweep(self, older_than_seconds: float) -> int:
-        """Remove what broken uploads and crashes left unfinished this long ago; return how many things went."""
+        """Free what removed blobs took, and remove what broken uploads and crashes left unfinished this long ago.
+
+        Returns how many things went.
+        """
 
     async def close(self) -> None:
         """Wait for running work and free the threads; the store cannot be used afterwards."""

@@ -13,13 +13,15 @@ import re
 import secrets
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from coordinator.store.interface import BlobMissing, ContentMismatch, StoreError, StoreFull, StoreUnusable
+from coordinator.store.interface import BlobMissing, ContentMismatch, Room, StoreError, StoreFull, StoreUnusable
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -44,10 +46,12 @@ class LocalBlobStore:
         """
         self._blobs = root / "blobs"
         self._unfinished = root / "unfinished"
-        self._reserve_bytes = reserve_bytes
+        self._removed = root / "removed"
+        self._space = _Space(self._unfinished, reserve_bytes)
         try:
             self._blobs.mkdir(parents=True, exist_ok=True)
             self._unfinished.mkdir(exist_ok=True)
+            self._removed.mkdir(exist_ok=True)
             with tempfile.TemporaryFile(dir=self._unfinished):
                 pass
         except OSError as error:
@@ -62,9 +66,9 @@ class LocalBlobStore:
         final = self._path(sha256)
         if await self._run(_size_of, final) == size:
             return False
-        upload = _Upload(self._unfinished, size)
+        upload = _Upload(self._unfinished, size, self._space)
         try:
-            await self._run(upload.begin, self._reserve_bytes)
+            await self._run(upload.begin)
             pending = bytearray()
             async for piece in pieces:
                 pending += piece
@@ -88,7 +92,8 @@ class LocalBlobStore:
             _check_digest(hashlib.sha256(data).hexdigest(), sha256)
             if _size_of(final) != len(data):
                 new[final] = data
-        _check_room(self._unfinished, sum(map(len, new.values())), self._reserve_bytes)
+        size = sum(map(len, new.values()))
+        self._space.take(size)
         try:
             with tempfile.TemporaryDirectory(dir=self._unfinished) as folder:
                 written = {Path(folder) / final.name: final for final in new}
@@ -97,6 +102,8 @@ class LocalBlobStore:
                 _publish_all(written)
         except OSError as error:
             raise _store_error(error, self._unfinished) from error
+        finally:
+            self._space.give_back(size)
 
     async def put_file(self, path: Path) -> tuple[str, int]:
         """Store a finished file; see :meth:`BlobStore.put_file`."""
@@ -114,7 +121,7 @@ class LocalBlobStore:
         """Return a new empty folder; see :meth:`BlobStore.work_folder`."""
 
         def make() -> Path:
-            _check_room(self._unfinished, 0, self._reserve_bytes)
+            self._space.take(0)
             try:
                 return Path(tempfile.mkdtemp(dir=self._unfinished))
             except OSError as error:
@@ -133,17 +140,40 @@ class LocalBlobStore:
             raise BlobMissing(f"The file {sha256} is not in the store.")
         return path
 
-    async def delete(self, sha256: str) -> bool:
-        """Forget a blob; see :meth:`BlobStore.delete`."""
+    def holds(self, sha256: str) -> bool:
+        """Tell whether a blob is there; see :meth:`BlobStore.holds`."""
+        return _size_of(self._path(sha256)) is not None
 
-        def unlink() -> bool:
-            try:
-                self._path(sha256).unlink()
-            except FileNotFoundError:
-                return False
-            return True
+    def remove(self, sha256: str) -> None:
+        """Make a blob absent; see :meth:`BlobStore.remove`."""
+        path = self._path(sha256)
+        try:
+            # Freeing the blocks of a large file takes its time.
+            path.rename(self._removed / f"{sha256}.{secrets.token_hex(4)}")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreError(f"{path} cannot be removed: {error.strerror}.") from error
 
-        return await self._run(unlink)
+    async def names(self, part: int, older_than_seconds: float) -> Sequence[tuple[str, int]]:
+        """Return names and lengths of blobs; see :meth:`BlobStore.names`."""
+
+        def look() -> list[tuple[str, int]]:
+            limit = time.time() - older_than_seconds
+            found = []
+            folder = self._blobs / f"{part:02x}"
+            with suppress(FileNotFoundError), os.scandir(folder) as entries:
+                for entry in entries:
+                    with suppress(FileNotFoundError):
+                        if _NAME.fullmatch(entry.name) and entry.stat().st_mtime <= limit:
+                            found.append((entry.name, entry.stat().st_size))
+            return found
+
+        return await self._run(look)
+
+    async def room(self) -> Room:
+        """Return how much there is room for; see :meth:`BlobStore.room`."""
+        return await self._run(self._space.room)
 
     async def sweep(self, older_than_seconds: float) -> int:
         """Remove unfinished things; see :meth:`BlobStore.sweep`."""
@@ -152,6 +182,9 @@ class LocalBlobStore:
             # The age of a file is the file system's business: its times are compared with the same wall clock.
             limit = time.time() - older_than_seconds
             removed = 0
+            for entry in self._removed.iterdir():
+                entry.unlink(missing_ok=True)
+                removed += 1
             for entry in self._unfinished.iterdir():
                 try:
                     if entry.stat().st_mtime > limit:
@@ -197,14 +230,17 @@ class _Upload:
     The file is opened for each piece, so that an upload which is abandoned at any point leaves no open file behind.
     """
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Path, size: int, space: "_Space") -> None:
         self._path = folder / secrets.token_hex(8)
         self._size = size
+        self._space = space
+        self._taken = 0
         self._received = 0
         self._digest = hashlib.sha256()
 
-    def begin(self, reserve_bytes: int) -> None:
-        _check_room(self._path.parent, self._size, reserve_bytes)
+    def begin(self) -> None:
+        self._space.take(self._size)
+        self._taken = self._size
 
     def write(self, data: bytes) -> None:
         self._received += len(data)
@@ -216,6 +252,9 @@ class _Upload:
                 file.write(data)
         except OSError as error:
             raise _store_error(error, self._path) from error
+        # From here on the disk itself says that they are taken.
+        self._space.give_back(len(data))
+        self._taken -= len(data)
 
     def commit(self, sha256: str, final: Path) -> None:
         if self._received != self._size:
@@ -225,6 +264,42 @@ class _Upload:
 
     def discard(self) -> None:
         self._path.unlink(missing_ok=True)
+        self._space.give_back(self._taken)
+        self._taken = 0
+
+
+class _Space:
+    """The room on the disk, and what uploads under way are going to take of it.  For several threads."""
+
+    def __init__(self, folder: Path, reserve_bytes: int) -> None:
+        self._folder = folder
+        self._reserve_bytes = reserve_bytes
+        self._promised = 0
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> None:
+        """Promise ``size`` bytes to an upload.
+
+        Raises:
+            StoreFull: there is no room for them.
+        """
+        with self._lock:
+            if self._free() < size:
+                raise _full(self._folder)
+            self._promised += size
+
+    def give_back(self, size: int) -> None:
+        """Take back a promise: the bytes are on the disk now, or will not come."""
+        with self._lock:
+            self._promised -= size
+
+    def room(self) -> Room:
+        """Return how much is left."""
+        with self._lock:
+            return Room(total_bytes=shutil.disk_usage(self._folder).total, free_bytes=max(0, self._free()))
+
+    def _free(self) -> int:
+        return shutil.disk_usage(self._folder).free - self._reserve_bytes - self._promised
 
 
 def _publish(source: Path, final: Path) -> None:
@@ -261,12 +336,6 @@ def _check_digest(found: str, said: str) -> None:
             f"The bytes sent have the SHA-256 {found}, not {said}; "
             "they changed on the way or on the disk: send them again."
         )
-
-
-def _check_room(folder: Path, size: int, reserve_bytes: int) -> None:
-    """Raise StoreFull unless ``size`` bytes more leave the reserve on a folder's disk."""
-    if shutil.disk_usage(folder).free - size < reserve_bytes:
-        raise _full(folder)
 
 
 def _flush(path: Path) -> None:

@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from coordinator.db.engine import Database
-from coordinator.domain.model import TokenKind
+from coordinator.domain.tokens import TokenKind
 from coordinator.protocol import Device, ErrorCode, FrameResult, Hardware, LeaseGrant, Stage
 from coordinator.services import agents, frames, stitching
 from coordinator.services.accounts import Principal
 from coordinator.services.errors import Refused
 from coordinator.services.schemas import JobRequest
-from tests.conformance.farm import GIB, HEIGHT, WIDTH, Farm, SetClock, digest, machine, stored
+from tests.conformance.farm import GIB, HEIGHT, WIDTH, Farm, SetClock, digest, in_store, machine, stored
 from tests.conformance.groups import check_kept, in_one_group
 from tests.conformance.invariants import Content, Row
 from tests.conformance.steps import check_farm, check_step, empty_farm, held_frames
@@ -224,7 +224,7 @@ class History:
         """Make a video, and tell whether there was one to be made."""
         task = self.run(self.database.write(stitching.claim, self.farm.timing))
         if task is not None:
-            self.run(self.database.write(stitching.finish, task, digest("film"), 9))
+            self.run(self.database.write(stitching.finish, task, digest("film"), 9, in_store))
         return task is not None
 
     def work_honestly(self, agent: int) -> bool:

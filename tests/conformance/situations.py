@@ -5,7 +5,7 @@ from typing import Any
 from coordinator.domain.model import JobState
 from coordinator.protocol import LeaseGrant
 from coordinator.services import frame_views, stitching
-from tests.conformance.farm import Farm
+from tests.conformance.farm import Farm, in_store
 
 
 async def failed_job(farm: Farm, agent: int, *broken: int, frames: str = "1-6", **changes: Any) -> int:
@@ -27,7 +27,7 @@ async def video_made(farm: Farm, job_id: int) -> None:
     assert task is not None
     assert task.job_id == job_id
     file = await farm.blob("video")
-    await farm.database.write(stitching.finish, task, file.sha256, file.size)
+    await farm.database.write(stitching.finish, task, file.sha256, file.size, in_store)
 
 
 async def ended_frames(farm: Farm, job_id: int) -> list[int]:

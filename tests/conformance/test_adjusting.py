@@ -328,11 +328,13 @@ async def test_users_have_limits(farm: Farm) -> None:
     ant = await farm.agent(slots=2)
     assert await farm.database.read(users.list_users) == []
     await farm.submit("1-100", chunk_frames=1)
-    limited = UserView(name="ana", max_slots=1, scripts=False, slots=0)
+    limited = UserView(name="ana", max_slots=1, scripts=False, slots=0, quota_bytes=None)
     assert await farm.database.write(users.change, "ana", UserChange(max_slots=1)) == limited
     await farm.must_lease(ant, slot=0)
     assert await farm.lease(ant, slot=1) is None
-    assert await farm.database.read(users.list_users) == [UserView(name="ana", max_slots=1, scripts=False, slots=1)]
+    assert await farm.database.read(users.list_users) == [
+        UserView(name="ana", max_slots=1, scripts=False, slots=1, quota_bytes=None)
+    ]
     await farm.database.write(users.change, "ana", UserChange(max_slots=None))
     assert await farm.lease(ant, slot=1) is not None
     with pytest.raises(Refused) as caught:

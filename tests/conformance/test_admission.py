@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from coordinator.domain.model import TokenKind
+from coordinator.domain.tokens import TokenKind
 from coordinator.protocol import BlenderBuild, BlobRef, ErrorCode, Manifest, ManifestFile
 from coordinator.services import accounts, agent_views, assets, job_list, submit
 from coordinator.services.errors import Refused
 from coordinator.services.job_list import JobFilter
-from tests.conformance.farm import Farm, digest, manifest
+from tests.conformance.farm import Farm, digest, in_store, manifest
 
 
 async def refused(call: Any) -> Refused:
@@ -132,8 +132,8 @@ async def test_a_manifest_is_answered_with_what_is_missing(farm: Farm) -> None:
     pack = Manifest(main="x.blend", files=[ManifestFile(path="x.blend", size=9, blobs=blobs)])
     first = await farm.register_pack(pack)
     assert {blob.sha256 for blob in first.missing} == {digest("a"), digest("b")}
-    await farm.database.write(assets.record_blob, digest("a"), 3)
-    await farm.database.write(assets.record_blob, digest("a"), 3)
+    await farm.database.write(assets.record_blobs, [(digest("a"), 3)], in_store)
+    await farm.database.write(assets.record_blobs, [(digest("a"), 3)], in_store)
     second = await farm.register_pack(pack)
     assert [blob.sha256 for blob in second.missing] == [digest("b")]
     assert second.id == first.id
@@ -142,7 +142,7 @@ async def test_a_manifest_is_answered_with_what_is_missing(farm: Farm) -> None:
 
 
 async def test_a_manifest_that_lies_about_sizes_is_refused(farm: Farm) -> None:
-    await farm.database.write(assets.record_blob, digest("scene"), 4)
+    await farm.database.write(assets.record_blobs, [(digest("scene"), 4)], in_store)
     lie = await refused(farm.register_pack(manifest()))
     assert lie.code == ErrorCode.INVALID
     assert "has 3 bytes, but it has 4" not in lie.message

@@ -15,7 +15,7 @@ from tests.conformance.farm import SetClock, digest
 
 def add(tx: Transaction, name: str, size: int = 1) -> str:
     """Add a row."""
-    tx.conn.execute(insert(blobs).values(sha256=digest(name), size=size, stored_at=tx.now))
+    tx.conn.execute(insert(blobs).values(sha256=digest(name), size=size, stored_at=tx.now, touched_at=tx.now))
     tx.notify(Notice(kind="job", id=size))
     return name
 

@@ -28,7 +28,7 @@ from tests.conformance.dice import (
     SECONDS,
     STEPS,
 )
-from tests.conformance.farm import HEIGHT, WIDTH, SetClock, digest
+from tests.conformance.farm import HEIGHT, WIDTH, SetClock, digest, in_store
 from tests.conformance.history import MACHINES, PICTURES, USERS, History, a_result, first_of, prepared
 from tests.conformance.invariants import Row
 from tests.conformance.steps import held_frames
@@ -301,7 +301,7 @@ class Histories(History, RuleBasedStateMachine):
         if one % 4 == 1:
             self.run(self.database.write(stitching.fail, task, "ffmpeg is not installed"))
         else:
-            self.run(self.database.write(stitching.finish, task, digest("film"), 9))
+            self.run(self.database.write(stitching.finish, task, digest("film"), 9, in_store))
         self.settle()
 
     # What people do

@@ -9,7 +9,7 @@ from coordinator.protocol import ErrorCode, ImageFormat, OutputSpec, Stage, Stor
 from coordinator.services import agent_views, downloads, frame_views, frames, stitching, views
 from coordinator.services.errors import Refused
 from coordinator.services.stitching import StitchTask
-from tests.conformance.farm import HEIGHT, WIDTH, Farm, digest
+from tests.conformance.farm import HEIGHT, WIDTH, Farm, digest, in_store
 
 
 async def claimed(farm: Farm) -> StitchTask:
@@ -169,7 +169,7 @@ async def test_a_video_is_made_once_all_frames_and_the_sound_are_there(farm: Far
     files += await farm.database.read(stitching.frame_files, job.id, files[-1][0], 2)
     assert files == [(number, digest(f"picture {number}")) for number in (1, 2, 3)]
     await farm.database.write(stitching.renew, task, farm.timing)
-    await farm.database.write(stitching.finish, task, digest("film"), 77)
+    await farm.database.write(stitching.finish, task, digest("film"), 77, in_store)
     view = await farm.job(job.id)
     assert (view.state, view.video_ready) == (JobState.COMPLETED, True)
     film = await farm.database.read(downloads.video, job.id)
@@ -200,7 +200,7 @@ async def test_a_stitcher_that_went_down_is_replaced_but_not_for_ever(farm: Farm
         task = await claimed(farm)
         farm.clock.advance(farm.timing.stitch_seconds)
     with pytest.raises(Refused) as caught:
-        await farm.database.write(stitching.finish, first, digest("film"), 77)
+        await farm.database.write(stitching.finish, first, digest("film"), 77, in_store)
     assert caught.value.code == ErrorCode.CONFLICT
     assert await farm.database.write(stitching.claim, farm.timing) is None
     view = await farm.job(job.id)

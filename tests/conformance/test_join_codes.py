@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from coordinator.domain.model import TokenKind
+from coordinator.domain.tokens import TokenKind
 from coordinator.protocol import ErrorCode
 from coordinator.services import accounts, join_codes
 from coordinator.services.accounts import Principal

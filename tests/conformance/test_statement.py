@@ -12,7 +12,7 @@ from coordinator.db.driver import StaleWrite
 from coordinator.db.engine import Database, Transaction
 from coordinator.db.schema import tokens
 from coordinator.db.statement import Change, Command, Query, bound, driver_error, record_maker, records, scalars
-from coordinator.domain.model import Token, TokenKind
+from coordinator.domain.tokens import Token, TokenKind
 from tests.conformance.farm import SetClock
 
 _COLUMNS = tuple(tokens.c[name] for name in reversed(Token.__slots__))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coordinator.db.engine import Transaction
-from coordinator.domain.model import TokenKind
+from coordinator.domain.tokens import TokenKind
 from coordinator.http.auth import PUBLIC
 from coordinator.http.routes import ROUTES, Route
 from coordinator.keys import KNOWN_CALLERS

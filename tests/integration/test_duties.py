@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coordinator.background.sweeper import Sweeper
-from coordinator.keys import DATABASE, STORE
+from coordinator.keys import DATABASE, LIFETIME, STORE
 from tests.conformance.farm import SetClock
 from tests.integration.coordinator import ADMIN, RunningCoordinator
 
@@ -39,7 +39,7 @@ async def test_the_sweeper_forgets_sessions_that_have_ended(database_url: str, t
     async with RunningCoordinator(tmp_path / "data", database_url, clock=clock) as farm:
         reply = await farm.call("POST", "api/v1/session", token=None, json={"token": ADMIN})
         browser = {"Cookie": f"renderfarm_session={reply.cookies['renderfarm_session'].value}"}
-        sweeper = Sweeper(farm.app[DATABASE], farm.app[STORE])
+        sweeper = Sweeper(farm.app[DATABASE], farm.app[STORE], farm.app[LIFETIME])
         await sweeper.run_once()
         await farm.ask("GET", "session", token=None, headers=browser)
         clock.advance(15 * 24 * 3600)

@@ -22,15 +22,27 @@ blobs = Table(
     Column("sha256", Digest, primary_key=True),
     Column("size", BigInteger, nullable=False),
     Column("stored_at", Instant, nullable=False),
+    # When it was uploaded last: what no one refers to is kept for a while from then on.
+    Column("touched_at", Instant, nullable=False),
+    # It is to be removed, and until it is uploaded again no one may count on it.
+    Column("condemned_at", Instant),
     CheckConstraint("size >= 0", name="size"),
+    partial_index("ix_blobs_condemned", "condemned_at", where="condemned_at IS NOT NULL"),
 )
 
 packs = Table(
     "packs",
     metadata,
     Column("id", Digest, primary_key=True),
-    Column("manifest", LargeBinary, nullable=False),
+    # NULL: its files were removed, and jobs that had them have its name only.
+    Column("manifest", LargeBinary),
+    Column("size", BigInteger, nullable=False),
     Column("created_at", Instant, nullable=False),
+    # When it was announced last: a job is expected to follow.
+    Column("touched_at", Instant, nullable=False),
+    CheckConstraint("size >= 0", name="size"),
+    Index("ix_packs_touched_at", "touched_at"),
+    partial_index("ix_packs_removed", "id", where="manifest IS NULL"),
 )
 
 # A pack is known before its blobs are in, so sha256 refers to nothing.

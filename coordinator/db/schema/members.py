@@ -14,7 +14,8 @@ from sqlalchemy import (
 
 from coordinator.db.schema.base import Digest, Identity, metadata, one_of
 from coordinator.db.types import Instant, PlainText, Word
-from coordinator.domain.model import AgentState, TokenKind
+from coordinator.domain.model import AgentState
+from coordinator.domain.tokens import TokenKind
 
 agents = Table(
     "agents",
@@ -59,7 +60,9 @@ users = Table(
     Column("vtime", Float, nullable=False),
     Column("max_slots", Integer),
     Column("scripts", Boolean, nullable=False),
+    Column("quota_bytes", BigInteger),
     CheckConstraint("max_slots IS NULL OR max_slots >= 1", name="max_slots"),
+    CheckConstraint("quota_bytes IS NULL OR quota_bytes >= 0", name="quota_bytes"),
 )
 
 tokens = Table(

@@ -15,7 +15,7 @@ from sqlalchemy import (
 
 from coordinator.db.schema.base import Identity, metadata, one_of, partial_index
 from coordinator.db.types import Instant, JsonTuple, PlainText, Word
-from coordinator.domain.model import Blank, ChunkState, FrameState, JobState, LeaseEnd, LeaseState, SoundState
+from coordinator.domain.model import Blank, ChunkState, FrameState, JobState, LeaseEnd, LeaseState, Removal, SoundState
 
 jobs = Table(
     "jobs",
@@ -76,6 +76,13 @@ jobs = Table(
     Column("stitch_claim", String(16)),
     Column("stitch_expires_at", Instant),
     Column("stitch_claims", Integer, nullable=False),
+    # Its files are never removed but by a person.
+    Column("keep", Boolean, nullable=False),
+    # What its files take, without its pack, once it has ended and they were counted.
+    Column("bytes", BigInteger),
+    Column("files_swept_at", Instant),
+    # What is still to be removed of it; one that goes altogether is shown to no one any more.
+    Column("removal", Word(Removal)),
     one_of("state", JobState),
     CheckConstraint("priority BETWEEN 0 AND 100", name="priority"),
     CheckConstraint("frame_count >= 1", name="frame_count"),
@@ -89,15 +96,23 @@ jobs = Table(
     CheckConstraint("chunk_frames IS NULL OR chunk_frames >= 1", name="chunk_frames"),
     CheckConstraint("target_seconds > 0", name="target_seconds"),
     CheckConstraint("state NOT IN ('stitching', 'completed') OR finished = frame_count", name="complete"),
-    CheckConstraint("state <> 'completed' OR NOT video OR video_sha256 IS NOT NULL", name="video"),
+    CheckConstraint(
+        "state <> 'completed' OR NOT video OR video_sha256 IS NOT NULL OR files_swept_at IS NOT NULL", name="video"
+    ),
     CheckConstraint("state <> 'stitching' OR video", name="stitching"),
     CheckConstraint("(state IN ('completed', 'failed', 'cancelled')) = (ended_at IS NOT NULL)", name="ended"),
     CheckConstraint("(state = 'failed') = (reason IS NOT NULL)", name="reason"),
     one_of("sound_state", SoundState),
-    CheckConstraint("(sound_state = 'ready') = (sound_sha256 IS NOT NULL)", name="sound_ready"),
+    CheckConstraint(
+        "(sound_state = 'ready' AND files_swept_at IS NULL) = (sound_sha256 IS NOT NULL)", name="sound_ready"
+    ),
     CheckConstraint("sound_lease_id IS NULL OR sound_state = 'wanted'", name="sound_lease"),
     CheckConstraint("(stitch_claim IS NULL) = (stitch_expires_at IS NULL)", name="stitch_claim"),
     CheckConstraint("stitch_claim IS NULL OR state = 'stitching'", name="stitch_state"),
+    CheckConstraint("files_swept_at IS NULL OR (ended_at IS NOT NULL AND video_sha256 IS NULL)", name="swept"),
+    CheckConstraint("NOT keep OR files_swept_at IS NULL", name="keep"),
+    one_of("removal", Removal),
+    CheckConstraint("removal IS NULL OR files_swept_at IS NOT NULL", name="removal_swept"),
     Index("ix_jobs_state_id", "state", "id"),
     # Each has all that the list of jobs asks about: db/job_list.py. What changes with every frame is in none of them.
     Index("ix_jobs_by_id", "id", "state", "created_by", "created_at", "search"),
@@ -108,6 +123,10 @@ jobs = Table(
         *("ended_at", "id", "state", "created_by", "created_at", "search"),
         where="ended_at IS NOT NULL",
     ),
+    partial_index("ix_jobs_removal", "id", where="removal IS NOT NULL"),
+    # Who refers to a blob is asked before it is removed.
+    partial_index("ix_jobs_sound_sha256", "sound_sha256", where="sound_sha256 IS NOT NULL"),
+    partial_index("ix_jobs_video_sha256", "video_sha256", where="video_sha256 IS NOT NULL"),
 )
 
 leases = Table(
@@ -141,7 +160,7 @@ leases = Table(
     partial_index("ix_leases_slot", "agent_id", "slot", where="state = 'live'"),
     partial_index("ix_leases_job", "job_id", where="state = 'live'"),
     # What an agent was ever given tells what it may read.
-    Index("ix_leases_agent_job", "agent_id", "job_id"),
+    Index("ix_leases_job_agent", "job_id", "agent_id"),
 )
 
 chunks = Table(
@@ -172,7 +191,8 @@ frames = Table(
     Column("frame", Integer, primary_key=True, autoincrement=False),
     Column("state", Word(FrameState), nullable=False),
     Column("agent_id", ForeignKey("agents.id")),
-    Column("lease_id", ForeignKey("leases.id")),
+    # No foreign key: all frames would be searched for each lease that is removed with its job.
+    Column("lease_id", String(16)),
     Column("output_sha256", ForeignKey("blobs.sha256")),
     Column("output_size", BigInteger),
     Column("preview_sha256", ForeignKey("blobs.sha256")),
@@ -205,6 +225,10 @@ frames = Table(
     CheckConstraint("attempts >= 1", name="attempts"),
     partial_index("ix_frames_failed", "job_id", "frame", where="state = 'failed'"),
     partial_index("ix_frames_doubtful", "job_id", "frame", where="doubt IS NOT NULL"),
+    # Who refers to a blob is asked before it is removed.
+    Index("ix_frames_output_sha256", "output_sha256", "job_id"),
+    Index("ix_frames_preview_sha256", "preview_sha256", "job_id"),
+    partial_index("ix_frames_display_sha256", "display_sha256", "job_id", where="display_sha256 IS NOT NULL"),
 )
 
 extra_files = Table(
@@ -216,4 +240,5 @@ extra_files = Table(
     Column("path", PlainText, primary_key=True),
     Column("sha256", ForeignKey("blobs.sha256"), nullable=False),
     Column("size", BigInteger, nullable=False),
+    Index("ix_extra_files_sha256", "sha256", "job_id"),
 )

@@ -20,4 +20,4 @@ def a_board(*jobs: Job, users: tuple[User, ...] = ()) -> Board:
 
 
 def a_user(name: str, vtime: float = 0.0, max_slots: int | None = None) -> User:
-    return User(name=name, vtime=vtime, max_slots=max_slots, scripts=False)
+    return User(name=name, vtime=vtime, max_slots=max_slots, scripts=False, quota_bytes=None)

@@ -80,6 +80,10 @@ _JOB = Job(
     stitch_claim=None,
     stitch_expires_at=None,
     stitch_claims=0,
+    keep=False,
+    bytes=None,
+    files_swept_at=None,
+    removal=None,
 )
 
 _AGENT = Agent(

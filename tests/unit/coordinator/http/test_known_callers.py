@@ -1,6 +1,6 @@
 """Callers are remembered for a moment, and never longer than their tokens are known to be good."""
 
-from coordinator.domain.model import TokenKind
+from coordinator.domain.tokens import TokenKind
 from coordinator.http.known_callers import KnownCallers
 from coordinator.services.accounts import Principal
 
