@@ -14,6 +14,7 @@ from aiohttp import web
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
+from coordinator.background.farm_sampler import FarmSampler
 from coordinator.background.inspection_reaper import InspectionReaper
 from coordinator.background.lease_reaper import LeaseReaper
 from coordinator.background.runner import Waker, run_duties
@@ -243,6 +244,7 @@ async def _duties(app: web.Application) -> AsyncIterator[None]:
         (InspectionReaper(database, timing), Waker()),
         (Stitcher(database, store, settings.ffmpeg, timing), stitching),
         (Sweeper(database, store, app[LIFETIME]), sweeping),
+        (FarmSampler(database), Waker()),
         (ThumbnailSweeper(app[THUMBNAILS], store), Waker()),
     )
     task = asyncio.create_task(run_duties(duties), name="duties")

@@ -73,6 +73,11 @@ export const api = {
     const query = { state: states?.join(","), user: user || null, q: q || null, limit: 50, ...wanted };
     return call("GET", "jobs", { ...options, query });
   },
+  changeUser: (name, changes) => call("PATCH", `users/${encodeURIComponent(name)}`, { body: changes }),
+  farm: (options) => call("GET", "farm", options),
+  /** @param {"minute" | "hour"} span minutes of the last day, or hours of the last month. */
+  farmSamples: (span, options) => call("GET", "farm/samples", { ...options, query: { span } }),
+  storage: (options) => call("GET", "storage", options),
   users: (options) => call("GET", "users", options),
   job: (id, options) => call("GET", `jobs/${id}`, options),
   changeJob: (id, changes) => call("PATCH", `jobs/${id}`, { body: changes }),
@@ -81,6 +86,7 @@ export const api = {
   cancelJob: (id) => call("POST", `jobs/${id}/cancel`),
   /** Removes a job with all its files. */
   deleteJob: (id) => call("DELETE", `jobs/${id}`),
+  deleteJobFiles: (id) => call("DELETE", `jobs/${id}/files`),
   jobStorage: (id) => call("GET", `jobs/${id}/storage`),
   /** All frames that failed, and what was left when the job ended. */
   requeueJob: (id) => call("POST", `jobs/${id}/requeue`, { body: {} }),

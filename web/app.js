@@ -6,11 +6,12 @@ import { Fleet } from "./fleet.js";
 import { Live, STATUS } from "./live.js";
 import { links, parseRoute } from "./router.js";
 import { agentsView } from "./views/agents.js";
+import { farmView } from "./views/farm.js";
 import { jobView } from "./views/job.js";
 import { jobsView } from "./views/jobs.js";
 import { signInProblem, signInView } from "./views/sign_in.js";
 
-const VIEWS = { jobs: jobsView, job: jobView, agents: agentsView, missing: missingView };
+const VIEWS = { jobs: jobsView, job: jobView, agents: agentsView, farm: farmView, missing: missingView };
 const STATUS_WORDS = {
   [STATUS.CONNECTING]: "Connecting",
   [STATUS.LIVE]: "Live",
@@ -30,6 +31,7 @@ const nav = el(
   { class: "main-nav", "aria-label": "Main" },
   el("a", { href: links.jobs(), "data-view": "jobs" }, "Jobs"),
   el("a", { href: links.agents(), "data-view": "agents" }, "Agents"),
+  el("a", { href: links.farm(), "data-view": "farm" }, "Farm"),
 );
 const status = el("span", { class: "live-status", role: "status" });
 const offline = el("div", { class: "offline", role: "alert", hidden: true });

@@ -17,6 +17,7 @@ export const links = {
   frame: (id, frame) => `#/jobs/${id}/frames/${frame}`,
   history: (id) => `#/jobs/${id}/history`,
   agents: () => "#/agents",
+  farm: () => "#/farm",
 };
 
 /**
@@ -31,7 +32,7 @@ export function parseRoute(hash) {
     const wanted = Object.entries(EVERY_JOB).map(([name, value]) => [name, given.get(name) ?? value]);
     return { view: "jobs", key: "jobs", wanted: Object.fromEntries(wanted) };
   }
-  if (parts.length === 1 && ["agents"].includes(parts[0])) return { view: parts[0], key: parts[0] };
+  if (parts.length === 1 && ["agents", "farm"].includes(parts[0])) return { view: parts[0], key: parts[0] };
   if (parts[0] === "jobs" && /^\d+$/.test(parts[1])) {
     const id = Number(parts[1]);
     const route = { view: "job", key: `job ${id}`, id, tab: "frames", frame: null };

@@ -85,6 +85,7 @@ def end_frame(tx: Transaction, job: Job, frame: int, state: FrameState, message:
     )
     frames.insert_frame(tx.conn, job_id=job.id, frame=frame, state=state, ended_at=tx.now, **values)
     tell(tx, job, f"frame_{state.value}", message, {"frame": frame})
+    tx.happened[f"frame_{state.value}"] += 1
     tx.notify(Notice(kind="frame", id=job.id, frame=frame, state=state.value))
 
 

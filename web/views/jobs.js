@@ -3,7 +3,7 @@ import { addresses, api, Refused } from "../api.js";
 import { clock } from "../clock.js";
 import { commandLine } from "../components/command_line.js";
 import { el, setAttribute, setText } from "../components/element.js";
-import { jobActions } from "../components/job_actions.js";
+import { jobActions } from "../components/bulk_actions.js";
 import { jobRow } from "../components/job_row.js";
 import { jobSearch } from "../components/job_search.js";
 import { KeyedList } from "../components/keyed_list.js";

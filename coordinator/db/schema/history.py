@@ -1,6 +1,7 @@
 """What happened: failed attempts, who was set aside, which job waits for which, and the events."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -71,4 +72,19 @@ events = Table(
     Index("ix_events_agent_id_id", "agent_id", "id"),
     # Among 100,000 frames' events, the few others are found at once.
     partial_index("ix_events_notable", "job_id", "id", where=NOTABLE_EVENT),
+)
+
+farm_samples = Table(
+    "farm_samples",
+    metadata,
+    # Seconds: a minute, or an hour.
+    Column("span", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, primary_key=True, autoincrement=False),
+    Column("frames", BigInteger, nullable=False),
+    Column("samples", BigInteger, nullable=False),
+    Column("slots", BigInteger, nullable=False),
+    Column("busy", BigInteger, nullable=False),
+    Column("pending", BigInteger, nullable=False),
+    Column("jobs", BigInteger, nullable=False),
+    CheckConstraint("samples >= 1", name="samples"),
 )

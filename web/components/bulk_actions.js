@@ -108,7 +108,7 @@ export function jobActions(selection, guard, tell, clear) {
   async function deleteAll() {
     const jobs = selection().filter((job) => !isActive(job));
     let freed = 0;
-    for (const job of jobs) freed += (await api.jobStorage(job.id)).freed;
+    for (const job of jobs) freed += (await api.jobStorage(job.id)).freed_bytes;
     const agreed = await confirm({
       title: jobs.length === 1 ? `Delete ${jobs[0].name}?` : `Delete ${jobs.length} jobs?`,
       text: `Their frames, videos and history are gone for good. This frees ${bytes(freed)} on the coordinator’s disk.`,
