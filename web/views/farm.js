@@ -65,7 +65,13 @@ export function farmView({ live, guard }) {
   }
 
   async function refreshStorage() {
-    storage.update(await api.storage({ signal: request.signal }));
+    try {
+      storage.update(await api.storage({ signal: request.signal }));
+    } catch (error) {
+      // A coordinator of an older version tells nothing of its store.
+      if (!(error instanceof Refused) || error.status !== 404) throw error;
+      storage.element.hidden = true;
+    }
   }
 
   function show(now, samples) {
