@@ -65,13 +65,7 @@ export function farmView({ live, guard }) {
   }
 
   async function refreshStorage() {
-    try {
-      storage.update(await api.storage({ signal: request.signal }));
-    } catch (error) {
-      // A coordinator of an older version tells nothing of its store.
-      if (!(error instanceof Refused) || error.status !== 404) throw error;
-      storage.element.hidden = true;
-    }
+    storage.update(await api.storage({ signal: request.signal }));
   }
 
   function show(now, samples) {
