@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, func, insert, literal_column, or_,
 from coordinator.db import leases as lease_rows
 from coordinator.db.kept import Shelf, is_lasting
 from coordinator.db.schema import jobs, leases
-from coordinator.db.statement import Change, records, scalars
+from coordinator.db.statement import Change, records
 from coordinator.domain.model import Job, JobState
 
 _LOCKED: Shelf[int, Job | None] = Shelf()
@@ -25,12 +25,7 @@ _of_lease = select(leases.c.job_id).where(
 _LOCK_OF_LEASE = records(
     select(jobs).where(jobs.c.id == _of_lease.scalar_subquery()).with_for_update(key_share=True), Job
 )
-_IS_PAUSED = scalars(
-    select(jobs.c.id)
-    .join(leases, leases.c.job_id == jobs.c.id)
-    .where(leases.c.id == bindparam("lease_id"), jobs.c.state == JobState.PAUSED),
-    int,
-)
+_OF_LEASE = records(select(jobs).join(leases, leases.c.job_id == jobs.c.id).where(leases.c.id == bindparam("id")), Job)
 # One by one: a list would be bound anew each time.
 _WORKABLE = records(
     select(jobs)
@@ -66,13 +61,11 @@ def ask_to_lock(conn: Connection, job_id: int) -> None:
     _LOCKED.ask(conn, job_id, lambda: _LOCK.ask_for_one(conn, id=job_id))
 
 
-def is_paused(conn: Connection, lease_id: str) -> bool:
-    """Tell whether the job of a lease is paused."""
+def seen_of_lease(conn: Connection, lease_id: str) -> Job | None:
+    """Return the job of a lease, live or ended; it need not be locked, and may be another then."""
     lease = lease_rows.known(conn, lease_id)
     job = None if lease is None else _LOCKED.peek(conn, lease.job_id)
-    if job is not None:
-        return job.state == JobState.PAUSED
-    return _IS_PAUSED.one_or_none(conn, lease_id=lease_id) is not None
+    return job or _OF_LEASE.one_or_none(conn, id=lease_id)
 
 
 def lock_of_lease(conn: Connection, lease_id: str, agent_id: int) -> Job | None:

@@ -73,9 +73,10 @@ def lease_size(
         return 1
     seconds_per_frame = frame_seconds / own_speed
     if others > 0 and others_speed > 0:
-        # Work can be shared, a frame cannot: at the end each of them is on average half a frame ahead or behind.
-        shared, frame = (pending_seconds + leased_seconds) / others_speed, frame_seconds * others / others_speed
-        if start_seconds + seconds_per_frame > max((shared + frame / 2) / CAUTION, frame):
+        end = others_end(
+            work=pending_seconds + leased_seconds, frame_seconds=frame_seconds, others=others, speed=others_speed
+        )
+        if start_seconds + seconds_per_frame > end:
             return 0
         # Frames that others begin before this slot could are better left to whoever is free first: what slots say of
         # the time they need is a guess.
@@ -85,6 +86,21 @@ def lease_size(
     share_seconds = SHARE * pending_seconds / max(fleet_speed, own_speed)
     wanted = min(share_seconds, target_seconds) / seconds_per_frame if seconds_per_frame > 0 else math.inf
     return max(1, int(min(wanted, pending_frames, MAX_FRAMES)))
+
+
+def others_end(*, work: float, frame_seconds: float, others: int, speed: float) -> float:
+    """Return when other slots would be done with a job; whoever ends later with a frame of it had better leave it.
+
+    Seconds, on the cautious side.
+
+    Args:
+        work: in all frames that have not ended, in seconds at speed 1; those at work are counted whole, which makes up
+            for frames that cannot be shared: both are half a frame for each slot, on average.
+        frame_seconds: the work in one of them.
+        others: slots that work on the job, at least one.
+        speed: the sum of their speeds, more than 0.
+    """
+    return max(work / speed / CAUTION, frame_seconds * others / speed)
 
 
 def carve(frames: FrameRange, chunk: Span, size: int) -> tuple[Span, Span | None]:

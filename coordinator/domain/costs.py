@@ -166,6 +166,18 @@ class CostProfile:
             raise IndexError(f"no {count} frames from rank {first_rank} on in a job of {self.frame_count}")
         return self._before(first_rank + count) - self._before(first_rank) if self.levels else None
 
+    def around(self, rank: int, *, before: int = 0, after: int = 0) -> float | None:
+        """Return how long so many frames before a rank and from it on take together; None while nothing is known.
+
+        Frames that the job does not have there are taken to be typical ones: they lie elsewhere.
+
+        Raises:
+            IndexError: the job has no such rank.
+        """
+        first, end = max(0, rank - before), min(self.frame_count, rank + after)
+        there, typical = self.total(first, end - first), self.typical
+        return None if there is None or typical is None else there + typical * (before + after - (end - first))
+
     def slowest(self, first_rank: int, last_rank: int) -> float | None:
         """Return what the slowest frame of these ranks takes at speed 1, None while nothing is known.
 

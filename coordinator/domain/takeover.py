@@ -122,6 +122,20 @@ def choose_hedge(running: Sequence[Running], *, agent_id: int, slot: int, start_
     return best
 
 
+def frames_in_time(running: Sequence[Running], lease_id: str, end_seconds: float) -> int:
+    """Return how many untouched frames of a lease its slot will be done with after so many seconds.
+
+    Args:
+        running: all leases of the slot, the one granted first coming first.
+        lease_id: the one that is asked about; of one of unknown pace, all are.
+        end_seconds: from now.
+    """
+    for tail in _tails(running):
+        if tail.lease.lease_id == lease_id and tail.pace > 0:
+            return max(0, min(math.floor((end_seconds - tail.begins) / tail.pace), tail.lease.untouched))
+    return next((lease.untouched for lease in running if lease.lease_id == lease_id), 0)
+
+
 def _tails(running: Sequence[Running]) -> Iterator[_Tail]:
     """Yield the untouched frames of each lease whose pace is known."""
     free: dict[tuple[int, int], float] = {}

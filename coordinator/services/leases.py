@@ -23,6 +23,7 @@ from coordinator.services.failures import fail_frame, fail_whole_job
 from coordinator.services.grants import Asking, grant, hand_over, to_message, within_limits
 from coordinator.services.pausing import take_untouched
 from coordinator.services.takeovers import take_over
+from coordinator.services.yielding import leave_to_others, wanted_elsewhere
 
 #: The one it renders and the next one, so that a slot never waits.
 LEASES_PER_SLOT = 2
@@ -135,7 +136,9 @@ def report(tx: Transaction, agent_id: int, lease_id: str, request: ReportRequest
     agent = heard_of(tx, agent_id, timing, request.telemetry)
     # Failures, and what is taken back, decide on the job, and whoever does that locks it first.
     job = known = None
-    if _decides(request) or agent.drained or jobs.is_paused(tx.conn, lease_id):
+    seen = jobs.seen_of_lease(tx.conn, lease_id)
+    paused = seen is not None and seen.state == JobState.PAUSED
+    if _decides(request) or agent.drained or paused or wanted_elsewhere(tx, seen):
         job, known = lock_live(tx, agent_id, lease_id)
     current = leases.report(
         tx.conn,
@@ -170,6 +173,8 @@ def report(tx: Transaction, agent_id: int, lease_id: str, request: ReportRequest
             take_untouched(tx, job, current, "The job was paused before a frame was begun.")
         elif agent.drained:
             take_untouched(tx, job, current, "The agent was drained before a frame was begun.")
+        elif job.state == JobState.RUNNING:
+            leave_to_others(tx, job, current)
     return ReportResponse(last_frame=last_frame(tx, lease_id))
 
 
@@ -274,12 +279,11 @@ def _lease_pending(tx: Transaction, asking: Asking, job: Job) -> LeaseGrant | No
     costs = CostProfile.decode(job.costs)
     rank = job.frame_range.rank(chunk.first)
     own = [live for live in asking.held if live.job_id == job.id]
-    typical = costs.typical
     size = carving.lease_size(
         pending_frames=chunk.frame_count if job.chunk_frames else job.pending,
-        pending_seconds=None if typical is None else typical * job.pending,
+        pending_seconds=costs.around(rank, after=job.pending),
         frame_seconds=costs.seconds(rank),
-        leased_seconds=(typical or 0.0) * (job.open_frames - job.pending),
+        leased_seconds=costs.around(rank, before=job.open_frames - job.pending) or 0.0,
         own_speed=asking.agent.speed,
         fleet_speed=tx.board.fleet(needs_of(job)).speed,
         others=job.slots - bool(own),

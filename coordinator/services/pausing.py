@@ -1,6 +1,7 @@
-"""What a slot has not begun is taken from it when it reports: its job was paused, or its agent drained."""
+"""What a slot has not begun is taken from it when it reports: others want it, its job was paused, its agent drained."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 from coordinator.db import chunks
 from coordinator.db.engine import WORK, Transaction
@@ -13,13 +14,13 @@ from coordinator.services.endings import end_lease, leave_hedge
 from coordinator.services.queueing import idle_state
 
 
-def take_untouched(tx: Transaction, job: Job, lease: Lease, why: str) -> Job:
-    """Take from a lease, just reported on, the frames that it has not begun; with none begun, it ends.
+def take_untouched(tx: Transaction, job: Job, lease: Lease, why: str, keep: int = 0) -> Job:
+    """Take from a lease, just reported on, what it has not begun but the next ``keep`` frames; with none left, it ends.
 
     They go to other slots, or are held if the job is paused.  ``why`` is for the history of a lease that ends.
     """
     held = chunks.of_lease(tx.conn, lease.id)
-    last = _last_begun(lease, held)
+    last = _last_kept(job, held, _last_begun(lease, held), keep)
     state = idle_state(job)
     mixes = job.sound_lease_id == lease.id and (lease.stage == Stage.MIXING or state == ChunkState.HELD)
     if last is None and not mixes:
@@ -49,6 +50,19 @@ def take_untouched(tx: Transaction, job: Job, lease: Lease, why: str) -> Job:
         tx.notify(WORK)
         return update_job(tx, job, pending=job.pending + taken)
     return job
+
+
+def _last_kept(job: Job, held: Sequence[Chunk], begun: int | None, keep: int) -> int | None:
+    """Return the last frame that a lease keeps, ``keep`` after the one that was begun last."""
+    if keep <= 0:
+        return begun
+    for chunk in held:
+        first = chunk.first if begun is None else max(chunk.first, begun + 1)
+        kept = list(islice(job.frame_range.between(first, chunk.last), keep))
+        keep -= len(kept)
+        if keep <= 0:
+            return kept[-1]
+    return held[-1].last if held else None
 
 
 def _last_begun(lease: Lease, held: Sequence[Chunk]) -> int | None:

@@ -44,7 +44,10 @@ def take_over(tx: Transaction, asking: Asking) -> LeaseGrant | None:
 def _take_over(tx: Transaction, asking: Asking, job: Job) -> LeaseGrant | None:
     costs = CostProfile.decode(job.costs)
     holdings = _holdings(tx, job)
-    running = [_running(tx, asking, job, costs, lease, held) for lease, held in holdings.values()]
+    speed, asker = asking.agent.speed, asking.agent.id
+    running = [
+        running_lease(tx, job, costs, lease, held, speed=speed, asker=asker) for lease, held in holdings.values()
+    ]
     agent_id, slot = asking.agent.id, asking.request.slot
     start = asking.start_seconds(job, costs)
     if job.chunk_frames is None:
@@ -69,9 +72,10 @@ def _holdings(tx: Transaction, job: Job) -> dict[str, tuple[Lease, Sequence[Chun
     return {lease.id: (lease, chunks.of_lease(tx.conn, lease.id)) for lease in found}
 
 
-def _running(
-    tx: Transaction, asking: Asking, job: Job, costs: CostProfile, lease: Lease, held: Sequence[Chunk]
+def running_lease(
+    tx: Transaction, job: Job, costs: CostProfile, lease: Lease, held: Sequence[Chunk], *, speed: float, asker: int
 ) -> takeover.Running:
+    """Return what is known of a live lease of a job; ``speed`` is that of a slot of the agent ``asker``."""
     rendering = lease.stage == Stage.RENDERING and lease.frame is not None
     left = sum(chunk.frame_count for chunk in held)
     # What it has rendered and still uploads is nobody's to take.
@@ -89,12 +93,12 @@ def _running(
         untouched=untouched,
         rendering=rendering,
         seconds_per_frame=None if work is None else work / lease.speed,
-        own_seconds_per_frame=None if work is None else work / asking.agent.speed,
+        own_seconds_per_frame=None if work is None else work / speed,
         elapsed=(tx.now - lease.frame_since).total_seconds() if rendering and lease.frame_since else 0.0,
         progress=lease.progress,
         remaining_seconds=lease.remaining_seconds,
         load_left=_load_left(lease, begun) if not rendering else 0.0,
-        hedgeable=all(chunk.hedge_lease_id is None and chunk.avoid_agent_id != asking.agent.id for chunk in held),
+        hedgeable=all(chunk.hedge_lease_id is None and chunk.avoid_agent_id != asker for chunk in held),
     )
 
 

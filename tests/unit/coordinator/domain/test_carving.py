@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coordinator.domain.carving import (
+    CAUTION,
     MAX_FRAMES,
     MAX_LOOKS,
     MIN_LOOK_GAP,
@@ -15,6 +16,7 @@ from coordinator.domain.carving import (
     carve,
     carve_look,
     lease_size,
+    others_end,
     split_tail,
     take_out,
 )
@@ -62,6 +64,12 @@ SIZES: list[tuple[dict[str, Any], int]] = [
     ({"fixed": 5, "pending_frames": 3}, 3),
     ({"fixed": 5, "pending_frames": 1, "start_seconds": 1e6}, 1),
 ]
+
+
+def test_when_the_others_end() -> None:
+    assert others_end(work=300.0, frame_seconds=10.0, others=3, speed=4.0) == pytest.approx(75.0 / CAUTION)
+    # With little left, each still renders a frame.
+    assert others_end(work=5.0, frame_seconds=10.0, others=3, speed=4.0) == pytest.approx(7.5)
 
 
 @pytest.mark.parametrize(("given", "frames"), SIZES)

@@ -56,6 +56,16 @@ def test_between_two_measured_frames_lies_a_straight_line() -> None:
     assert profile.slowest(0, 19) == pytest.approx(6.0)
 
 
+def test_frames_around_a_rank_are_those_there_and_typical_ones_beyond_the_job() -> None:
+    profile = measured({0: 1.0, 10: 6.0}, 20)
+    assert profile.around(4) == 0.0
+    assert profile.around(2, before=2, after=3) == pytest.approx(1.0 + 1.5 + 2.0 + 2.5 + 3.0)
+    assert profile.typical == pytest.approx(3.5)
+    assert profile.around(18, after=4) == pytest.approx(2 * 6.0 + 2 * 3.5)
+    assert profile.around(1, before=2) == pytest.approx(1.0 + 3.5)
+    assert CostProfile.empty(20).around(4, after=2) is None
+
+
 @pytest.mark.parametrize("frame_count", [24, 250, 2000])
 def test_estimates_follow_a_shot(frame_count: int) -> None:
     """Every second frame is known, one in fifty of them had to wait, and the slots' speeds go from 1 to 8."""

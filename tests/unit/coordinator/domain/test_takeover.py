@@ -16,6 +16,7 @@ from coordinator.domain.takeover import (
     TakeOver,
     choose_hedge,
     choose_tail,
+    frames_in_time,
 )
 
 REPORT = 5.0
@@ -261,3 +262,20 @@ def test_the_frame_that_gains_most_is_rendered_once_more() -> None:
     later = replace(LATE, lease_id="later", agent_id=3, elapsed=90.0)
     assert hedge(LATE, later, replace(LATE, lease_id="third", agent_id=4)) == "later"
     assert hedge(BUSY) is None
+
+
+@pytest.mark.parametrize(
+    ("lease_id", "end", "frames"),
+    [
+        ("busy", 9.0, 0),  # the frame that was just begun takes ten seconds
+        ("busy", 30.0, 2),
+        ("busy", 1e6, 10),
+        ("next", 119.0, 0),  # it begins after those
+        ("next", 141.0, 3),
+        ("unknown", 0.0, 4),
+        ("another", 1e6, 0),
+    ],
+)
+def test_the_frames_that_a_slot_is_done_with_in_time(lease_id: str, end: float, frames: int) -> None:
+    unknown = replace(NEXT, lease_id="unknown", untouched=4, seconds_per_frame=None)
+    assert frames_in_time([BUSY, NEXT, unknown], lease_id, end) == frames
