@@ -26,7 +26,7 @@ export class SignedOut extends ApiError {}
 /** The coordinator did not answer, or something between it and us answered in its place. */
 export class Unreachable extends Error {}
 
-const GATEWAY_STATUSES = new Set([502, 503, 504]);
+export const GATEWAY_STATUSES = new Set([502, 503, 504]);
 
 async function call(method, path, { query, body, signal } = {}) {
   const url = new URL(path, ROOT);
@@ -59,12 +59,23 @@ async function call(method, path, { query, body, signal } = {}) {
   signal?.throwIfAborted();
   if (response.ok && answer !== null) return answer;
   if (response.ok) throw new Unreachable("The coordinator’s answer was cut off.");
+  throw refusal(response.status, answer);
+}
+
+/** What an answer that is no success means, as an error to be thrown. */
+export function refusal(status, answer) {
   const code = answer?.error?.code ?? "internal";
-  const message = sentence(answer?.error?.message ?? `the coordinator answered with status ${response.status}`);
-  throw response.status === 401 ? new SignedOut(401, code, message) : new Refused(response.status, code, message);
+  const message = sentence(answer?.error?.message ?? `the coordinator answered with status ${status}`);
+  return status === 401 ? new SignedOut(401, code, message) : new Refused(status, code, message);
 }
 
 export const api = {
+  /** @param {object} manifest the project's files; the answer names the pieces that are to be uploaded. */
+  announcePack: (manifest, options) => call("POST", "packs", { ...options, body: manifest }),
+  pack: (id, options) => call("GET", `packs/${id}`, options),
+  inspect: (id, blender, options) => call("POST", `packs/${id}/inspection`, { ...options, body: { blender } }),
+  inspection: (id, options) => call("GET", `packs/${id}/inspection`, options),
+  submit: (request, options) => call("POST", "jobs", { ...options, body: request }),
   whoAmI: (options) => call("GET", "session", options),
   signIn: (token) => call("POST", "session", { body: { token } }),
   signOut: () => call("DELETE", "session"),
@@ -131,6 +142,8 @@ export const addresses = {
     if (last !== null) url.searchParams.set("since", last);
     return url.href;
   },
+  blob: (sha256) => new URL(`blobs/${sha256}`, ROOT).href,
+  batch: () => new URL("blobs", ROOT).href,
   /** @param {object | null} record what is known of the frame. */
   preview: (job, frame, record) => fileOf(job, `frames/${frame}/preview`, versionOf(record)),
   output: (job, frame, record) => fileOf(job, `frames/${frame}/output`, versionOf(record)),

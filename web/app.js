@@ -1,17 +1,21 @@
 /** The page's frame: signing in, the routes, the header, and one live connection for all views. */
 import { api, Refused, SignedOut, Unreachable } from "./api.js";
+import { dropAnywhere } from "./components/drop_anywhere.js";
 import { el, icon, setAttribute, setText } from "./components/element.js";
 import { emptyState } from "./components/notice.js";
 import { Fleet } from "./fleet.js";
+import { percent } from "./format.js";
 import { Live, STATUS } from "./live.js";
 import { links, parseRoute } from "./router.js";
+import { Draft, PHASE } from "./upload/draft.js";
 import { agentsView } from "./views/agents.js";
 import { farmView } from "./views/farm.js";
 import { jobView } from "./views/job.js";
 import { jobsView } from "./views/jobs.js";
+import { newJobView } from "./views/new_job.js";
 import { signInProblem, signInView } from "./views/sign_in.js";
 
-const VIEWS = { jobs: jobsView, job: jobView, agents: agentsView, farm: farmView, missing: missingView };
+const VIEWS = { jobs: jobsView, job: jobView, agents: agentsView, farm: farmView, new: newJobView, missing: missingView };
 const STATUS_WORDS = {
   [STATUS.CONNECTING]: "Connecting",
   [STATUS.LIVE]: "Live",
@@ -25,13 +29,17 @@ const NEWS_MS = 6000;
 const root = document.getElementById("app");
 const live = new Live();
 const fleet = new Fleet(live);
+/** The job that is being prepared: its upload goes on while its artist looks at other jobs. */
+const draft = new Draft();
 const main = el("main", { id: "main", tabindex: -1 });
+const newJobText = el("span", {}, "New job");
 const nav = el(
   "nav",
   { class: "main-nav", "aria-label": "Main" },
   el("a", { href: links.jobs(), "data-view": "jobs" }, "Jobs"),
   el("a", { href: links.agents(), "data-view": "agents" }, "Agents"),
   el("a", { href: links.farm(), "data-view": "farm" }, "Farm"),
+  el("a", { href: links.newJob(), "data-view": "new", class: "new-job-link" }, icon("add"), newJobText),
 );
 const status = el("span", { class: "live-status", role: "status" });
 const offline = el("div", { class: "offline", role: "alert", hidden: true });
@@ -101,7 +109,7 @@ function showRoute() {
   const route = parseRoute(location.hash);
   if (route.key !== viewKey) {
     view?.close();
-    view = VIEWS[route.view]({ live, fleet, guard, replaceRoute, retitle, tell }, route);
+    view = VIEWS[route.view]({ live, fleet, guard, replaceRoute, retitle, tell, draft }, route);
     const isFirst = viewKey === null;
     viewKey = route.key;
     main.replaceChildren(view.element);
@@ -187,6 +195,22 @@ window.addEventListener("hashchange", async () => {
   if (view) showRoute();
 });
 live.addEventListener("status", showStatus);
+dropAnywhere(
+  () => view !== null,
+  (entries) => {
+    // Beside the form, files may be those that the scene misses.
+    if (draft.misses && !entries.some((entry) => /\.(blend|zip)$/i.test(entry.name))) draft.add(entries);
+    else draft.take(entries);
+    location.hash = links.newJob();
+  },
+);
+draft.addEventListener("change", () => {
+  setText(newJobText, draft.phase === PHASE.UPLOADING ? `Uploading ${percent(draft.progress)}` : "New job");
+});
+draft.addEventListener("signedout", () => showSignIn());
+window.addEventListener("beforeunload", (event) => {
+  if (draft.busy) event.preventDefault();
+});
 live.addEventListener("signedout", () => showSignIn());
 live.addEventListener("refresh", () => {
   if (view) guard(view.refresh);

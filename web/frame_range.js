@@ -29,3 +29,17 @@ export function placeOf(frames, frame) {
   }
   return low;
 }
+
+/** How many frames a person’s range has, or null where it cannot be read; the coordinator says what is wrong with it. */
+export function countFrames(text) {
+  let count = 0;
+  for (const run of text.replace(/\s/g, "").split(",")) {
+    const match = /^(-?\d+)(?:-(-?\d+)(?:[:x](-?\d+))?)?$/.exec(run);
+    if (!match) return null;
+    const [first, last, step] = [Number(match[1]), Number(match[2] ?? match[1]), Number(match[3] ?? 1)];
+    const number = Math.floor((last - first) / step) + 1;
+    if (!(number >= 1)) return null;
+    count += number;
+  }
+  return count;
+}

@@ -18,6 +18,7 @@ export const links = {
   history: (id) => `#/jobs/${id}/history`,
   agents: () => "#/agents",
   farm: () => "#/farm",
+  newJob: (pack = null) => (pack === null ? "#/new" : `#/new/${pack}`),
 };
 
 /**
@@ -33,6 +34,9 @@ export function parseRoute(hash) {
     return { view: "jobs", key: "jobs", wanted: Object.fromEntries(wanted) };
   }
   if (parts.length === 1 && ["agents", "farm"].includes(parts[0])) return { view: parts[0], key: parts[0] };
+  if (parts[0] === "new" && (parts.length === 1 || (parts.length === 2 && /^[0-9a-f]{64}$/.test(parts[1])))) {
+    return { view: "new", key: "new", pack: parts[1] ?? null };
+  }
   if (parts[0] === "jobs" && /^\d+$/.test(parts[1])) {
     const id = Number(parts[1]);
     const route = { view: "job", key: `job ${id}`, id, tab: "frames", frame: null };
