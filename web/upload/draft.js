@@ -4,10 +4,11 @@
  * It belongs to the page and not to a view, so that an upload goes on while its artist looks at other jobs.  Each change is
  * told by the event `change`.
  */
-import { api, Refused, SignedOut, Unreachable } from "../api.js";
+import { api, SignedOut, Unreachable } from "../api.js";
 import { readHeader } from "./blend_header.js";
 import { Hasher, Unreadable } from "./hasher.js";
 import { movedDown, place } from "./placing.js";
+import { nameOf, noScene, unreadable, wordsOf } from "./problems.js";
 import { isBlend, sourcesOf, tidy, Unusable } from "./sources.js";
 import { transfer } from "./transfer.js";
 import { readZip } from "./zip.js";
@@ -362,11 +363,6 @@ export class Draft extends EventTarget {
   }
 }
 
-/** What a path is called without its folders. */
-export function nameOf(path) {
-  return path.slice(path.lastIndexOf("/") + 1);
-}
-
 /** A single archive stands for what is in it. */
 async function unpacked(sources) {
   const [first] = sources;
@@ -376,28 +372,4 @@ async function unpacked(sources) {
 
 function byDepth(a, b) {
   return a.split("/").length - b.split("/").length || a.localeCompare(b, undefined, { numeric: true });
-}
-
-function noScene(sources) {
-  if (sources.length === 0) return "There is nothing in it. Drop a .blend file, or the folder of a project with one.";
-  if (sources.length === 1) return `${nameOf(sources[0].path)} is not a .blend file. Drop one, or a folder or ZIP file with one in it.`;
-  return "There is no .blend file among these. Drop one, or a folder or ZIP file with one in it.";
-}
-
-function unreadable(path) {
-  return new Unusable(`${nameOf(path)} could not be read: it was changed or moved meanwhile. Drop it again.`);
-}
-
-function wordsOf(error) {
-  if (error instanceof Unusable) return error.message;
-  if (error instanceof SignedOut) return "You were signed out. Sign in, and go on here: nothing that was uploaded is lost.";
-  if (error instanceof Refused && error.status === 507) {
-    return "The farm’s disk is full. Whoever runs it has to make room; then try again: what was uploaded stays.";
-  }
-  if (error instanceof Refused && error.code === "digest_mismatch") {
-    return "A file was changed while it was uploaded. Drop it again: only what has changed is uploaded.";
-  }
-  if (error instanceof Refused && error.code === "not_found") return "The farm does not know this project any more. Drop it again.";
-  if (error instanceof Refused) return error.message;
-  return `Something went wrong in this page (${error.message}). Reload it and drop the project again.`;
 }

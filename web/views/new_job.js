@@ -8,8 +8,9 @@ import { scenePicture } from "../components/scene_picture.js";
 import { uploadProgress } from "../components/upload_progress.js";
 import { bytes, percent, plural, version } from "../format.js";
 import { links } from "../router.js";
-import { nameOf, PHASE } from "../upload/draft.js";
+import { PHASE } from "../upload/draft.js";
 import { jobRequest } from "../upload/job_request.js";
+import { nameOf } from "../upload/problems.js";
 
 const STEPS = ["Files", "Upload", "Settings"];
 /** After so long the form is offered without the scene's values (milliseconds). */
