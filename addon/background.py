@@ -5,7 +5,7 @@ import threading
 
 
 class BackgroundTask(abc.ABC):
-    """One piece of work: ``start()`` it, ``cancel()`` or ``wait()`` for it."""
+    """One piece of work: ``start()`` it, look at ``progress()``, ``cancel()`` or ``wait()`` for it."""
 
     def __init__(self, name: str) -> None:
         self._cancelled = threading.Event()
@@ -23,6 +23,10 @@ class BackgroundTask(abc.ABC):
         """Wait until it has ended, at most ``timeout`` seconds; tell whether it has."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
+
+    @abc.abstractmethod
+    def progress(self) -> object:
+        """Return how far it is; cheap, from any thread."""
 
     @abc.abstractmethod
     def _run(self) -> None:

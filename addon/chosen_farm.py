@@ -2,6 +2,7 @@
 
 import bpy
 
+from .client import FarmError
 from .connection import Connection, connect
 
 
@@ -23,3 +24,13 @@ def chosen_connection(context: bpy.types.Context) -> Connection:
         online_access=bpy.app.online_access,
         offline_for_good=bpy.app.online_access_override,
     )
+
+
+def may_ask_the_farm(cls: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """Tell whether an operator may ask the farm, and have Blender say why not."""
+    try:
+        chosen_connection(context)
+    except FarmError as error:
+        cls.poll_message_set(str(error))
+        return False
+    return True

@@ -113,7 +113,6 @@ def submit(
 
     Ends with 0 when the job was submitted; with --wait, only when it completed.
     """
-    overrides = Overrides(percentage=percent, engine=engine.upper() if engine else None, format=file_format, **choices)
     schedule = {
         "needs": {"tags": tags, "pool": pool, "device": device},
         "max_slots": max_slots,
@@ -123,7 +122,10 @@ def submit(
         "cpu_fallback": cpu_fallback,
         "after": after,
     }
-    job = _send(terminal, file, scene, overrides, schedule, blender)
+    overrides = Overrides(
+        percentage=percent, engine=engine.upper() if engine else None, format=file_format, farm=schedule, **choices
+    )
+    job = _send(terminal, file, scene, overrides, blender)
     if wait or output is not None:
         terminal.say(f"Submitted “{job['name']}” as job {job['id']}.")
         _finish(terminal, job["id"], output)
@@ -136,18 +138,17 @@ def _send(
     file: Path,
     scene: str | None,
     overrides: Overrides,
-    schedule: dict[str, Any],
     blender: str | None,
 ) -> dict[str, Any]:
-    """Submit the file with the ``schedule`` that was asked for; cheap checks first, so that a slip costs no waiting."""
-    from . import blend_header, inspection, pack_plan, preflight, submission, uploader
+    """Submit the file; cheap checks first, so that a slip costs no waiting."""
+    from . import blend_header, farm_facts, inspection, pack_plan, preflight, submission, uploader
 
     header = blend_header.read_header(file)
-    terminal.client.check()
+    farm = farm_facts.read_facts(terminal.client)
     with spinner(f"Reading {file.name}"):
         found = inspection.inspect(file, header, scene, inspection.find_blender(blender))
     snapshot = found.snapshot
-    problems = preflight.check(snapshot, found.dependencies, overrides)
+    problems = preflight.check(snapshot, found.dependencies, overrides, farm)
     errors = [problem for problem in problems if problem.severity is preflight.Severity.ERROR]
     if errors:
         raise Failure("\n".join(map(str, errors)))
@@ -161,7 +162,7 @@ def _send(
     )
     # Nothing has to be changed in the file, so it is sent as it is, whatever Blender saved it.
     plan = pack_plan.plan_pack(snapshot.blend_path, snapshot.blend_path, found.dependencies)
-    sending = uploader.Submission(terminal.client, plan, request | schedule, digests=usual_place())
+    sending = uploader.Submission(terminal.client, plan, request, digests=usual_place())
     sending.start()
     try:
         _show_upload(sending)

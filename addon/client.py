@@ -25,6 +25,8 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NEW_JOB = frozenset({"id", "name", "state", "warnings"})
 _JOB = _NEW_JOB | {"reason", "frame_count", "finished", "progress", "eta_seconds", "video_ready"}
 _WHOLE_JOB = _JOB | {"failures", "doubts", "slots"}
+_CONNECT = frozenset({"id", "code", "expires_at"})
+_HEALTH, _SESSION = frozenset({"status", "version"}), frozenset({"kind", "name"})
 _USER = frozenset({"name", "max_slots", "slots"})
 _AGENT = frozenset({"id", "name", "presence", "explanation", "slots", "speed", "set_aside_jobs", "sandboxed"})
 _JOIN_CODE = frozenset({"id", "code", "expires_at"})
@@ -65,11 +67,27 @@ class FarmClient:
 
     def check(self) -> dict[str, Any]:
         """Make sure that a coordinator is there and that the token may submit; return the coordinator's health."""
-        health = self._transport.call("GET", "/api/v1/health")
-        if "status" not in health or "version" not in health:
-            raise self._transport.no_coordinator()
-        self._transport.call("GET", "/api/v1/session")
+        health = self.health()
+        self.session()
         return health
+
+    def health(self) -> dict[str, Any]:
+        """Return what every coordinator tells everyone: its version."""
+        return self._having(_HEALTH, self._transport.call("GET", "/api/v1/health"))
+
+    def session(self) -> dict[str, Any]:
+        """Return whom the token belongs to."""
+        return self._having(_SESSION, self._transport.call("GET", "/api/v1/session"))
+
+    def ask_to_connect(self, name: str, token_sha256: str) -> dict[str, Any]:
+        """Ask to be let in with the token of this digest once a person approves it; return the request and its code."""
+        body = {"name": name, "token_sha256": token_sha256}
+        return self._having(_CONNECT, self._transport.call("POST", "/api/v1/connect-requests", body))
+
+    def connect_state(self, token_sha256: str) -> str:
+        """Return what became of such a request: ``waiting``, ``approved``, ``refused`` or ``expired``."""
+        answer = self._transport.call("GET", f"/api/v1/connect-requests/by-token/{token_sha256}")
+        return str(self._having(frozenset({"state"}), answer)["state"])
 
     def send_manifest(self, manifest: Mapping[str, Any]) -> tuple[str, list[str]]:
         """Return the pack's id and the digests of the blobs that the coordinator lacks."""
@@ -147,8 +165,13 @@ class FarmClient:
 
     def agents(self) -> list[dict[str, Any]]:
         """Return the farm's agents."""
-        items, _ = self._page("/api/v1/agents", {})
-        return [self._having(_AGENT, item) for item in items]
+        query, agents = {"limit": "200"}, []
+        while True:
+            items, following = self._page("/api/v1/agents", query)
+            agents += [self._having(_AGENT, item) for item in items]
+            if following is None:
+                return agents
+            query["cursor"] = following
 
     def steer_agent(self, agent_id: int, action: Literal["reinstate", "drain", "resume", "stop"]) -> dict[str, Any]:
         """Do something to an agent, as docs/PROTOCOL.md tells; return it."""
@@ -176,9 +199,14 @@ class FarmClient:
                 return
             query["cursor"] = following
 
-    def download_output(self, job_id: int, frame: int, target: Path, *, sha256: str) -> None:
+    def download_output(self, job_id: int, frame: int, target: Path, *, sha256: str | None = None) -> None:
         """Write a finished frame's file to ``target``: whole and verified, or not at all."""
         self._download(f"/api/v1/jobs/{job_id}/frames/{frame}/output", target, sha256=sha256)
+
+    def download_preview(self, job_id: int, frame: int, target: Path) -> None:
+        """Write a finished frame's small picture, a JPEG, to ``target``: whole, or not at all."""
+        # It may be made of the frame as it is asked for: its tag is the frame's digest then.
+        self._download(f"/api/v1/jobs/{job_id}/frames/{frame}/preview", target, tagged=False)
 
     def frame_files(self, job_id: int, frame: int) -> list[dict[str, Any]]:
         """Return the files that the scene itself wrote beside a finished frame."""
@@ -213,12 +241,13 @@ class FarmClient:
         target: Path,
         *,
         sha256: str | None = None,
+        tagged: bool = True,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         response = self._transport.open(path)
         total = response.length or 0
         tag = (response.headers.get("ETag") or "").strip('"')
-        expected = sha256 or (tag if _DIGEST.fullmatch(tag) else None)
+        expected = sha256 or (tag if tagged and _DIGEST.fullmatch(tag) else None)
         digest = hashlib.sha256()
         done = 0
         partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")

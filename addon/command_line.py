@@ -14,11 +14,11 @@ import bpy
 from .chosen_farm import preferences_of
 from .client import FarmError
 from .connection import connect
+from .farm_facts import read_facts
 from .pack_plan import PackError
 from .preflight import Severity
-from .sending import check_scene, prepare
+from .sending import SceneSubmission, check_scene, prepare
 from .submission import Overrides
-from .uploader import Submission
 
 #: Seconds between two lines that tell how far the upload is.
 _TELL_SECONDS = 5.0
@@ -38,7 +38,9 @@ def submit(arguments: Sequence[str]) -> int:
             online_access=bpy.app.online_access,
             offline_for_good=bpy.app.online_access_override,
         )
-        checked = check_scene(scene, lambda settings: _changed(settings, options))
+        with farm.client() as client:
+            facts = read_facts(client)
+        checked = check_scene(scene, lambda settings: _changed(settings, options), facts)
         for problem in checked.problems:
             print(f"{problem.severity.capitalize()}: {problem}", file=sys.stderr)
         if checked.problems_of(Severity.ERROR):
@@ -78,7 +80,7 @@ def _changed(settings: Overrides, options: argparse.Namespace) -> Overrides:
     return replace(settings, **{name: value for name, value in said.items() if value is not None})
 
 
-def _send(submission: Submission) -> int:
+def _send(submission: SceneSubmission) -> int:
     submission.start()
     try:
         while not submission.wait(_TELL_SECONDS):
@@ -87,9 +89,10 @@ def _send(submission: Submission) -> int:
     except KeyboardInterrupt:
         submission.cancel()
         submission.wait()
+    for job in submission.jobs:
+        print(f"Submitted “{job['name']}” as job {job['id']}.")
     if submission.job is None:
         return _fail(str(submission.error or "Cancelled; no job was made."))
-    print(f"Submitted “{submission.job['name']}” as job {submission.job['id']}.")
     return 0
 
 

@@ -55,27 +55,45 @@ def connect(address: str, token: str, *, online_access: bool, offline_for_good: 
     Raises:
         FarmError: what is wrong and what to do; its code is :data:`OFFLINE` where the permission is missing.
     """
-    address, token = address.strip(), token.strip()
-    if not address:
-        raise FarmError("bad_address", "The farm's address is missing.", "Enter it, like http://192.168.1.10:8420.")
-    address = FarmClient(address, token).base_url
+    address, token = read_address(address), token.strip()
     if not token:
         raise FarmError(
-            "token_missing", "The farm's token is missing.", "Enter an admin token (it begins with rf_admin_)."
+            "token_missing", "The farm's token is missing.", "Press Connect…, or enter an admin token (rf_admin_…)."
         )
     for prefix, sentence in _OTHER_KINDS.items():
         if token.startswith(prefix):
             raise FarmError("forbidden", sentence, "Enter an admin token (it begins with rf_admin_).")
-    connection = Connection(address, token)
+    check_network(address, online_access=online_access, offline_for_good=offline_for_good)
+    return Connection(address, token)
+
+
+def read_address(address: str) -> str:
+    """Return the address that the artist entered, with ``http://`` or ``https://`` and without a slash at its end.
+
+    Raises:
+        FarmError: it is none.
+    """
+    if not address.strip():
+        raise FarmError("bad_address", "The farm's address is missing.", "Enter it, like http://192.168.1.10:8420.")
+    return FarmClient(address, "").base_url
+
+
+def check_network(address: str, *, online_access: bool, offline_for_good: bool = False) -> str:
+    """Return the address as :func:`read_address` does, if Blender may ask what is there.
+
+    Raises:
+        FarmError: it is none; its code is :data:`OFFLINE` where the permission is missing.
+    """
+    address = read_address(address)
     if not online_access and not _is_this_machine(address):
         raise FarmError(
             OFFLINE,
-            f"Blender may not use the network, so the farm at {connection.host} cannot be reached.",
+            f"Blender may not use the network, so the farm at {Connection(address, '').host} cannot be reached.",
             "Start Blender without --offline-mode."
             if offline_for_good
             else "Turn on Allow Online Access (Preferences → System → Network).",
         )
-    return connection
+    return address
 
 
 def _is_this_machine(address: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import bpy
 
+from .fixes import draw_fix
 from .preflight import Problem, Severity
 
 #: Pixels that a character of Blender's interface font takes on average, at a resolution scale of 1.
@@ -39,9 +40,32 @@ def draw_text(
 
 
 def draw_problems(
-    layout: bpy.types.UILayout, context: bpy.types.Context, problems: Iterable[Problem], *, width: float | None = None
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    problems: Iterable[Problem],
+    *,
+    width: float | None = None,
+    fixes: bool = False,
 ) -> None:
-    """Draw what the preflight found, in the order given."""
+    """Draw what the preflight found, in the order given, and with ``fixes`` the buttons that mend it."""
     for problem in problems:
         is_error = problem.severity is Severity.ERROR
-        draw_text(layout, context, str(problem), icon=_PROBLEM_ICONS[problem.severity], alert=is_error, width=width)
+        place = layout.box() if fixes else layout
+        draw_text(place, context, str(problem), icon=_PROBLEM_ICONS[problem.severity], alert=is_error, width=width)
+        if fixes:
+            draw_fix(place, problem.fix)
+
+
+def draw_trouble(layout: bpy.types.UILayout, context: bpy.types.Context, sentence: str, *, details: str = "") -> None:
+    """Draw what went wrong, and a button that copies it with all that is known."""
+    box = layout.box()
+    draw_text(box, context, sentence, icon="CANCEL", alert=True)
+    box.operator("renderfarm.copy_details", icon="COPYDOWN").text = details or sentence
+
+
+def draw_progress(layout: bpy.types.UILayout, text: str, fraction: float, cancel: str, *, scale: float = 1.0) -> None:
+    """Draw how far something is, and the button that cancels it."""
+    row = layout.row(align=True)
+    row.scale_y = scale
+    row.progress(factor=fraction, text=text)
+    row.operator(cancel, text="", icon="X")

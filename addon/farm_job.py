@@ -6,8 +6,9 @@ from typing import Any, Self
 
 from .client import FarmError
 
-#: States in which a job can still be cancelled.
+#: States in which a job can still be cancelled, and those in which it can be paused.
 UNDER_WAY = frozenset({"blocked", "queued", "running", "paused", "stitching"})
+PAUSABLE = frozenset({"blocked", "queued", "running"})
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,20 @@ class FarmJob:
     """0-1."""
     eta_seconds: float | None
     video_ready: bool
+    failed: int = 0
+    """Frames."""
+    doubtful: int = 0
+    """Finished frames that may not be what the artist meant."""
+    priority: int = 50
+    user: str = ""
+    frames: str = ""
+    """As ascending runs."""
+    latest_frame: int | None = None
+    """The frame that was finished last."""
+    file_format: str = ""
+    """Of the frames, by Blender's identifier."""
+    has_sound: bool = False
+    """Of the video."""
 
     @classmethod
     def from_answer(cls, answer: Mapping[str, Any]) -> Self:
@@ -37,7 +52,8 @@ class FarmJob:
             FarmError: the answer is no job.
         """
         try:
-            eta = answer["eta_seconds"]
+            eta, latest = answer["eta_seconds"], answer.get("latest_frame")
+            output = answer.get("output") or {}
             return cls(
                 id=int(answer["id"]),
                 name=str(answer["name"]),
@@ -50,8 +66,16 @@ class FarmJob:
                 progress=min(max(float(answer["progress"]), 0.0), 1.0),
                 eta_seconds=None if eta is None else float(eta),
                 video_ready=bool(answer["video_ready"]),
+                failed=int(answer.get("failed") or 0),
+                doubtful=int(answer.get("doubtful") or 0),
+                priority=int(answer.get("priority", 50)),
+                user=str(answer.get("user") or ""),
+                frames=str(answer.get("frames") or ""),
+                latest_frame=None if latest is None else int(latest),
+                file_format=str(output.get("format") or ""),
+                has_sound=answer.get("sound_state") == "ready",
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise FarmError(
                 "not_a_coordinator",
                 f"The coordinator's list of jobs cannot be read ({error}).",
@@ -62,6 +86,34 @@ class FarmJob:
     def under_way(self) -> bool:
         """It has not ended yet."""
         return self.state in UNDER_WAY
+
+    @property
+    def picture_version(self) -> str:
+        """Changes with every picture that comes in."""
+        return f"{self.latest_frame}-{self.finished}"
+
+    @property
+    def ending(self) -> str:
+        """What became of it, as a sentence."""
+        match self.state:
+            case "completed":
+                doubt = f" {self.doubtful} of its frames may be wrong." if self.doubtful else ""
+                return f"“{self.name}” is rendered: {self.finished} frames.{doubt}"
+            case "failed":
+                return f"“{self.name}” failed.  {self.reason}".strip()
+            case _:
+                return f"“{self.name}” is {self.state}."
+
+    @property
+    def details(self) -> str:
+        """All that is known, for whoever is asked for help."""
+        lines = (
+            f"Job {self.id} “{self.name}” of {self.user or 'someone'}: {self.state}",
+            f"Frames: {self.frames or self.frame_count} ({self.finished} finished, {self.failed} failed)",
+            self.reason,
+            self.waiting,
+        )
+        return "\n".join(line for line in lines if line)
 
     @property
     def detail(self) -> str:

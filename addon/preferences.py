@@ -7,7 +7,7 @@ from . import refresh, state
 from .chosen_farm import chosen_connection
 from .client import FarmError
 from .connection import OFFLINE
-from .drawing import draw_text
+from .drawing import draw_text, draw_trouble
 
 
 class RenderFarmPreferences(bpy.types.AddonPreferences):
@@ -22,25 +22,70 @@ class RenderFarmPreferences(bpy.types.AddonPreferences):
     )
     token: StringProperty(
         name="Token",
-        description="An admin token of the farm (rf_admin_…); the coordinator shows one at its first start",
+        description="An admin token of the farm (rf_admin_…); Connect… gets one for this Blender",
         subtype="PASSWORD",
     )
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the fields, and whether the farm answers."""
         refresh.watch()
-        draw_fields(self.layout, self)
+        draw_set_up(self.layout, context)
         if self.token:
             draw_connection(self.layout, context)
 
 
-def draw_fields(layout: bpy.types.UILayout, preferences: RenderFarmPreferences) -> None:
-    """Draw the address and the token."""
+def draw_set_up(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draw all that it takes to choose a farm and be let in."""
+    preferences = context.preferences.addons[__package__].preferences
     column = layout.column()
     column.use_property_split = True
     column.use_property_decorate = False
-    column.prop(preferences, "address")
-    column.prop(preferences, "token")
+    row = column.row(align=True)
+    row.prop(preferences, "address")
+    row.operator("renderfarm.find_farms", text="", icon="VIEWZOOM")
+    _draw_search(layout, context)
+    if _draw_approval(layout, context):
+        return
+    column.prop(preferences, "token", placeholder="or press Connect…")
+    if not preferences.token:
+        row = layout.row()
+        row.scale_y = 1.4
+        row.operator("renderfarm.connect", icon="LINKED")
+
+
+def _draw_search(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    finding = state.current().finding
+    if finding is None:
+        return
+    search = finding.progress()
+    box = layout.box()
+    draw_text(box, context, search.message, icon="INFO" if search.done else "SORTTIME")
+    for farm in search.farms:
+        row = box.row()
+        row.label(text=f"{farm.name}  ({farm.address})", icon="NETWORK_DRIVE")
+        row.operator("renderfarm.use_farm").address = farm.address
+
+
+def _draw_approval(layout: bpy.types.UILayout, context: bpy.types.Context) -> bool:
+    """Draw the code that is to be typed in the browser; tell whether one is awaited."""
+    connecting = state.current().connecting
+    if connecting is None:
+        return False
+    approval = connecting.progress()
+    if approval.failed:
+        draw_trouble(layout, context, approval.message)
+        return False
+    box = layout.box()
+    draw_text(box, context, approval.message, icon="LOCKED" if approval.code else "SORTTIME")
+    if approval.code:
+        row = box.row()
+        row.alignment = "CENTER"
+        row.scale_y = 1.8
+        row.label(text=approval.code)
+    row = box.row(align=True)
+    row.operator("renderfarm.open_approval", icon="URL")
+    row.operator("renderfarm.cancel_connect", text="", icon="X")
+    return True
 
 
 def draw_connection(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -48,18 +93,20 @@ def draw_connection(layout: bpy.types.UILayout, context: bpy.types.Context) -> N
     try:
         farm = chosen_connection(context)
     except FarmError as error:
-        _draw_trouble(layout, context, str(error), offline=error.code == OFFLINE)
+        _draw_no_farm(layout, context, str(error), offline=error.code == OFFLINE)
         return
     heard = state.current().feed.latest()
     if heard.farm != farm or not heard.answered:
         layout.label(text=f"Asking {farm.host} …", icon="SORTTIME")
     elif heard.problem:
-        _draw_trouble(layout, context, heard.problem)
+        _draw_no_farm(layout, context, heard.problem)
     else:
-        layout.label(text=f"Connected to {farm.host}", icon="CHECKMARK")
+        agents = heard.facts.agents
+        known = "no agents yet" if not agents else "1 agent" if agents == 1 else f"{agents} agents"
+        layout.label(text=f"Connected to {farm.host}: {known}", icon="CHECKMARK")
 
 
-def _draw_trouble(
+def _draw_no_farm(
     layout: bpy.types.UILayout, context: bpy.types.Context, sentence: str, *, offline: bool = False
 ) -> None:
     box = layout.box()
@@ -72,6 +119,7 @@ def _draw_trouble(
         row.operator("extensions.userpref_allow_online", text="Allow Online Access", icon="INTERNET")
     if context.area.type != "PREFERENCES":
         row.operator("renderfarm.open_preferences", icon="PREFERENCES")
+    row.operator("renderfarm.copy_details", text="", icon="COPYDOWN").text = sentence
 
 
 CLASSES = (RenderFarmPreferences,)

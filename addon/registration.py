@@ -4,9 +4,37 @@ from contextlib import ExitStack
 
 import bpy
 
-from . import command_line, operators, panels, preferences, properties, refresh, state
+from . import (
+    command_line,
+    farm_operators,
+    fixes,
+    job_operators,
+    jobs_panel,
+    keys,
+    operators,
+    panels,
+    preferences,
+    properties,
+    refresh,
+    result_operators,
+    settings_panels,
+    state,
+    thumbnails,
+)
 
-CLASSES = (*properties.CLASSES, *preferences.CLASSES, *operators.CLASSES, *panels.CLASSES)
+CLASSES = (
+    *properties.CLASSES,
+    *preferences.CLASSES,
+    *farm_operators.CLASSES,
+    *operators.CLASSES,
+    *fixes.CLASSES,
+    *job_operators.CLASSES,
+    *result_operators.CLASSES,
+    panels.RENDERFARM_PT_panel,  # the others are its sub-panels, shown in this order
+    *settings_panels.CLASSES,
+    panels.RENDERFARM_PT_checks,
+    *jobs_panel.CLASSES,
+)
 
 #: Undoes what register() did, last things first.
 _undo = ExitStack()
@@ -25,8 +53,16 @@ def register() -> None:
         state.start()
         undo.callback(state.stop)
         undo.callback(refresh.stop)
-        bpy.types.TOPBAR_MT_render.append(panels.draw_render_menu)
-        undo.callback(bpy.types.TOPBAR_MT_render.remove, panels.draw_render_menu)
+        thumbnails.start()
+        undo.callback(thumbnails.stop)
+        for place, draw in (
+            (bpy.types.TOPBAR_MT_render, panels.draw_render_menu),
+            (bpy.types.STATUSBAR_HT_header, panels.draw_status_bar),
+        ):
+            place.append(draw)
+            undo.callback(place.remove, draw)
+        keys.add()
+        undo.callback(keys.remove)
         command = bpy.utils.register_cli_command("farm_submit", command_line.submit)
         undo.callback(bpy.utils.unregister_cli_command, command)
         _undo = undo.pop_all()

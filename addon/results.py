@@ -24,6 +24,21 @@ class Fetched:
     """0-1."""
 
 
+@dataclass(frozen=True)
+class Placement:
+    """Where the files of a job go."""
+
+    folder: Path
+    frame: Callable[[int, str], Path]
+    """Given a frame's number and the name that the farm has for its file."""
+    video: Path
+
+    @classmethod
+    def in_folder(cls, folder: Path, job_name: str) -> "Placement":
+        """Put everything into one folder, by the farm's names."""
+        return cls(folder, lambda _frame, filename: folder / filename, folder / f"{safe_name(job_name)}.mp4")
+
+
 class _Cancelled(Exception):
     """The artist changed their mind."""
 
@@ -35,12 +50,16 @@ class Download(BackgroundTask):
     the same download goes on where it was interrupted.
     """
 
-    def __init__(self, client: FarmClient, job_id: int, folder: Path) -> None:
+    def __init__(self, client: FarmClient, job_id: int, placement: Placement) -> None:
         super().__init__("renderfarm-download")
         self.error: FarmError | None = None
-        self.folder = folder
+        self.job_id = job_id
+        self.frames: list[tuple[int, Path]] = []
+        """The frames that are there in the end, in their order."""
+        self.video: Path | None = None
+        """Likewise."""
+        self._placement = placement
         self._client = client
-        self._job_id = job_id
         self._progress = Fetched("Looking for frames", 0.0)
 
     def progress(self) -> Fetched:
@@ -50,8 +69,9 @@ class Download(BackgroundTask):
     def _run(self) -> None:
         try:
             with self._client as client:
-                count = fetch_job(client, self._job_id, self.folder, self._advance)
-            self._progress = Fetched(f"{count} files in {self.folder}", 1.0)
+                frames, video = fetch(client, self.job_id, lambda _name: self._placement, self._advance)
+            self._progress = Fetched(f"{len(frames) + (video is not None)} files in {self._placement.folder}", 1.0)
+            self.frames, self.video = frames, video
         except _Cancelled:
             self._progress = Fetched("Download cancelled", 1.0)
         except FarmError as error:
@@ -72,36 +92,62 @@ class Download(BackgroundTask):
 def fetch_job(
     client: FarmClient, job_id: int, folder: Path, advance: Callable[[str, float], None] = lambda *_: None
 ) -> int:
-    """Write the finished frames of a job, and its video when there is one, into ``folder``; return how many of these.
+    """Write what :func:`fetch` does into one folder, by the farm's names; return how many files these are.
+
+    Raises:
+        FarmError: the farm or the disk failed; the files that have arrived are whole.
+    """
+    frames, video = fetch(client, job_id, lambda name: Placement.in_folder(folder, name), advance)
+    return len(frames) + (video is not None)
+
+
+def fetch(
+    client: FarmClient,
+    job_id: int,
+    place: Callable[[str], Placement],
+    advance: Callable[[str, float], None] = lambda *_: None,
+) -> tuple[list[tuple[int, Path]], Path | None]:
+    """Write the finished frames of a job, and its video when there is one; return where they are.
 
     What the scene wrote itself beside a frame goes into a folder named after the frame.
 
-    ``advance`` is told what is being fetched and the share that is done; it may raise to stop.
+    ``place`` tells where files go, given the job's name.  ``advance`` is told what is being fetched and the share that
+    is done; it may raise to stop.
 
     Raises:
         FarmError: the farm or the disk failed; the files that have arrived are whole.
     """
     job = client.job(job_id)
+    placement = place(str(job["name"]))
+    _make_folder(placement.folder)
+    total = job["finished"] + bool(job["video_ready"])
+    frames: list[tuple[int, Path]] = []
+    for frame, filename, sha256, has_extras in _finished_frames(client, job_id):
+        advance(f"Fetching {filename}", len(frames) / max(total, 1))
+        target = placement.frame(frame, filename)
+        _make_folder(target.parent)
+        if not _is_there(target, sha256):
+            client.download_output(job_id, frame, target, sha256=sha256)
+        frames.append((frame, target))
+        if has_extras:
+            _fetch_extras(
+                client, job_id, frame, target.with_suffix("") if target.suffix else target.with_suffix(".files")
+            )
+    if not job["video_ready"]:
+        return frames, None
+    target = placement.video
+    _make_folder(target.parent)
+    done = len(frames) / total
+    advance(f"Fetching {target.name}", done)
+    client.download_video(job_id, target, lambda _done, _size: advance(f"Fetching {target.name}", done))
+    return frames, target
+
+
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FarmError("disk", f"The folder {folder} cannot be made: {error.strerror}.", "Choose another.") from error
-    total = job["finished"] + bool(job["video_ready"])
-    count = 0
-    for frame, filename, sha256, has_extras in _finished_frames(client, job_id):
-        advance(f"Fetching {filename}", count / max(total, 1))
-        target = folder / filename
-        if not _is_there(target, sha256):
-            client.download_output(job_id, frame, target, sha256=sha256)
-        count += 1
-        if has_extras:
-            _fetch_extras(client, job_id, frame, folder / Path(filename).stem)
-    if job["video_ready"]:
-        target = folder / f"{safe_name(job['name'])}.mp4"
-        advance(f"Fetching {target.name}", count / total)
-        client.download_video(job_id, target, lambda _done, _size: advance(f"Fetching {target.name}", count / total))
-        count += 1
-    return count
 
 
 def safe_name(name: str) -> str:
@@ -116,11 +162,7 @@ def _fetch_extras(client: FarmClient, job_id: int, frame: int, folder: Path) -> 
         if any(part in ("", ".", "..") or _UNSAFE.search(part) for part in path.split("/")):
             raise FarmError("not_a_coordinator", f"The coordinator names a file “{path}”, which leads elsewhere.")
         target = folder / path
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            problem = f"The folder {target.parent} cannot be made: {error.strerror}."
-            raise FarmError("disk", problem, "Choose another.") from error
+        _make_folder(target.parent)
         if not _is_there(target, file["sha256"]):
             client.download_frame_file(job_id, frame, path, target, sha256=file["sha256"])
 

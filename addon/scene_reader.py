@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import bpy
 
+from .python_needs import needed_scripts
 from .snapshot import Border, Marker, SceneSnapshot
 
 
@@ -45,7 +46,22 @@ def read_scene(scene: bpy.types.Scene) -> SceneSnapshot:
         has_sound=_has_sound(scene, set()),
         uses_sequencer=_uses_sequencer(scene),
         has_compositor_file_outputs=_has_file_outputs(scene),
+        view_layers=tuple(layer.name for layer in scene.view_layers),
+        rendered_layers=tuple(
+            layer.name
+            for layer in scene.view_layers
+            if layer.use and (not render.use_single_layer or layer == bpy.context.view_layer)
+        ),
+        denoiser=_denoiser(scene),
+        views_format=image.views_format if render.use_multiview else "",
+        scripts=tuple(needed_scripts()),
     )
+
+
+def _denoiser(scene: bpy.types.Scene) -> str | None:
+    if scene.render.engine != "CYCLES" or not scene.cycles.use_denoising:
+        return None
+    return str(scene.cycles.denoiser)
 
 
 def _samples(scene: bpy.types.Scene) -> int | None:

@@ -1,23 +1,37 @@
-"""From the open scene to a submission that is ready to start.  Runs in Blender's main thread; asks no network."""
+"""From the open scene to a submission that is ready to start.  Runs in Blender's main thread; asks no network.
 
+Looking at a scene comes in small steps, so that Blender draws and hears the artist between them.
+"""
+
+import os
+import secrets
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import bpy
 
+from .client import FarmClient, FarmError
 from .connection import Connection
-from .dependencies import find_dependencies
+from .dependencies import walk_dependencies
+from .destinations import Destination, remember
 from .digest_cache import usual_place
-from .pack_plan import plan_pack
+from .farm_facts import FarmFacts
+from .output_paths import destination_of
+from .pack_plan import PackError, PackPlan, plan_pack
 from .preflight import Problem, Severity, check
 from .results import safe_name
 from .scene_reader import read_scene
 from .snapshot import Dependency, SceneSnapshot
 from .submission import Overrides, build_request
 from .uploader import Submission
+from .wishes import cameras_to_render, read_wishes
+
+#: Files whose sizes are looked at in one step.
+_FILES_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -28,6 +42,8 @@ class CheckedScene:
     dependencies: tuple[Dependency, ...]
     overrides: Overrides
     problems: tuple[Problem, ...]
+    cameras: tuple[str, ...] = ()
+    """Those that get a job of their own each; empty: a single job."""
 
     @property
     def title(self) -> str:
@@ -43,54 +59,134 @@ class CheckedScene:
         return [problem for problem in self.problems if problem.severity is severity]
 
 
-def check_scene(scene: bpy.types.Scene, change: Callable[[Overrides], Overrides] | None = None) -> CheckedScene:
-    """Read a scene and look for problems.
+#: Changes what the artist has set for the farm into what is wanted.
+Change = Callable[[Overrides], Overrides]
 
-    ``change`` is given what the artist has set for the farm, and returns what is wanted instead.
+
+def checking(
+    scene: bpy.types.Scene, change: Change | None = None, facts: FarmFacts | None = None
+) -> Generator[str, None, CheckedScene]:
+    """Look at a scene in small steps: yield what is being done, return what was found.
+
+    ``scene`` is only touched in the first step; ``facts`` is what the farm can do, when it has told.
     """
+    yield "Reading the scene"
     snapshot = read_scene(scene)
-    dependencies = tuple(find_dependencies())
-    overrides = _overrides(scene.renderfarm)
+    cameras = cameras_to_render(scene)
+    overrides = read_wishes(scene)
     if change is not None:
         overrides = change(overrides)
-    return CheckedScene(snapshot, dependencies, overrides, tuple(check(snapshot, dependencies, overrides)))
+    walk = walk_dependencies()
+    while True:
+        try:
+            next(walk)
+        except StopIteration as end:
+            dependencies: tuple[Dependency, ...] = tuple(end.value)
+            break
+        yield "Looking for files"
+    size = 0
+    files = [file for dependency in dependencies for file in dependency.files]
+    for start in range(0, len(files), _FILES_AT_ONCE):
+        yield "Looking at files"
+        size += sum(_size(file) for file in files[start : start + _FILES_AT_ONCE])
+    wanted = replace(overrides, camera=cameras[0]) if cameras else overrides
+    problems = check(snapshot, dependencies, wanted, facts, bytes_on_disk=size)
+    return CheckedScene(snapshot, dependencies, overrides, tuple(problems), cameras)
 
 
-def prepare(checked: CheckedScene, farm: Connection) -> Submission:
+def check_scene(scene: bpy.types.Scene, change: Change | None = None, facts: FarmFacts | None = None) -> CheckedScene:
+    """Look at a scene at once."""
+    steps = checking(scene, change, facts)
+    try:
+        while True:
+            next(steps)
+    except StopIteration as end:
+        checked: CheckedScene = end.value
+        return checked
+
+
+class SceneSubmission(Submission):
+    """The submission of a scene: one job, or one for each of several cameras, all of the same pack."""
+
+    def __init__(
+        self,
+        client: FarmClient,
+        make_plan: Callable[[], PackPlan],
+        requests: Sequence[Mapping[str, Any]],
+        *,
+        temporary: Path,
+        digests: Path | None,
+        destinations: Sequence[Destination | None] = (),
+    ) -> None:
+        super().__init__(client, PackPlan("", {}), requests[0], temporary=temporary, digests=digests)
+        self.jobs: list[dict[str, Any]] = []
+        """Those that were made."""
+        self._make_plan = make_plan
+        self._destinations = destinations
+        self._others = [{**request, "submission": secrets.token_hex(16)} for request in requests[1:]]
+
+    def _submit(self) -> dict[str, Any]:
+        try:
+            # In the thread, for it takes its time with ten thousand files.
+            self._plan = self._make_plan()
+        except PackError as error:
+            raise FarmError("not_packed", str(error)) from error
+        job = super()._submit()
+        for made, destination in zip(self.jobs, self._destinations, strict=False):
+            if destination is not None:
+                remember(self._client.base_url, int(made["id"]), destination)
+        return job
+
+    def _create_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        first = super()._create_job(request)
+        self.jobs = [first]
+        for other in self._others:
+            self.jobs.append(super()._create_job({**other, "pack": request["pack"]}))
+        return first
+
+
+def prepare(checked: CheckedScene, farm: Connection) -> SceneSubmission:
     """Save a copy of the scene as it is now, and return its submission; the open file is neither saved nor changed.
 
     Raises:
-        PackError: a file that cannot be packed.
         RuntimeError: Blender could not write the copy; the text says why.
         OSError: there is no room for temporary files.
     """
-    folder = Path(tempfile.mkdtemp(prefix="renderfarm-"))
+    # Blender clears its own folder when it ends, whatever became of the submission.
+    folder = Path(tempfile.mkdtemp(prefix="renderfarm-", dir=bpy.app.tempdir or None))
     try:
         copy = folder / f"{safe_name(checked.snapshot.title)}.blend"
         # Relative paths stay as they are: they count from the artist's file, and the pack keeps them working; a file
         # that was never saved has none.  Uncompressed, a small change to the scene changes little of the file.
         bpy.ops.wm.save_as_mainfile(filepath=str(copy), copy=True, relative_remap=False, compress=False)
         original = checked.snapshot.blend_path or str(copy)
-        plan = plan_pack(str(copy), original, checked.dependencies)
-        request = build_request(
-            checked.snapshot,
-            checked.overrides,
-            blender=bpy.app.version[:2],
-            warnings=[str(problem) for problem in checked.problems_of(Severity.WARNING)],
+        scene = bpy.data.scenes[checked.snapshot.scene]
+        return SceneSubmission(
+            farm.client(),
+            lambda: plan_pack(str(copy), original, checked.dependencies),
+            _requests(checked),
+            temporary=folder,
+            digests=usual_place(),
+            destinations=[destination_of(scene, camera) for camera in checked.cameras or ("",)],
         )
-        return Submission(farm.client(), plan, request, temporary=folder, digests=usual_place())
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
-def _overrides(settings: bpy.types.PropertyGroup) -> Overrides:
-    return Overrides(
-        name=settings.job_name.strip() or None,
-        frames=settings.frames.strip() or None,
-        samples=settings.samples if settings.use_samples else None,
-        percentage=settings.percentage if settings.use_percentage else None,
-        # Left open, a single frame makes no video.
-        video=None if settings.video else False,
-        priority=settings.priority,
-    )
+def _requests(checked: CheckedScene) -> list[dict[str, Any]]:
+    wanted = [
+        replace(checked.overrides, camera=camera, name=f"{checked.title} · {camera}") for camera in checked.cameras
+    ]
+    warnings = [str(problem) for problem in checked.problems_of(Severity.WARNING)]
+    return [
+        build_request(checked.snapshot, overrides, blender=bpy.app.version[:2], warnings=warnings)
+        for overrides in wanted or [checked.overrides]
+    ]
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - thousands of plain paths
+    except OSError:
+        return 0

@@ -86,6 +86,17 @@ class SceneSnapshot:
     has_compositor_file_outputs: bool
     """The compositor writes files of its own."""
 
+    view_layers: tuple[str, ...] = ()
+    """All of the scene."""
+    rendered_layers: tuple[str, ...] = ()
+    """Those that are rendered."""
+    denoiser: str | None = None
+    """Cycles' denoiser, by Blender's identifier; None where none is used."""
+    views_format: str = ""
+    """With several views: ``INDIVIDUAL`` files, or ``STEREO_3D``, both eyes in one."""
+    scripts: tuple[str, ...] = ()
+    """What needs the Python in the file to run, for people."""
+
     @property
     def frame_rate(self) -> float:
         """Pictures a second."""
@@ -141,8 +152,9 @@ def to_plain(value: SceneSnapshot | Dependency) -> dict[str, Any]:
 def snapshot_from_plain(plain: Mapping[str, Any]) -> SceneSnapshot:
     """Return the snapshot that :func:`to_plain` gave; JSON has turned its tuples into lists."""
     fields = dict(plain)
-    for name in ("file_version", "blender_version", "resolution", "scenes", "cameras"):
-        fields[name] = tuple(fields[name])
+    for name, value in plain.items():
+        if isinstance(value, list):
+            fields[name] = tuple(value)
     fields["markers"] = tuple(Marker(**marker) for marker in fields["markers"])
     fields["border"] = Border(**fields["border"]) if fields["border"] else None
     return SceneSnapshot(**fields)

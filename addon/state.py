@@ -3,16 +3,27 @@
 Nothing of it is saved: it begins when the extension is enabled and ends when it is disabled.
 """
 
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from .background import BackgroundTask
 from .farm_job import FarmJob
 from .jobs_feed import JobsFeed
 from .results import Download
-from .sending import CheckedScene
-from .uploader import Submission
+
+if TYPE_CHECKING:  # they show what is known here
+    from .connecting import Connecting
+    from .finding import Finding
+    from .preparing import Preparation
+    from .sending import CheckedScene, SceneSubmission
 
 #: Seconds to wait for a thread when the extension is disabled; one that waits for the network ends when it can.
 _PATIENCE = 2.0
+
+#: Seconds for which the end of a job is told at the foot of the window.
+_NOTICE_SECONDS = 60.0
 
 
 @dataclass
@@ -20,16 +31,36 @@ class State:
     """The one object that lives as long as the extension is enabled."""
 
     feed: JobsFeed = field(default_factory=JobsFeed)
-    checked: CheckedScene | None = None
+    checked: "CheckedScene | None" = None
     """The scene that was looked at last."""
-    sending: Submission | None = None
+    preparing: "Preparation | None" = None
+    """The look at a scene that is under way, or the last one."""
+    sending: "SceneSubmission | None" = None
     """The submission under way, or the last one."""
     download: Download | None = None
     """Likewise."""
-    listed: Submission | None = None
+    connecting: "Connecting | None" = None
+    """Likewise, of being let in by the farm."""
+    finding: "Finding | None" = None
+    """Likewise, of looking for farms."""
+    listed: "SceneSubmission | None" = None
     """The last submission whose job was seen in the list."""
+    trouble: str = ""
+    """Why the last thing that the artist wanted was not done; empty when it was."""
+    notice: str = ""
+    """What the foot of the window tells until it is read; empty: nothing."""
+    notice_is_bad: bool = False
+    notice_until: float = 0.0
+    """By ``time.monotonic()``."""
+    watched: set[int] = field(default_factory=set)
+    """Jobs of this session that have not ended yet: the artist is told when they do."""
     shown: tuple[object, ...] = ()
     """What the window was last drawn from."""
+
+    @property
+    def is_preparing(self) -> bool:
+        """A scene is being looked at."""
+        return self.preparing is not None and self.preparing.active
 
     @property
     def is_sending(self) -> bool:
@@ -48,17 +79,35 @@ class State:
             return None
         return int(self.sending.job["id"])
 
+    def tell(self, sentence: str, *, bad: bool) -> None:
+        """Have the foot of the window tell something for a while."""
+        self.notice, self.notice_is_bad = sentence, bad
+        self.notice_until = time.monotonic() + _NOTICE_SECONDS
+
+    def forget_old_notice(self) -> None:
+        """Let it go when it was there for long enough."""
+        if self.notice and time.monotonic() > self.notice_until:
+            self.notice = ""
+
     def job(self, job_id: int) -> FarmJob | None:
         """Return what was last heard of a job."""
         return next((job for job in self.feed.latest().jobs if job.id == job_id), None)
 
+    def works(self) -> Iterator[BackgroundTask]:
+        """Yield what goes on in threads, or went on last."""
+        for work in (self.sending, self.download, self.connecting, self.finding):
+            if work is not None:
+                yield work
+
     def end(self) -> None:
         """End the threads; what is being sent or fetched is given up."""
+        if self.preparing is not None:
+            self.preparing.cancel()
         self.feed.stop(_PATIENCE)
-        for work in (self.sending, self.download):
-            if work is not None:
-                work.cancel()
-                work.wait(_PATIENCE)
+        for work in self.works():
+            work.cancel()
+        for work in self.works():
+            work.wait(_PATIENCE)
 
 
 _state: State | None = None

@@ -1,8 +1,8 @@
 """A scene's settings and what the person wants changed → the request that makes a job (pure)."""
 
 import ctypes
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from .frame_range import format_frames, parse_frames
@@ -46,11 +46,20 @@ class Overrides:
     """None: a video of more than one frame."""
     sound: bool | None = None
     """None: sound, when the scene has some and the frames are consecutive."""
+    view_layers: tuple[str, ...] | None = None
+    """Only these are rendered."""
     priority: int = 50
     """0-100, higher first."""
     max_retries: int = 3
     persistent_data: bool = True
     allow_scripts: bool = False
+    farm: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the job request, as they are there: ``needs``, ``max_slots``, ``chunk_frames``…"""
+
+    @property
+    def device(self) -> str | None:
+        """What must render it; None: anything."""
+        return (self.farm.get("needs") or {}).get("device")
 
 
 def frames_text(snapshot: SceneSnapshot, overrides: Overrides) -> str:
@@ -132,6 +141,7 @@ def build_request(
             "samples": overrides.samples,
             "resolution": list(overrides.resolution) if overrides.resolution else None,
             "percentage": overrides.percentage,
+            "view_layers": None if overrides.view_layers is None else list(overrides.view_layers),
             "persistent_data": overrides.persistent_data,
             "allow_scripts": overrides.allow_scripts,
         },
@@ -145,6 +155,7 @@ def build_request(
             **_pixels(snapshot, file_format),
         },
         "warnings": [warning[:_WARNING_LENGTH] for warning in warnings[:_WARNINGS]],
+        **overrides.farm,
     }
 
 

@@ -4,7 +4,7 @@ from agent.blender.gpu_faults import GPU_ERROR, GPU_LOST
 
 #: Failures that every frame of the job would meet.
 JOB_FAILURES = frozenset(
-    {"cannot_open", "no_scene", "no_camera", "no_engine", "unsupported", "wrong_size", "missing_files"}
+    {"cannot_open", "no_scene", "no_camera", "no_layer", "no_engine", "unsupported", "wrong_size", "missing_files"}
 )
 
 #: Failures that say nothing about the job: another agent may well render it.

@@ -26,6 +26,7 @@ from coordinator.db.migrate import SchemaTooNew
 from coordinator.domain.board import SlotOffer
 from coordinator.domain.lifetime import Lifetime
 from coordinator.domain.timing import Timing
+from coordinator.extension import build_extension
 from coordinator.http.envelope import render_errors
 from coordinator.http.inspectors import WaitingInspectors
 from coordinator.http.known_callers import KnownCallers
@@ -36,7 +37,9 @@ from coordinator.http.security import add_headers
 from coordinator.http.throttle import FailedSignIns
 from coordinator.http.work import WaitingSlots
 from coordinator.keys import (
+    CONNECT_STARTS,
     DATABASE,
+    EXTENSION,
     FAILED_SIGN_INS,
     INSPECTORS,
     KNOWN_CALLERS,
@@ -101,6 +104,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         keep_seconds=None if settings.keep_days is None else settings.keep_days * 24 * 3600.0,
     )
     app[FAILED_SIGN_INS] = FailedSignIns(time.monotonic)
+    app[CONNECT_STARTS] = FailedSignIns(time.monotonic, limit=10)
     app[KNOWN_CALLERS] = KnownCallers(time.monotonic)
     app[WEB_ROOT] = _WEB_ROOT
     app[OPENAPI] = openapi_document(ROUTES, app[VERSION])
@@ -120,6 +124,11 @@ async def _files(app: web.Application) -> AsyncIterator[None]:
         raise StartError(str(error)) from error
     app[STORE] = store
     app[VERIFIER] = FrameVerifier()
+    try:
+        app[EXTENSION] = await asyncio.to_thread(build_extension)
+    except OSError as error:
+        app[EXTENSION] = None
+        log.warning("the Blender extension cannot be served: %s", error)
     app[THUMBNAILS] = Thumbnails(settings.folder / "thumbnails")
     try:
         log.info("videos are made with %s", await asyncio.to_thread(find_ffmpeg, settings.ffmpeg))

@@ -9,6 +9,7 @@ from aiohttp import web
 from coordinator.db.engine import Database
 from coordinator.domain.lifetime import Lifetime
 from coordinator.domain.timing import Timing
+from coordinator.extension import Extension
 from coordinator.http.inspectors import WaitingInspectors
 from coordinator.http.known_callers import KnownCallers
 from coordinator.http.live import LiveStream
@@ -33,6 +34,9 @@ WORK = web.AppKey("work", WaitingSlots)
 INSPECTORS = web.AppKey("inspectors", WaitingInspectors)
 LIVE = web.AppKey("live", LiveStream)
 KNOWN_CALLERS = web.AppKey("known_callers", KnownCallers)
+CONNECT_STARTS = web.AppKey("connect_starts", FailedSignIns)
+EXTENSION: web.AppKey[Extension | None] = web.AppKey("extension")
+"""For Blender; None: its sources are not there."""
 FAILED_SIGN_INS = web.AppKey("failed_sign_ins", FailedSignIns)
 WEB_ROOT = web.AppKey("web_root", Path)
 NEW_TOKENS: web.AppKey[list[TokenCreated]] = web.AppKey("new_tokens")

@@ -108,6 +108,9 @@ export const api = {
   removeAgent: (id) => call("DELETE", `agents/${id}`),
   makeJoinCode: () => call("POST", "join-codes"),
   joinCode: (id) => call("GET", `join-codes/${id}`),
+  connectRequest: (id) => call("GET", `connect-requests/${id}`),
+  approveConnect: (id, code, name) => call("POST", `connect-requests/${id}/approve`, { body: { code, name } }),
+  refuseConnect: (id) => call("POST", `connect-requests/${id}/refuse`),
   agents: (cursor, options) => call("GET", "agents", { ...options, query: { cursor, limit: 200 } }),
 };
 

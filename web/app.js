@@ -9,13 +9,22 @@ import { Live, STATUS } from "./live.js";
 import { links, parseRoute } from "./router.js";
 import { Draft, PHASE } from "./upload/draft.js";
 import { agentsView } from "./views/agents.js";
+import { connectView } from "./views/connect.js";
 import { farmView } from "./views/farm.js";
 import { jobView } from "./views/job.js";
 import { jobsView } from "./views/jobs.js";
 import { newJobView } from "./views/new_job.js";
 import { signInProblem, signInView } from "./views/sign_in.js";
 
-const VIEWS = { jobs: jobsView, job: jobView, agents: agentsView, farm: farmView, new: newJobView, missing: missingView };
+const VIEWS = {
+  jobs: jobsView,
+  job: jobView,
+  agents: agentsView,
+  farm: farmView,
+  new: newJobView,
+  connect: connectView,
+  missing: missingView,
+};
 const STATUS_WORDS = {
   [STATUS.CONNECTING]: "Connecting",
   [STATUS.LIVE]: "Live",
@@ -65,6 +74,7 @@ const shell = [
   ),
   offline,
   main,
+  el("footer", { class: "foot" }, el("a", { href: links.extension(), download: "" }, icon("download"), "Get the Blender add-on")),
   problem,
 ];
 offline.append(

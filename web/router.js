@@ -19,6 +19,7 @@ export const links = {
   agents: () => "#/agents",
   farm: () => "#/farm",
   newJob: (pack = null) => (pack === null ? "#/new" : `#/new/${pack}`),
+  extension: () => "extension/renderfarm.zip",
 };
 
 /**
@@ -36,6 +37,9 @@ export function parseRoute(hash) {
   if (parts.length === 1 && ["agents", "farm"].includes(parts[0])) return { view: parts[0], key: parts[0] };
   if (parts[0] === "new" && (parts.length === 1 || (parts.length === 2 && /^[0-9a-f]{64}$/.test(parts[1])))) {
     return { view: "new", key: "new", pack: parts[1] ?? null };
+  }
+  if (parts.length === 2 && parts[0] === "connect" && /^\d+$/.test(parts[1])) {
+    return { view: "connect", key: `connect ${parts[1]}`, id: Number(parts[1]) };
   }
   if (parts[0] === "jobs" && /^\d+$/.test(parts[1])) {
     const id = Number(parts[1]);

@@ -12,7 +12,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from coordinator.db.engine import Database, Transaction
 from coordinator.domain.lifetime import Lifetime
-from coordinator.services import accounts, inspections, retention, sweeping
+from coordinator.services import accounts, connecting, inspections, retention, sweeping
 from coordinator.store import BlobStore
 
 P = ParamSpec("P")
@@ -49,6 +49,7 @@ class Sweeper:
         """
         await self._database.write(accounts.forget_expired)
         await self._database.write(inspections.forget_old)
+        await self._database.write(connecting.forget_old)
         await self.retire()
         await self.remove_rows()
         if time.monotonic() >= self._everything_at:

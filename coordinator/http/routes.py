@@ -12,8 +12,10 @@ from coordinator.http import (
     agent_inspections,
     agents,
     blobs,
+    connecting,
     downloads,
     events,
+    extension,
     farm,
     frames,
     health,
@@ -41,6 +43,7 @@ _MESSAGE_BYTES = 1024 * 1024
 _JOB = "/api/v1/jobs/{job_id:[0-9]{1,18}}"
 _FRAME = _JOB + "/frames/{frame:-?[0-9]{1,7}}"
 _AGENT = "/api/v1/agents/{agent_id:[0-9]{1,18}}"
+_CONNECT = "/api/v1/connect-requests/{request_id:[0-9]{1,18}}"
 _SHA256 = "{sha256:[0-9a-f]{64}}"
 _PACK = "/api/v1/packs/" + _SHA256
 _INSPECTION = "/agent/v1/inspections/{claim:[0-9a-f]{16}}"
@@ -128,6 +131,12 @@ ROUTES: Sequence[Route] = (
     Route("DELETE", "/api/v1/tokens/{token_id:[0-9]{1,18}}", tokens.revoke, ADMIN, statuses=(204,)),
     Route("POST", "/api/v1/join-codes", join_codes.create, ADMIN, statuses=(201,)),
     Route("GET", "/api/v1/join-codes/{code_id:[0-9]{1,18}}", join_codes.show, ADMIN),
+    # Public, for who asks has no token yet: few at a time, and a person must approve each.
+    Route("POST", "/api/v1/connect-requests", connecting.start, PUBLIC, statuses=(201,)),
+    Route("GET", "/api/v1/connect-requests/by-token/" + _SHA256, connecting.state, PUBLIC),
+    Route("GET", _CONNECT, connecting.show, ADMIN),
+    Route("POST", _CONNECT + "/approve", connecting.approve, ADMIN),
+    Route("POST", _CONNECT + "/refuse", connecting.refuse, ADMIN),
     Route("GET", "/api/v1/events", events.stream, ADMIN, media=("text/event-stream",)),
     Route("GET", "/agent/v1/hello", agent_api.hello, JOIN),
     Route("POST", "/agent/v1/register", agent_api.register, JOIN),
@@ -143,6 +152,9 @@ ROUTES: Sequence[Route] = (
     Route("GET", "/agent/v1/packs/" + _SHA256, agent_files.pack, AGENT),
     Route("GET", "/agent/v1/blobs/" + _SHA256, agent_files.get, AGENT, statuses=(200, 206)),
     Route("POST", "/agent/v1/leave", agent_api.leave, AGENT, statuses=(204,)),
+    # For whoever sets Blender up, which needs no token yet.
+    Route("GET", "/extension/index.json", extension.listing, PUBLIC, media=("application/json",)),
+    Route("GET", "/extension/{filename:[a-z0-9.-]{1,80}[.]zip}", extension.archive, PUBLIC, media=("application/zip",)),
     # Last, for it takes every other address.
     Route("GET", "/{path:.*}", page.show, PUBLIC, media=("text/html",)),
 )

@@ -195,6 +195,8 @@ class RenderSpec(msgspec.Struct, frozen=True, kw_only=True):
     samples: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
     resolution: tuple[Pixels, Pixels] | None = None
     percentage: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    view_layers: Annotated[list[Name], Meta(min_length=1, max_length=256)] | None = None
+    """Only these are rendered."""
     persistent_data: bool = True
     """Keep prepared scene data between frames of a session."""
     allow_scripts: bool = False

@@ -344,6 +344,48 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
 
+class ConnectStart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A program on a person's computer asks to be let in."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    """Who works there, for the person who approves it; the token is called so."""
+    token_sha256: Sha256
+    """Of the token that it has made for itself, and keeps to itself."""
+
+
+class ConnectAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that waits for a person; the only time that the code is told."""
+
+    id: int
+    code: str
+    expires_at: datetime
+
+
+class ConnectStateView(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a request."""
+
+    state: str
+    """``waiting``, ``approved``, ``refused`` or ``expired``."""
+
+
+class ConnectView(ConnectStateView, frozen=True, kw_only=True):
+    """A request as the person sees it who is to approve it."""
+
+    id: int
+    name: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class ConnectApproval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A person lets a program in."""
+
+    code: Annotated[str, Meta(max_length=50)]
+    """As the program shows it."""
+    name: Annotated[str, Meta(max_length=200)] | None = None
+    """What its token is to be called instead."""
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """The coordinator runs."""
 

@@ -106,6 +106,8 @@ class Handler(BaseHTTPRequestHandler):
         state = self.state
         if path == "session":
             self.answer(200, {"kind": "admin", "name": "test"})
+        elif path.partition("?")[0] in ("users", "agents") and path not in state.files:
+            self.answer(200, {"items": [], "next": None})
         elif path == "packs":
             manifest = json.loads(self.body)
             state.manifests.append(manifest)

@@ -129,7 +129,7 @@ from dataclasses import replace
 from addon import refresh
 from addon.farm_job import FarmJob
 from addon.jobs_feed import Heard
-from addon.operators import chosen_job
+from addon.job_operators import chosen_job
 
 feed = state.current().feed
 listed = lambda: [[item.name for item in bpy.context.window_manager.renderfarm.jobs], chosen_job(bpy.context).name]
@@ -145,6 +145,8 @@ refresh._tick()
 answer.append(listed())
 class Sent:
     job = {"id": 4}
+    jobs = [job]
+    def cancel(self): pass
     def wait(self, _timeout): return True
     def progress(self): return "done"
 state.current().sending = Sent()
@@ -299,8 +301,8 @@ with wave.open(str(folder / "beep.wav"), "wb") as file:
 bpy.ops.wm.save_as_mainfile(filepath=str(folder / "scene.blend"))
 bpy.data.images.load("//still.png").use_fake_user = True
 sequence = bpy.data.images.load("//frame_0001.png")
-sequence.source = "SEQUENCE"
-tiled = bpy.data.images.load("//udim.<UDIM>.png")
+sequence.source, sequence.use_fake_user = "SEQUENCE", True
+bpy.data.images.load("//udim.<UDIM>.png").use_fake_user = True
 editor = bpy.context.scene.sequence_editor_create()
 strips = editor.strips if hasattr(editor, "strips") else editor.sequences
 strips.new_image("stills", str(folder / "frame_0001.png"), 1, 1)

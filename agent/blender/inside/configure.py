@@ -1,7 +1,7 @@
 """Setting a scene up for a job: what the job overrides, the rest the scene's own."""
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import bpy
@@ -48,6 +48,8 @@ def configure(
     use_format(scene.render.image_settings, file_format, overrides)
     if render["camera"] is not None:
         _use_camera(scene, render["camera"], overrides)
+    if render["view_layers"] is not None:
+        _use_view_layers(scene, render["view_layers"], overrides)
     _use_engine(scene, render["engine"], overrides)
     warnings = [] if render["samples"] is None else _use_samples(scene, render["samples"], overrides)
     if render["resolution"] is not None:
@@ -104,6 +106,17 @@ def _use_camera(scene: Any, name: str, overrides: Overrides) -> None:
     for marker in scene.timeline_markers:
         if marker.camera is not None:
             overrides.set(marker, "camera", None)
+
+
+def _use_view_layers(scene: Any, names: Sequence[str], overrides: Overrides) -> None:
+    unknown = [name for name in names if name not in scene.view_layers]
+    if unknown:
+        layers = ", ".join(f'"{layer.name}"' for layer in scene.view_layers)
+        raise CommandError("no_layer", f'The scene has no view layer "{unknown[0]}"; its view layers: {layers}.')
+    for layer in scene.view_layers:
+        overrides.set(layer, "use", layer.name in names)
+    # Otherwise only the one that was shown last would be rendered.
+    overrides.set(scene.render, "use_single_layer", False)
 
 
 def _use_engine(scene: Any, wanted: str | None, overrides: Overrides) -> None:

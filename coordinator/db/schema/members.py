@@ -14,6 +14,7 @@ from sqlalchemy import (
 
 from coordinator.db.schema.base import Digest, Identity, metadata, one_of
 from coordinator.db.types import Instant, PlainText, Word
+from coordinator.domain.connecting import ConnectState
 from coordinator.domain.model import AgentState
 from coordinator.domain.tokens import TokenKind
 
@@ -83,4 +84,19 @@ tokens = Table(
         " (agent_id IS NULL OR (single_use AND revoked_at IS NOT NULL)))",
         name="agent",
     ),
+)
+
+connect_requests = Table(
+    "connect_requests",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("name", PlainText, nullable=False),
+    Column("state", Word(ConnectState), nullable=False),
+    Column("code_digest", Digest, nullable=False),
+    Column("token_digest", Digest, nullable=False, unique=True),
+    Column("wrong_codes", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    one_of("state", ConnectState),
+    CheckConstraint("wrong_codes >= 0", name="wrong_codes"),
 )

@@ -60,22 +60,20 @@ def click(x: int, y: int) -> Steps:
         yield NOTICE
 
 
-def scroll_to_the_end() -> Steps:
-    _, region = the_panels()
-    x, y = region.x + 8, region.y + 40
-    yield from point_at(x, y)
-    for _ in range(2):  # the first turn brings things into sight that make the region longer
-        for _ in range(30):
-            the_window().event_simulate(type="WHEELDOWNMOUSE", value="PRESS", x=x, y=y)
-        yield NOTICE
-
-
 def picture(name: str) -> Steps:
-    yield from scroll_to_the_end()
+    """Take a picture of the screen, the mouse out of the way and everything drawn."""
+    yield from point_at(40, 40)
     subprocess.run(["import", "-window", "root", str(FOLDER / f"{name}.png")], check=True)
 
 
-def submit_button() -> tuple[int, int]:
+def only_our_panels() -> None:
+    """Close Blender's own panels in the tab, so that ours are to be seen as a whole."""
+    for kind in bpy.types.Panel.__subclasses__():
+        if getattr(kind, "bl_context", "") == "output" and kind.is_registered and "RENDERFARM" not in kind.__name__:
+            bpy.utils.unregister_class(kind)
+
+
+def big_button() -> tuple[int, int] | None:
     """Where the button is on the screen: the only thing in a button's colour that is so tall."""
     shot = subprocess.run(["import", "-window", "root", "-depth", "8", "rgb:-"], check=True, capture_output=True).stdout
     width, height = the_window().width, the_window().height
@@ -87,12 +85,23 @@ def submit_button() -> tuple[int, int]:
         run = run + 1 if colour == BUTTON else 0
         if run == BIG:
             return x, height - (y - BIG // 2)
-    raise AssertionError("there is no Submit button to be seen")
+    return None
 
 
-def press_submit() -> Steps:
-    yield from scroll_to_the_end()
-    yield from click(*submit_button())
+def press_the_big_button() -> Steps:
+    yield from point_at(40, 40)
+    yield big_button
+    if (place := big_button()) is not None:
+        yield from click(*place)
+
+
+def press_escape() -> Steps:
+    _, region = the_panels()
+    x, y = region.x + 20, region.y + 20
+    yield from point_at(x, y)
+    for value in ("PRESS", "RELEASE"):
+        the_window().event_simulate(type="ESC", value=value, x=x, y=y)
+        yield NOTICE
 
 
 def work() -> Steps:
@@ -100,6 +109,7 @@ def work() -> Steps:
     yield 1.0
     area, _ = the_panels()
     area.spaces.active.context = "OUTPUT"
+    only_our_panels()
     with bpy.context.temp_override(window=the_window()):
         bpy.ops.screen.area_move("EXEC_DEFAULT", x=area.x - 1, y=area.y + 100, delta=-180)
         bpy.ops.screen.area_move("EXEC_DEFAULT", x=area.x + 100, y=area.y + area.height + 1, delta=150)
@@ -117,14 +127,19 @@ def work() -> Steps:
     area.tag_redraw()
     yield lambda: "no coordinator" not in feed.latest().problem and feed.latest().problem
     told["wrong_token"] = feed.latest().problem
-    yield from picture("3_wrong_token")
-    preferences().token = plan["token"]
+    preferences().token = ""
     area.tag_redraw()
+    yield from press_the_big_button()  # Connect…
+    yield lambda: (asked := the_state().connecting) is not None and asked.progress().code
+    approval = the_state().connecting.progress()
+    yield from picture("3_connecting")
+    (FOLDER / "code").write_text(f"{approval.page} {approval.code}")  # the test approves it, as in a browser
     yield lambda: feed.latest().answered and not feed.latest().problem
+    told["token"] = preferences().token[:9]
     yield from picture("4_ready")
 
     camera, bpy.context.scene.camera = bpy.context.scene.camera, None
-    yield from press_submit()
+    yield from press_the_big_button()
     yield lambda: the_state().checked is not None
     told["problems"] = [problem.code for problem in the_state().checked.problems]
     told["sent_in_spite_of_problems"] = the_state().sending is not None
@@ -134,25 +149,68 @@ def work() -> Steps:
     bpy.data.objects["Cube"].location.z = 0.5
     bpy.ops.ed.undo_push(message="Lift the cube")
     before = what_the_artist_has()
-    yield from press_submit()
+    yield from press_the_big_button()
     yield lambda: the_state().is_sending and the_state().sending.progress().stage == "uploading"
     yield from picture("6_uploading")
     told["sending_while_the_window_lives"] = the_state().is_sending
+    yield from press_escape()
     (FOLDER / "open").touch()  # the test lets the upload pass now
+    yield lambda: not the_state().is_sending
+    told["after_escape"] = the_state().sending.progress().stage
+    yield from picture("7_cancelled")
+    yield from press_the_big_button()
 
-    yield lambda: (job := chosen_job()) is not None and job.name == "010" and job.progress > 0.3
-    yield from picture("7_running")
-    yield lambda: not chosen_job().under_way
-    yield from picture("8_done")
+    yield lambda: (job := chosen_job()) is not None and job.name == "010" and job.progress > 0.2
+    yield from picture("8_running")
+    yield lambda: not chosen_job().under_way and the_state().notice
     told["job"] = {"id": chosen_job().id, "name": chosen_job().name, "state": chosen_job().state}
-
+    told["notice"] = the_state().notice
     told["before"], told["after"] = before, what_the_artist_has()
     bpy.ops.ed.undo()
     told["undone_to"] = bpy.data.objects["Cube"].location.z
 
+    editor = next(area for area in the_window().screen.areas if area.type == "VIEW_3D")
+    editor.ui_type = "IMAGE_EDITOR"
+    with bpy.context.temp_override(window=the_window()):
+        bpy.ops.renderfarm.follow_frames()
+        bpy.ops.renderfarm.download_here()
+    yield lambda: not the_state().is_downloading
+    yield lambda: editor.spaces.active.image is not None
+    told["downloaded"] = sorted(path.name for path in (FOLDER / "shots" / "render").iterdir())
+    told["shown"] = list(editor.spaces.active.image.size)
+    bpy.ops.renderfarm.add_strip(what="FRAMES")
+    bpy.ops.renderfarm.add_strip(what="VIDEO")
+    told["strips"] = sorted(
+        [strip.type, strip.frame_final_duration] for strip in bpy.context.scene.sequence_editor.sequences
+    )
+    yield from picture("9_done")
+
+    with bpy.context.temp_override(window=the_window()):
+        bpy.ops.renderfarm.follow_frames()
+    spoil(chosen_job().id)
+    yield lambda: feed.ask_now() or feed.latest().jobs[0].state == "failed"
+    bpy.context.window_manager.renderfarm.active = 0
+    area.tag_redraw()
+    yield from picture("10_failed")
+
+    screen = the_window().screen
+    area.ui_type = "OUTLINER"
+    yield lambda: not bpy.app.timers.is_registered(refresh._tick) or the_state().notice
+    the_state().notice = ""
+    yield lambda: not bpy.app.timers.is_registered(refresh._tick)
+    told["areas"] = len(screen.areas)
+
+
+def spoil(job_id: int) -> None:
+    """Submit the job once more, so that it must fail."""
+    connection = sys.modules[f"{EXTENSION}.chosen_farm"].chosen_connection(bpy.context)
+    with connection.client() as client:
+        render = {**client.job(job_id)["render"], "view_layers": ["Nowhere"]}
+        client.rerender(job_id, {"name": "Spoilt", "render": render})
+
 
 def chosen_job() -> Any:
-    return sys.modules[f"{EXTENSION}.operators"].chosen_job(bpy.context)
+    return sys.modules[f"{EXTENSION}.job_operators"].chosen_job(bpy.context)
 
 
 def what_the_artist_has() -> list[Any]:

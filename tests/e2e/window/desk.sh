@@ -9,12 +9,12 @@ blender -b --python-exit-code 1 --python scene.py
 blender -b shots/010.blend --command farm_submit \
   --coordinator "$farm" --token "$token" --frames 1 --no-video --name "From the shell" >command.log
 # A screen that only this root's own file system names: any number of these may run side by side.
-Xvfb :0 -screen 0 1280x1000x24 -nolisten tcp -nolisten local 2>xvfb.log &
+Xvfb :0 -screen 0 1280x1200x24 -nolisten tcp -nolisten local 2>xvfb.log &
 tries=0
 until [ -S /tmp/.X11-unix/X0 ]; do
   tries=$((tries + 1))
   [ $tries -lt 200 ] || { cat xvfb.log; exit 1; }
   sleep 0.05
 done
-DISPLAY=:0 blender --window-geometry 0 0 1280 1000 --enable-event-simulate -noaudio \
+DISPLAY=:0 blender --window-geometry 0 0 1280 1200 --enable-event-simulate -noaudio \
   --python-exit-code 1 shots/010.blend --python artist.py

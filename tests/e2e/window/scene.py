@@ -8,9 +8,10 @@ import bpy
 
 scene = bpy.context.scene
 scene.render.engine = "CYCLES"
-scene.cycles.samples = 4
+scene.cycles.samples = 64
 scene.cycles.use_denoising = False
 scene.render.resolution_x, scene.render.resolution_y = 160, 90
+scene.render.filepath = "//render/beauty_###"
 scene.frame_start, scene.frame_end = 1, 24
 cube = bpy.data.objects["Cube"]
 cube.keyframe_insert("rotation_euler", frame=1)

@@ -5,10 +5,12 @@ import json
 import runpy
 import shutil
 import subprocess
+from contextlib import closing
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from addon.transport import Transport
 from tests.e2e.executable import PROJECT, ROOT_PATIENCE, WINDOW_ROOT, make_window_root
 from tests.e2e.farm import ADMIN_TOKEN, running_farm, wait_until
 from tests.fakes.held_uploads import held_uploads
@@ -44,6 +46,11 @@ def test_an_artist_submits_and_follows_a_job(tmp_path: Path) -> None:
                 stderr=subprocess.STDOUT,
             )
         try:
+            page, code = wait_until(lambda: read_code(desk), "the artist asks to be let in", visit)
+            request_id = page.rpartition("/")[2]
+            with closing(Transport(farm.url, ADMIN_TOKEN)) as transport:
+                path = f"/api/v1/connect-requests/{request_id}/approve"
+                approved = transport.call("POST", path, {"code": code})
             wait_until(lambda: (desk / "open").exists() or None, "the artist saw the upload", visit)
             held_until_seen = door.waiting.is_set()
             door.open.set()
@@ -63,7 +70,14 @@ def test_an_artist_submits_and_follows_a_job(tmp_path: Path) -> None:
 
     assert held_until_seen
     assert told["sending_while_the_window_lives"]
-    job, from_the_shell = jobs
+    spoilt, job, from_the_shell = jobs
+    assert (spoilt["state"], "no view layer" in spoilt["reason"]) == ("failed", True)
+    assert (approved["state"], told["token"]) == ("approved", "rf_admin_")
+    assert told["after_escape"] == "cancelled"
+    assert told["notice"] == "“010” is rendered: 24 frames."
+    assert told["downloaded"] == ["010.mp4", *(f"beauty_{frame:03}.png" for frame in range(1, 25))]
+    assert told["shown"] == [160, 90]
+    assert told["strips"] == [["IMAGE", 24], ["MOVIE", 24]]
     assert told["job"] == {"id": job["id"], "name": "010", "state": "completed"}
     assert (job["state"], job["finished"], job["failed"], job["video_ready"]) == ("completed", 24, 0, True)
 
@@ -73,7 +87,16 @@ def test_an_artist_submits_and_follows_a_job(tmp_path: Path) -> None:
     assert told["before"] == [str(INSIDE / "shots" / "010.blend"), True, 0.5, 3]
     assert told["after"] == told["before"]
     assert told["undone_to"] == 0.0, "submitting is no step of the artist's to undo"
-    assert [path.name for path in (desk / "shots").iterdir()] == ["010.blend"]
+    assert sorted(path.name for path in (desk / "shots").iterdir()) == ["010.blend", "render"]
     saved = (desk / "shots" / "010.blend").read_bytes()
     assert hashlib.sha256(saved).hexdigest() == (desk / "digest").read_text()
-    assert len(list(desk.glob("[1-8]_*.png"))) == 8
+    assert len(list(desk.glob("*_*.png"))) == 10
+
+
+def read_code(desk: Path) -> list[str] | None:
+    """What the artist's Blender shows, once it does."""
+    try:
+        words = (desk / "code").read_text().split()
+    except OSError:
+        return None
+    return words if len(words) == 2 else None

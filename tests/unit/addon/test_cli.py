@@ -58,6 +58,7 @@ def test_every_option_reaches_the_job(run: Run, blend: Path, coordinator: Faulty
         "samples": 8,
         "resolution": [640, 360],
         "percentage": 50,
+        "view_layers": None,
         "persistent_data": True,
         "allow_scripts": False,
     }

@@ -42,6 +42,18 @@ class FaultyFarm:
                     raise farm_stand_in.refusal
                 farm_stand_in.cancelled.append(job_id)
 
+            def health(self) -> dict[str, Any]:
+                return {"status": "ok", "version": "1"}
+
+            def session(self) -> dict[str, Any]:
+                return {"kind": "admin", "name": "ana"}
+
+            def users(self) -> list[dict[str, Any]]:
+                return [{"name": "ana", "max_slots": None, "slots": 0, "scripts": True}]
+
+            def agents(self) -> list[dict[str, Any]]:
+                return []
+
             def jobs(self) -> list[dict[str, Any]]:
                 farm_stand_in.asked.release()
                 assert farm_stand_in.may_answer.wait(10)
@@ -166,7 +178,7 @@ def test_the_thread_ends_when_no_one_follows_and_begins_again(feed: JobsFeed, fa
 
 def test_a_job_is_cancelled(feed: JobsFeed, farm: FaultyFarm) -> None:
     feed.follow(FARM)
-    feed.cancel(7)
+    feed.carry_out(lambda client: client.cancel(7))
     heard(feed, farm, lambda latest: latest.answered and bool(farm.cancelled))
     assert farm.cancelled == [7]
 
@@ -174,12 +186,12 @@ def test_a_job_is_cancelled(feed: JobsFeed, farm: FaultyFarm) -> None:
 def test_why_a_job_was_not_cancelled_is_told_until_the_next_one_is(feed: JobsFeed, farm: FaultyFarm) -> None:
     farm.refusal = FarmError("conflict", "The job has ended already.")
     feed.follow(FARM)
-    feed.cancel(7)
+    feed.carry_out(lambda client: client.cancel(7))
     refused = heard(feed, farm, lambda latest: bool(latest.refusal))
     assert refused.refusal == "The job has ended already."
     assert not refused.problem
     farm.refusal = None
-    feed.cancel(8)
+    feed.carry_out(lambda client: client.cancel(8))
     assert heard(feed, farm, lambda latest: not latest.refusal).answered
     assert farm.cancelled == [8]
 

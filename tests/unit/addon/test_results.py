@@ -9,7 +9,7 @@ from typing import Any, Self, cast
 import pytest
 
 from addon.client import FarmClient, FarmError
-from addon.results import Download, fetch_job, safe_name
+from addon.results import Download, Placement, fetch_job, safe_name
 
 
 class FaultyFarm:
@@ -123,7 +123,7 @@ def test_a_folder_that_cannot_be_made_is_named(farm: FaultyFarm, tmp_path: Path)
 
 
 def test_a_download_in_the_background_says_where_the_files_are(farm: FaultyFarm, tmp_path: Path) -> None:
-    download = Download(as_client(farm), 1, tmp_path)
+    download = Download(as_client(farm), 1, Placement.in_folder(tmp_path, "shot"))
     download.start()
     assert download.wait(10)
     assert download.error is None
@@ -142,7 +142,7 @@ def test_a_failing_download_says_why(farm: FaultyFarm, tmp_path: Path, failure: 
         raise failure
 
     farm.before_frame = fail
-    download = Download(as_client(farm), 1, tmp_path)
+    download = Download(as_client(farm), 1, Placement.in_folder(tmp_path, "shot"))
     download.start()
     assert download.wait(10)
     assert str(download.error) == download.progress().message
@@ -158,7 +158,7 @@ def test_a_cancelled_download_keeps_what_has_arrived(farm: FaultyFarm, tmp_path:
             assert go_on.wait(10)
 
     farm.before_frame = pause
-    download = Download(as_client(farm), 1, tmp_path)
+    download = Download(as_client(farm), 1, Placement.in_folder(tmp_path, "shot"))
     download.start()
     assert at_second.wait(10)
     download.cancel()

@@ -29,6 +29,7 @@ def test_a_plain_scene_is_sent_as_it_is() -> None:
             "samples": None,
             "resolution": None,
             "percentage": None,
+            "view_layers": None,
             "persistent_data": True,
             "allow_scripts": False,
         },

@@ -1,5 +1,6 @@
 """The extension's zip file: complete, of a fixed form, and in step with the project."""
 
+import ast
 import os
 import runpy
 import tomllib
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from coordinator.extension import build_extension, sources
 
 PROJECT = Path(__file__).parents[3]
 
@@ -35,17 +38,16 @@ def test_every_module_that_the_extension_imports_is_in_it(builder: dict[str, Any
     with zipfile.ZipFile(builder["build"](PROJECT / "addon", tmp_path)) as archive:
         modules = {name.removesuffix(".py") for name in archive.namelist() if name.endswith(".py")}
         for name in modules:
-            for line in archive.read(f"{name}.py").decode().splitlines():
-                words = line.split()
-                if words[:1] == ["from"] and words[1].startswith("."):
-                    imported = [words[1][1:]] if words[1] != "." else [word.strip(",") for word in words[3:]]
-                    assert set(imported) <= modules, f"{name}.py: {line}"
+            for node in ast.walk(ast.parse(archive.read(f"{name}.py"))):
+                if isinstance(node, ast.ImportFrom) and node.level == 1:
+                    imported = {node.module} if node.module else {alias.name for alias in node.names}
+                    assert imported <= modules, f"{name}.py: {ast.unparse(node)}"
 
 
 def test_the_same_sources_give_the_same_bytes(builder: dict[str, Any], tmp_path: Path) -> None:
     copy = tmp_path / "addon"
     copy.mkdir()
-    for path in builder["sources"](PROJECT / "addon"):
+    for path in sources(PROJECT / "addon"):
         target = copy / path.name
         target.write_bytes(path.read_bytes())
         os.utime(target, (1, 1))
@@ -61,3 +63,7 @@ def test_the_extension_has_the_projects_version() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
     manifest = tomllib.loads((PROJECT / "addon" / "blender_manifest.toml").read_text())
     assert manifest["version"] == project["project"]["version"]
+
+
+def test_the_coordinator_serves_the_same_bytes(builder: dict[str, Any], tmp_path: Path) -> None:
+    assert build_extension().data == builder["build"](PROJECT / "addon", tmp_path).read_bytes()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from coordinator.extension import build_extension
+
 PROJECT = Path(__file__).resolve().parents[3]
 ROOMS = ("addon", "agent", "coordinator", "web")
 
@@ -31,4 +33,14 @@ def test_the_wheel_holds_every_file_of_the_rooms(tmp_path: Path) -> None:
     [wheel] = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
+        archive.extractall(tmp_path / "installed")
     assert held == expected - {"LICENSE", "README.md", "pyproject.toml"}
+
+    # What was installed makes the same Blender extension as a checkout does.
+    program = (
+        "import sys; from coordinator.extension import build_extension; sys.stdout.buffer.write(build_extension().data)"
+    )
+    made = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path / "installed", check=True, timeout=60, stdout=subprocess.PIPE
+    )
+    assert made.stdout == build_extension(PROJECT / "addon").data
