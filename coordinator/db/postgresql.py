@@ -10,7 +10,7 @@ import secrets
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ from coordinator.db.kept import Kept, forget_everything, forget_what_is_changed,
 from coordinator.db.listener import Announcement, Listener, announce
 from coordinator.db.migrate import upgrade
 from coordinator.db.pipeline import EarlierFailed, Pipeline
-from coordinator.db.statement import driver_error
+from coordinator.db.postgresql_errors import is_disk_full, is_race, lost_connection
 from coordinator.db.units import Unit, Writers
 
 P = ParamSpec("P")
@@ -53,10 +53,7 @@ GROUP = 64
 READERS = 4
 #: How often a transaction is run before its failure is believed.
 ATTEMPTS = 6
-#: serialization_failure, deadlock_detected, unique_violation and lock_not_available: another transaction was faster.
-#: Run again, this one sees what the other has done, such as the agent that has just taken the same name.
-_RACES = {"40001", "40P01", "23505", "55P03"}
-_DISK_FULL = "53100"
+_WAIT_FOR_NOTHING = "SET LOCAL lock_timeout = '1ms'"
 #: Any number that nobody else uses: coordinators that start at once migrate one after the other.
 _MIGRATION_LOCK = 0x52464D47
 #: A connection that breaks without a word is noticed within a minute.
@@ -148,15 +145,28 @@ class PostgresDatabase(Database):
         self._engine.dispose()
 
     def _write_group(self, units: list[Unit]) -> None:
+        """Run units, those together that look ahead in the same way: locked by another, rows would be out of order."""
+        alike: dict[LookAhead | None, list[Unit]] = {}
+        for unit in units:
+            alike.setdefault(look_ahead_of(unit.function), []).append(unit)
+        for ahead, some in alike.items():
+            self._write_alike(some, ahead)
+
+    def _write_alike(self, units: list[Unit], look_ahead: LookAhead | None) -> None:
         """Run units, with as few commits as others at work on the same rows allow."""
         attempts: Counter[Unit] = Counter()
         waiting = deque(units)
-        together = True
+        together, ahead = True, look_ahead
         while waiting:
             before = list(waiting)
             try:
                 self._be_listening()
-                self._write_some(waiting, attempts, together=together)
+                some = waiting if ahead is look_ahead else deque([waiting[0]])
+                self._write_some(some, attempts, ahead if together else None, together=together)
+                if some is not waiting:
+                    waiting.popleft()
+                # One that met a lock that was not foreseen waits for it alone, with nothing else locked.
+                ahead = look_ahead if len(waiting) < len(before) else None
             except Exception as error:  # noqa: BLE001 - whoever waits shall hear of it
                 # It may show what is taken back.
                 self.board.invalidate()
@@ -166,30 +176,33 @@ class PostgresDatabase(Database):
                     waiting = deque(before)
                     continue
                 attempts.update(before)
-                if _lost_connection(error) and attempts[before[0]] < ATTEMPTS:
+                if lost_connection(error) and attempts[before[0]] < ATTEMPTS:
                     waiting = deque(before)
                     _pause(attempts[before[0]])
                     continue
                 for unit in before[: len(before) - len(waiting)] or [waiting.popleft()]:
                     unit.error = error
 
-    def _write_some(self, waiting: deque[Unit], attempts: Counter[Unit], *, together: bool) -> None:
+    def _write_some(
+        self, waiting: deque[Unit], attempts: Counter[Unit], ahead: LookAhead | None, *, together: bool
+    ) -> None:
         """Run units in one transaction, as many as need not wait for others, and take them off ``waiting``.
 
-        ``together``, what they need is read ahead, and what they write is written when something has to be read, at
-        the end perhaps: an error may be anyone's, and is raised here.  Otherwise each of them is over before the next.
+        ``together``, what they write is written when something has to be read, at the end perhaps: an error may be
+        anyone's, and is raised here.  Otherwise each of them is over before the next.
 
-        Each of them locks rows in an order that keeps it clear of deadlocks; several of them one after the other do
-        not.  So only one that finds nothing locked by those before it waits for a lock.  Any other that would have to
-        is taken back, and is the first of the next transaction.
+        Each of them locks rows in an order that keeps it clear of deadlocks, and so does what looks ``ahead`` for all
+        of them; several, one after the other, do not.  So only one that finds nothing locked for it or by those before
+        it waits for a lock.  Any other that would have to is taken back, and is left to the next transaction.
         """
         read = self._over
         done: list[Transaction] = []
         with self._engine.connect() as conn, conn.begin() as transaction:
             pipeline, kept = _pipeline(conn), kept_of(conn)
             assert kept is not None  # noqa: S101 - every connection has it
-            if together:
-                _look_ahead(Transaction(conn, self._clock(), self.board), waiting)
+            if ahead is not None:
+                ahead(Transaction(conn, self._clock(), self.board), [unit.arguments for unit in waiting])
+                pipeline.later(_WAIT_FOR_NOTHING)
             while waiting:
                 unit = waiting[0]
                 unit.error = None
@@ -199,23 +212,23 @@ class PostgresDatabase(Database):
                     unit.result = unit.run(tx)
                     tx.end(flush=not together)
                 except Exception as error:
-                    if _lost_connection(error) or isinstance(error, EarlierFailed):
+                    if lost_connection(error) or isinstance(error, EarlierFailed):
                         raise
                     pipeline.take_back()
                     kept.take_back()
-                    if _sqlstate(error) in _RACES:
-                        if done:
+                    if is_race(error):
+                        if done or ahead is not None:
                             break
                         attempts[unit] += 1
                         if attempts[unit] < ATTEMPTS:
                             _pause(attempts[unit])
                             continue
-                    unit.error = DatabaseFull() if _sqlstate(error) == _DISK_FULL else error
+                    unit.error = DatabaseFull() if is_disk_full(error) else error
                 else:
                     pipeline.keep()
                     kept.confirm()
-                    if not done:
-                        pipeline.later("SET LOCAL lock_timeout = '1ms'")
+                    if not done and ahead is None:
+                        pipeline.later(_WAIT_FOR_NOTHING)
                     tx.show()
                     done.append(tx)
                 waiting.popleft()
@@ -240,7 +253,7 @@ class PostgresDatabase(Database):
             transaction.commit()
         except Exception as error:
             self._unheard.pop(number, None)
-            if _lost_connection(error):
+            if lost_connection(error):
                 raise CommitUnknown from error
             raise
 
@@ -325,7 +338,7 @@ def _retried(once: Callable[[Callable[[Transaction], R]], R], function: Callable
         try:
             return once(function)
         except Exception as error:
-            if _sqlstate(error) not in _RACES and not _lost_connection(error):
+            if not is_race(error) and not lost_connection(error):
                 raise
             _pause(attempt)
     return once(function)
@@ -334,18 +347,6 @@ def _retried(once: Callable[[Callable[[Transaction], R]], R], function: Callable
 def _pause(attempt: int) -> None:
     # The two that met must not meet again at the same moment.
     time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - no secret
-
-
-def _sqlstate(error: Exception) -> str | None:
-    """Return PostgreSQL's code of what went wrong, None if something else did."""
-    original = driver_error(error)
-    return original.sqlstate if isinstance(original, psycopg.Error) else None
-
-
-def _lost_connection(error: Exception) -> bool:
-    """Tell whether the connection broke, or could not be made: the server was restarted, say."""
-    code = _sqlstate(error)
-    return isinstance(driver_error(error), psycopg.OperationalError) and (code is None or code.startswith("57P"))
 
 
 def _set_up(connection: "psycopg.Connection[Any]", entry: ConnectionPoolEntry) -> None:
@@ -370,17 +371,6 @@ def _flush(conn: Connection, *_: object) -> None:
 def _execute(conn: Connection, _cursor: object, statement: str, *_: object) -> None:
     _pipeline(conn).flush()
     forget_what_is_changed(conn, statement)
-
-
-def _look_ahead(tx: Transaction, units: Iterable[Unit]) -> None:
-    """Have what units will need read, all of it at once."""
-    calls: dict[LookAhead, list[tuple[Any, ...]]] = {}
-    for unit in units:
-        ahead = look_ahead_of(unit.function)
-        if ahead is not None and not unit.keywords:
-            calls.setdefault(ahead, []).append(unit.arguments)
-    for ahead, arguments in calls.items():
-        ahead(tx, arguments)
 
 
 def _forget(conn: Connection) -> None:

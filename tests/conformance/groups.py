@@ -3,15 +3,17 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
 from coordinator.db import agents, blobs, chunks, jobs, leases, set_asides
-from coordinator.db.engine import Database, Transaction
+from coordinator.db.engine import Database, Transaction, look_ahead_of, looks_ahead
 from coordinator.db.kept import Shelf, kept_of
 from coordinator.db.postgresql import WRITERS
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 #: How what is kept is read anew, by its shelf.
@@ -42,6 +44,19 @@ def check_kept(tx: Transaction) -> int:
         true = _READ[shelf](tx.conn, key)
         assert _plain(value) == _plain(true), f"{value} is kept of {key}, and in the tables is {true}"
     return len(kept.values)
+
+
+@cache
+def checked(function: Callable[Concatenate[Transaction, P], T]) -> Callable[Concatenate[Transaction, P], T]:
+    """Return a function that joins the groups of another one, and calls it once what is kept there is found true."""
+
+    def check(tx: Transaction, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        assert check_kept(tx) > 0
+        return function(tx, *args, **kwargs)
+
+    ahead = look_ahead_of(function)
+    assert ahead is not None
+    return looks_ahead(ahead)(check)
 
 
 async def in_one_group(database: Database, calls: Sequence[Awaitable[Any]]) -> list[Any]:

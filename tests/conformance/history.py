@@ -6,13 +6,22 @@ from typing import Any, ClassVar, TypeVar
 
 from coordinator.db.engine import Database
 from coordinator.domain.tokens import TokenKind
-from coordinator.protocol import Device, ErrorCode, FrameResult, Hardware, LeaseGrant, Stage
-from coordinator.services import agents, frames, stitching
+from coordinator.protocol import (
+    Device,
+    ErrorCode,
+    FrameResult,
+    Hardware,
+    LeaseGrant,
+    LeaseRequest,
+    ReportRequest,
+    Stage,
+)
+from coordinator.services import agents, frames, leases, stitching
 from coordinator.services.accounts import Principal
 from coordinator.services.errors import Refused
 from coordinator.services.schemas import JobRequest
 from tests.conformance.farm import GIB, HEIGHT, WIDTH, Farm, SetClock, digest, in_store, machine, stored
-from tests.conformance.groups import check_kept, in_one_group
+from tests.conformance.groups import checked, in_one_group
 from tests.conformance.invariants import Content, Row
 from tests.conformance.steps import check_farm, check_step, empty_farm, held_frames
 
@@ -84,9 +93,17 @@ class History:
     def together(self, calls: Sequence[Awaitable[Any]]) -> list[Any]:
         """Have calls written as one group, and all that is kept then checked; return what they return or refuse."""
         self.clock.advance(0.001)
-        *results, kept = self.run(in_one_group(self.database, [*calls, self.database.write(check_kept)]))
+        write, timing = self.database.write, self.farm.timing
+        nothing = (99_999, "no lease")
+        checks: list[Awaitable[Any]] = [
+            write(checked(leases.lease), 99_999, LeaseRequest(slot=0, blender=(4, 5, 15)), timing),
+            write(checked(leases.report), *nothing, ReportRequest(stage=Stage.FETCHING), timing),
+            write(checked(frames.record_frame), *nothing, 1, a_result(PICTURES[0], 1.0), 1, 1, timing),
+        ]
+        results = self.run(in_one_group(self.database, [*calls, *checks]))
         told = [result.code if isinstance(result, Refused) else result for result in results]
-        for result in (*told, kept):
+        assert all(isinstance(told.pop(), ErrorCode) for _ in checks)
+        for result in told:
             if isinstance(result, BaseException):
                 raise result
         return told
