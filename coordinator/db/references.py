@@ -3,7 +3,20 @@
 from collections.abc import Collection
 from functools import cache
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, bindparam, exists, func, or_, select, union
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    or_,
+    select,
+    union,
+)
 
 from coordinator.db.schema import blobs, extra_files, frames, jobs, pack_blobs
 from coordinator.db.schema.base import Digest
@@ -52,9 +65,9 @@ _OWN = [
     for column, is_own in zip(*_own(_JOB), strict=True)
 ]
 _owned = union(*_OWN).subquery("owned")
-_OWN_SIZE = scalars(
-    select(func.coalesce(func.sum(blobs.c.size), 0)).join_from(_owned, blobs, blobs.c.sha256 == _owned.c.sha256), int
-)
+# PostgreSQL adds large integers up to decimals.
+_total = cast(func.coalesce(func.sum(blobs.c.size), 0), BigInteger)
+_OWN_SIZE = scalars(select(_total).join_from(_owned, blobs, blobs.c.sha256 == _owned.c.sha256), int)
 _all = union(*_OWN, select(pack_blobs.c.sha256).where(pack_blobs.c.pack_id == _PACK)).subquery("all")
 _others = or_(
     *(exists().where(column == _all.c.sha256, ~is_own) for column, is_own in zip(*_own(_JOB), strict=True)),
@@ -67,7 +80,7 @@ _others = or_(
         ),
     ),
 )
-_WHOLE = select(func.coalesce(func.sum(blobs.c.size), 0)).join_from(_all, blobs, blobs.c.sha256 == _all.c.sha256)
+_WHOLE = select(_total).join_from(_all, blobs, blobs.c.sha256 == _all.c.sha256)
 _WHOLE_SIZE = scalars(_WHOLE, int)
 _FREED_SIZE = scalars(_WHOLE.where(~_others), int)
 

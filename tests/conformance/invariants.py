@@ -58,6 +58,9 @@ def check_invariants(conn: Connection) -> Content:
     """Raise AssertionError, naming the object, unless everything that is always true is true; return what was read."""
     content = read_content(conn)
     for job in content.jobs.values():
+        if job["files_swept_at"] is not None:
+            _is_only_a_record(job, content)
+            continue
         _frames_are_partitioned(job, content)
         _chunks_follow_their_job(job, content)
         _second_leases_are_of_other_slots(job, content)
@@ -95,6 +98,16 @@ def read_content(conn: Connection) -> Content:
 def slots_of(leases: Iterable[Row]) -> set[tuple[int, int]]:
     """Return the slots that hold these leases."""
     return {(lease["agent_id"], lease["slot"]) for lease in leases}
+
+
+def _is_only_a_record(job: Row, content: Content) -> None:
+    """A job whose files were removed has ended, and nobody works on it or waits for it."""
+    assert job["state"] in ENDED, f"job {job['id']} is {job['state']} without its files"
+    assert not content.live[job["id"]], f"job {job['id']} is rendered without its files"
+    assert (job["video_sha256"], job["sound_sha256"]) == (None, None), f"job {job['id']} has files still"
+    if job["removal"] is None:
+        left = [*content.frames[job["id"]], *content.chunks[job["id"]]]
+        assert not left, f"job {job['id']} has rows left that tell of its files"
 
 
 def _frames_are_partitioned(job: Row, content: Content) -> None:
