@@ -164,7 +164,7 @@ async def test_thumbnails_go_with_their_pictures(farm: RunningCoordinator) -> No
 
 async def test_all_frames_in_a_zip(farm: RunningCoordinator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "PIECE", 10_000)
-    job = await farm.submit("-1,1-3", name="Shot 010: “the end”")
+    job = await farm.submit("-1,1-3", chunk_frames=4, name="Shot 010: “the end”")
     agent = await farm.agent("ant")
     grant = await agent.must_lease()
     large = picture(3, size=(64, 36)) + bytes(35_000)
