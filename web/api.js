@@ -28,7 +28,7 @@ export class Unreachable extends Error {}
 
 export const GATEWAY_STATUSES = new Set([502, 503, 504]);
 
-async function call(method, path, { query, body, signal } = {}) {
+async function call(method, path, { query, body, signal, cache = "no-store" } = {}) {
   const url = new URL(path, ROOT);
   for (const [name, value] of Object.entries(query ?? {})) {
     if (value !== null && value !== undefined) url.searchParams.set(name, value);
@@ -44,7 +44,7 @@ async function call(method, path, { query, body, signal } = {}) {
       headers,
       signal,
       credentials: "same-origin",
-      cache: "no-store",
+      cache,
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (error) {
@@ -101,8 +101,19 @@ export const api = {
   jobStorage: (id) => call("GET", `jobs/${id}/storage`),
   /** All frames that failed, and what was left when the job ended. */
   requeueJob: (id) => call("POST", `jobs/${id}/requeue`, { body: {} }),
-  frames: (id, cursor, options) => call("GET", `jobs/${id}/frames`, { ...options, query: { cursor, limit: 1000 } }),
-  jobEvents: (id, cursor, options) => call("GET", `jobs/${id}/events`, { ...options, query: { cursor, limit: 200 } }),
+  requeueFrame: (id, frame) => call("POST", `jobs/${id}/requeue`, { body: { frames: String(frame) } }),
+  /** A new job on the same files, with what is named done differently. */
+  rerenderJob: (id, changes) => call("POST", `jobs/${id}/rerender`, { body: changes }),
+  /** All frames at once; the browser keeps it and asks whether it has changed. */
+  frameMap: (id, options) => call("GET", `jobs/${id}/frame-map`, { ...options, cache: "no-cache" }),
+  frame: (id, frame, options) => call("GET", `jobs/${id}/frames/${frame}`, options),
+  frameLayers: (id, frame, options) => call("GET", `jobs/${id}/frames/${frame}/layers`, options),
+  frameFiles: (id, frame, options) => call("GET", `jobs/${id}/frames/${frame}/files`, options),
+  jobPack: (id, cursor, options) => call("GET", `jobs/${id}/pack`, { ...options, query: { cursor, limit: 200 } }),
+  jobCost: (id, options) => call("GET", `jobs/${id}/cost`, options),
+  /** @param {{cursor?: string, kinds?: "all" | "notable"}} page Newest first. */
+  jobEvents: (id, page, options) =>
+    call("GET", `jobs/${id}/events`, { ...options, query: { ...page, order: "newest", limit: 100 } }),
   /** @param {"reinstate" | "drain" | "resume" | "stop"} action */
   steerAgent: (id, action) => call("POST", `agents/${id}/${action}`),
   removeAgent: (id) => call("DELETE", `agents/${id}`),
@@ -118,21 +129,18 @@ export const api = {
  * A file of a job.  Browsers keep these files for ever.  A farm that was set up anew numbers its jobs from 1 again: the
  * time of submission tells the two jobs 1 apart; and frames are rendered again: `version` tells one picture from the next.
  */
-function fileOf(job, path, version) {
+function fileOf(job, path, version, more = {}) {
   const url = new URL(`jobs/${job.id}/${path}`, ROOT);
   url.searchParams.set("of", String(Date.parse(job.created_at)));
-  url.searchParams.set("version", version);
+  // One of which no version is known is asked for anew each time.
+  url.searchParams.set("version", version ?? String(Math.floor(clock.now())));
+  for (const [name, value] of Object.entries(more)) url.searchParams.set(name, String(value));
   return url.href;
 }
 
 /** What changes with every frame that is finished, and with every end of the job. */
 function stateOf(job) {
   return `${job.finished}-${job.ended_at === null ? "" : Date.parse(job.ended_at)}`;
-}
-
-/** Which file of a frame this is; one of which only the number is known has just been finished. */
-function versionOf(record) {
-  return record?.sha256?.slice(0, 12) ?? String(Math.floor(clock.now()));
 }
 
 /** Addresses of files and of the event stream, for elements that fetch by themselves. */
@@ -147,9 +155,15 @@ export const addresses = {
   },
   blob: (sha256) => new URL(`blobs/${sha256}`, ROOT).href,
   batch: () => new URL("blobs", ROOT).href,
-  /** @param {object | null} record what is known of the frame. */
-  preview: (job, frame, record) => fileOf(job, `frames/${frame}/preview`, versionOf(record)),
-  output: (job, frame, record) => fileOf(job, `frames/${frame}/output`, versionOf(record)),
+  /** Files of a frame; `version` tells its picture from another one of the same frame. */
+  preview: (job, frame, version) => fileOf(job, `frames/${frame}/preview`, version),
+  thumbnail: (job, frame, version, width) => fileOf(job, `frames/${frame}/thumbnail`, version, { width }),
+  output: (job, frame, version) => fileOf(job, `frames/${frame}/output`, version),
+  display: (job, frame, version) => fileOf(job, `frames/${frame}/display`, version),
+  extraFile: (job, frame, path, sha256) =>
+    fileOf(job, `frames/${frame}/files/${path.split("/").map(encodeURIComponent).join("/")}`, sha256.slice(0, 12)),
+  allFrames: (job, extras = false) => new URL(`jobs/${job.id}/frames.zip${extras ? "?extras=true" : ""}`, ROOT).href,
+  log: (job) => new URL(`jobs/${job.id}/log`, ROOT).href,
   latestPreview: (job) => fileOf(job, `frames/${job.latest_frame}/preview`, stateOf(job)),
   video: (job) => fileOf(job, "video", stateOf(job)),
 };

@@ -9,6 +9,7 @@ import { Live, STATUS } from "./live.js";
 import { links, parseRoute } from "./router.js";
 import { Draft, PHASE } from "./upload/draft.js";
 import { agentsView } from "./views/agents.js";
+import { compareView } from "./views/compare.js";
 import { connectView } from "./views/connect.js";
 import { farmView } from "./views/farm.js";
 import { jobView } from "./views/job.js";
@@ -19,6 +20,7 @@ import { signInProblem, signInView } from "./views/sign_in.js";
 const VIEWS = {
   jobs: jobsView,
   job: jobView,
+  compare: compareView,
   agents: agentsView,
   farm: farmView,
   new: newJobView,
@@ -130,7 +132,7 @@ function showRoute() {
     if (!isFirst) main.focus({ preventScroll: true });
   }
   view.route(route);
-  const place = route.view === "job" ? "jobs" : route.view;
+  const place = route.view === "job" || route.view === "compare" ? "jobs" : route.view;
   for (const link of nav.children) setAttribute(link, "aria-current", link.dataset.view === place ? "page" : null);
   retitle();
 }

@@ -3,6 +3,8 @@
 /** What the list of jobs shows when its address says nothing; dates are days, as 2026-01-31. */
 export const EVERY_JOB = Object.freeze({ show: "all", q: "", user: "", from: "", to: "", sort: "newest" });
 
+const JOB_PARTS = ["times", "history", "files"];
+
 export const links = {
   /** @param {Partial<typeof EVERY_JOB>} wanted which jobs, in which order; what is left out is as by default. */
   jobs: (wanted = {}) => {
@@ -15,7 +17,13 @@ export const links = {
   },
   job: (id) => `#/jobs/${id}`,
   frame: (id, frame) => `#/jobs/${id}/frames/${frame}`,
-  history: (id) => `#/jobs/${id}/history`,
+  /** @param {"frames" | "times" | "history" | "files"} part */
+  jobPart: (id, part) => (part === "frames" ? `#/jobs/${id}` : `#/jobs/${id}/${part}`),
+  /** Two frames, each `{job, frame}` or null. @param {"side" | "wipe"} mode */
+  compare: (left, right, mode = "side") => {
+    const sides = Object.entries({ left, right }).filter(([, side]) => side !== null);
+    return `#/compare?${[...sides.map(([name, side]) => `${name}=${side.job}:${side.frame}`), `mode=${mode}`].join("&")}`;
+  },
   agents: () => "#/agents",
   farm: () => "#/farm",
   newJob: (pack = null) => (pack === null ? "#/new" : `#/new/${pack}`),
@@ -45,10 +53,21 @@ export function parseRoute(hash) {
     const id = Number(parts[1]);
     const route = { view: "job", key: `job ${id}`, id, tab: "frames", frame: null };
     if (parts.length === 2) return route;
-    if (parts.length === 3 && parts[2] === "history") return { ...route, tab: "history" };
+    if (parts.length === 3 && JOB_PARTS.includes(parts[2])) return { ...route, tab: parts[2] };
     if (parts.length === 4 && parts[2] === "frames" && /^-?\d+$/.test(parts[3])) {
       return { ...route, frame: Number(parts[3]) };
     }
   }
+  if (parts.length === 1 && parts[0] === "compare") {
+    const asked = new URLSearchParams(query);
+    const mode = asked.get("mode") === "wipe" ? "wipe" : "side";
+    return { view: "compare", key: "compare", left: frameOf(asked.get("left")), right: frameOf(asked.get("right")), mode };
+  }
   return { view: "missing", key: "missing" };
+}
+
+/** "12:5" → frame 5 of job 12. */
+function frameOf(text) {
+  const match = /^(\d+):(-?\d+)$/.exec(text ?? "");
+  return match && { job: Number(match[1]), frame: Number(match[2]) };
 }

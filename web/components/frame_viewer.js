@@ -1,22 +1,28 @@
 /** One frame, large, over its job's page: arrow keys go to its neighbours, Escape goes back. */
 import { addresses } from "../api.js";
-import { bytes, dateTime, renderTime } from "../format.js";
+import { links } from "../router.js";
 import { el, icon, setAttribute, setText } from "./element.js";
+import { frameDetails } from "./frame_details.js";
+import { askRenderAgain } from "./render_again.js";
+import { ZoomStage } from "./zoom_stage.js";
 
-/** Formats that browsers show; of the others the preview is all there is to see. */
+/** Formats that browsers show; of the others there is what Blender's own view of them was written as. */
 const BROWSER_FORMATS = new Set(["PNG", "JPEG"]);
 
 /**
- * @param {(frame: number) => object | null} record what is known of a frame.
- * @param {(frame: number) => void} want has a frame's record fetched; `update` is called when it has come.
- * @param {(frame: number, direction: number) => number | null} neighbour
- * @param {(frame: number | null) => void} go to another frame, or back to the job (null).
+ * @param {object} parts
+ * @param {import("../job_frames.js").JobFrames} parts.frames
+ * @param {(frame: number | null) => void} parts.go to another frame, or back to the job (null).
+ * @param {(work: () => Promise<void>) => void} parts.guard runs work and shows its errors.
  */
-export function frameViewer({ job, record, want, neighbour, go }) {
-  const image = el("img", { class: "viewer-image" });
+export function frameViewer({ job, frames, guard, go }) {
   const title = el("h2", { id: "viewer-title", tabindex: -1 });
-  const facts = el("p", { class: "viewer-facts" });
-  const download = el("a", { class: "button", download: true }, icon("download"), "Download");
+  const stage = new ZoomStage("The frame's picture");
+  const missing = el("p", { class: "viewer-missing", hidden: true });
+  const details = frameDetails(job, guard);
+  const download = el("a", { class: "button", download: true }, icon("download"), el("span", {}, "Download"));
+  const compare = el("a", { class: "button" }, icon("compare"), el("span", {}, "Compare"));
+  const again = el("button", { class: "button", type: "button" }, icon("again"), el("span", {}, "Render again"));
   const button = (name, label, action) => {
     const made = el("button", { class: "icon-button", type: "button", "aria-label": label, title: label }, icon(name));
     made.addEventListener("click", action);
@@ -24,37 +30,62 @@ export function frameViewer({ job, record, want, neighbour, go }) {
   };
   const back = button("back", "Frame before", () => step(-1));
   const forward = button("forward", "Frame after", () => step(1));
+  const about = button("info", "About this frame", () => dialog.classList.toggle("with-details"));
   const close = button("close", "Close", () => dialog.close());
   const dialog = el(
     "dialog",
-    { class: "viewer", "aria-labelledby": "viewer-title" },
-    el("header", {}, title, facts, el("span", { class: "viewer-buttons" }, back, forward, download, close)),
-    el("div", { class: "viewer-stage" }, image),
+    { class: "viewer with-details", "aria-labelledby": "viewer-title" },
+    el(
+      "header",
+      {},
+      el("span", { class: "viewer-place" }, back, title, forward),
+      stage.controls,
+      el("span", { class: "viewer-buttons" }, again, compare, download, about, close),
+    ),
+    el("div", { class: "viewer-body" }, el("div", { class: "viewer-stage" }, stage.element, missing), details.element),
   );
   let frame = null;
+  let shown = null;
 
   function step(direction) {
-    const other = neighbour(frame, direction);
+    const other = frames.neighbour(frame, direction);
     if (other !== null) go(other);
   }
 
-  /** Shows the preview at once, and the frame's own file over it as soon as it is there. */
-  function showPicture() {
-    const current = frame;
-    image.src = addresses.preview(job, frame, record(frame));
-    image.alt = `Frame ${frame} of ${job.name}`;
-    if (!BROWSER_FORMATS.has(job.output.format)) return;
+  /** Shows the preview at once, and the frame in full size over it as soon as it is there. */
+  function showPicture(version) {
+    const current = (shown = `${frame} ${version}`);
+    stage.element.hidden = version === null;
+    missing.hidden = version !== null;
+    if (version === null) {
+      setText(missing, frames.stateName(frames.place(frame)) === "failed" ? "No agent could render this frame." : "This frame is not rendered yet.");
+      return;
+    }
+    const words = `Frame ${frame} of ${job.name}`;
+    stage.show(addresses.preview(job, frame, version), words);
+    const isShown = BROWSER_FORMATS.has(job.output.format);
+    if (!isShown && !job.output.display) return;
     const whole = new Image();
-    whole.src = addresses.output(job, frame, record(frame));
+    whole.src = (isShown ? addresses.output : addresses.display)(job, frame, version);
     whole.decode().then(
       () => {
-        if (frame === current) image.src = whole.src;
+        if (shown === current) stage.show(whole.src, words);
       },
       () => {}, // The preview stays: a 16-bit or damaged file is no reason to show nothing.
     );
   }
 
+  async function renderAgain() {
+    const made = await askRenderAgain(job, frame);
+    if (made !== null && made.id !== job.id) {
+      dialog.close();
+      location.hash = links.job(made.id);
+    }
+  }
+
+  again.addEventListener("click", () => guard(renderAgain));
   dialog.addEventListener("keydown", (event) => {
+    if (event.target.closest("input, textarea, select")) return;
     if (event.key === "ArrowLeft") step(-1);
     if (event.key === "ArrowRight") step(1);
   });
@@ -64,43 +95,50 @@ export function frameViewer({ job, record, want, neighbour, go }) {
   dialog.addEventListener("close", () => {
     if (frame !== null) go(null);
   });
+  if (matchMedia("(max-width: 900px)").matches) dialog.classList.remove("with-details");
 
-  return {
+  const viewer = {
     element: dialog,
     /** Shows a frame, or with null closes. */
     show(next) {
       if (next === frame) return;
       frame = next;
+      shown = null;
       if (next === null) {
         dialog.close();
         return;
       }
-      showPicture();
-      download.href = addresses.output(job, next, record(next));
-      setText(title, `Frame ${next}`);
-      this.update();
-      want(next);
+      stage.fit();
+      viewer.update();
       if (dialog.open) return;
       dialog.showModal();
       title.focus();
     },
     /** Takes over what has become known since. */
     update() {
-      if (frame === null) return;
-      setText(facts, factsText(record(frame)));
-      setAttribute(back, "disabled", neighbour(frame, -1) === null);
-      setAttribute(forward, "disabled", neighbour(frame, 1) === null);
+      if (frame === null || !frames.loaded) return;
+      const version = frames.versionOf(frame);
+      setText(title, `Frame ${frame}`);
+      setAttribute(back, "disabled", frames.neighbour(frame, -1) === null);
+      setAttribute(forward, "disabled", frames.neighbour(frame, 1) === null);
+      const place = frames.place(frame);
+      const look = `${frame} ${version}`;
+      if (shown === look && version !== null) return;
+      download.hidden = version === null;
+      compare.hidden = version === null;
+      again.hidden = place === null || frames.states[place] === 0;
+      if (version !== null) download.href = addresses.output(job, frame, version);
+      compare.href = links.compare({ job: job.id, frame }, null);
+      showPicture(version);
+      details.show(frame, place === null ? "" : `${frames.states[place]} ${version}`);
+    },
+    close() {
+      viewer.show(null);
     },
   };
-}
-
-function factsText(record) {
-  if (!record?.finished_at) return "";
-  const parts = [record.filename, bytes(record.size), `rendered in ${renderTime(record.seconds)}`];
-  if (record.agent) parts.push(`on ${record.agent}`);
-  if (record.peak_memory_bytes !== null) parts.push(`${bytes(record.peak_memory_bytes)} of memory`);
-  if (record.attempts > 1) parts.push(`${record.attempts} attempts`);
-  parts.push(dateTime(record.finished_at));
-  if (record.doubt) parts.push(record.doubt);
-  return parts.join(" · ");
+  frames.addEventListener("reset", () => viewer.update());
+  frames.addEventListener("change", ({ detail }) => {
+    if (frame !== null && detail.includes(frames.place(frame))) viewer.update();
+  });
+  return viewer;
 }

@@ -1,33 +1,51 @@
-/** A job's history in words, oldest first. */
+/** A job's history in words, newest first. */
 import { api } from "../api.js";
 import { ago, dateTime } from "../format.js";
 import { clock } from "../clock.js";
-import { el, setText } from "./element.js";
+import { el, setAttribute, setText } from "./element.js";
 import { KeyedList } from "./keyed_list.js";
 
 /** @param {(work: () => Promise<void>) => void} guard runs work and shows its errors. */
 export function jobHistory(jobId, guard) {
   const events = new Map();
-  const rows = el("ol", { class: "history" });
+  const rows = el("ol", { class: "history", reversed: true });
   const list = new KeyedList(rows, eventRow);
-  const more = el("button", { class: "button more", type: "button", hidden: true }, "Show what came next");
-  const element = el("div", {}, rows, more);
-  let page = null;
+  const more = el("button", { class: "button more", type: "button", hidden: true }, "Show what came before");
+  const kinds = el("div", { class: "segments", role: "group", "aria-label": "Which events" }, kind("notable", "What matters"), kind("all", "Every frame"));
+  const element = el("div", {}, kinds, rows, more);
+  let chosen = "notable";
   let next = null;
+  let reached = false;
   let loading = false;
   let again = false;
 
-  /** Fetches the page at a cursor; the last page is fetched again later, because it grows. */
-  async function load(cursor) {
-    const answer = await api.jobEvents(jobId, cursor);
-    page = cursor;
-    next = answer.next;
-    more.hidden = next === null;
-    for (const event of answer.items) events.set(event.id, event);
-    list.update([...events.values()].sort((a, b) => a.id - b.id), (event) => event.id);
+  function kind(name, label) {
+    const button = el("button", { type: "button", "aria-pressed": String(name === "notable") }, label);
+    button.addEventListener("click", () => {
+      chosen = name;
+      for (const other of kinds.children) setAttribute(other, "aria-pressed", String(other === button));
+      events.clear();
+      reached = false;
+      guard(refresh);
+    });
+    return button;
   }
 
-  /** One at a time; what happened while the last page was on its way is fetched after it. */
+  async function load(cursor) {
+    const asked = chosen;
+    const answer = await api.jobEvents(jobId, { cursor, kinds: asked });
+    if (asked !== chosen) return;
+    // Of what happened since the last look, more than a page may have been missed: then it begins anew.
+    const missed = cursor === null && reached && answer.next !== null && !answer.items.some(({ id }) => events.has(id));
+    if (missed) events.clear();
+    if (cursor !== null || !reached || missed) next = answer.next;
+    reached = true;
+    more.hidden = next === null;
+    for (const event of answer.items) events.set(event.id, event);
+    list.update([...events.values()].sort((a, b) => b.id - a.id), (event) => event.id);
+  }
+
+  /** One at a time; what happened while it was on its way is fetched after it. */
   async function refresh() {
     again = true;
     if (loading) return;
@@ -35,7 +53,7 @@ export function jobHistory(jobId, guard) {
     try {
       while (again) {
         again = false;
-        await load(page);
+        await load(null);
       }
     } finally {
       loading = false;

@@ -7,7 +7,8 @@ import { el, icon } from "./element.js";
 /** The coordinator lists this many failures at most. */
 const LISTED_FAILURES = 200;
 
-export function jobProblems() {
+/** @param {import("../job_frames.js").JobFrames} frames */
+export function jobProblems(frames) {
   const element = el("div", { class: "problems" });
   let shown = "";
   return {
@@ -17,7 +18,7 @@ export function jobProblems() {
       const signature = JSON.stringify([job.reason, job.failures, job.failed, job.warnings, job.doubts, job.doubtful]);
       if (signature === shown) return;
       shown = signature;
-      element.replaceChildren(...[failureBox(job), doubtBox(job), warningBox(job)].filter(Boolean));
+      element.replaceChildren(...[failureBox(job), doubtBox(job, frames), warningBox(job)].filter(Boolean));
     },
   };
 }
@@ -44,14 +45,14 @@ function failureBox(job) {
 }
 
 /** Frames that may be wrong, each between those beside it. */
-function doubtBox(job) {
+function doubtBox(job, frames) {
   if (job.doubts.length === 0) return null;
   const rows = job.doubts.map(({ frame, doubt, beside }) => {
     const shown = [...beside.filter((other) => other < frame), frame, ...beside.filter((other) => other > frame)];
     return el(
       "li",
       { class: "doubt" },
-      el("span", { class: "doubt-pictures" }, ...shown.map((number) => framePicture(job, number, number === frame))),
+      el("span", { class: "doubt-pictures" }, ...shown.map((number) => framePicture(job, number, frames.versionOf(number), number === frame))),
       el("span", {}, el("span", { class: "problem-frame" }, `Frame ${frame}`), " ", doubt),
     );
   });
@@ -70,8 +71,8 @@ function doubtBox(job) {
   );
 }
 
-function framePicture(job, frame, isDoubted) {
-  const image = el("img", { src: addresses.preview(job, frame, null), alt: `Frame ${frame}`, loading: "lazy" });
+function framePicture(job, frame, version, isDoubted) {
+  const image = el("img", { src: addresses.thumbnail(job, frame, version, 160), alt: `Frame ${frame}`, loading: "lazy" });
   return el("a", { href: links.frame(job.id, frame), class: isDoubted ? "doubted" : "" }, image);
 }
 
