@@ -280,7 +280,9 @@ function layoutOf(count, width) {
     const columns = Math.floor(width / size);
     const rows = Math.ceil(count / columns);
     if (rows * size <= TALLEST_PX || size === SIZES_PX.at(-1)) {
-      return { columns, rows, width: size, height: size, gap: size >= GAP_FROM_PX };
+      const gap = size >= GAP_FROM_PX;
+      // Cells that one sees as such fill the width; smaller ones are whole pixels.
+      return { columns, rows, width: gap ? width / columns : size, height: size, gap };
     }
   }
   throw new Error("there is always a size");

@@ -20,9 +20,12 @@ export function frameViewer({ job, frames, guard, go }) {
   const stage = new ZoomStage("The frame's picture");
   const missing = el("p", { class: "viewer-missing", hidden: true });
   const details = frameDetails(job, guard);
-  const download = el("a", { class: "button", download: true }, icon("download"), el("span", {}, "Download"));
-  const compare = el("a", { class: "button" }, icon("compare"), el("span", {}, "Compare"));
-  const again = el("button", { class: "button", type: "button" }, icon("again"), el("span", {}, "Render again"));
+  // Where there is little room, the icons stand alone.
+  const labelled = (tag, name, label, attributes) =>
+    el(tag, { class: "button", "aria-label": label, title: label, ...attributes }, icon(name), el("span", {}, label));
+  const download = labelled("a", "download", "Download", { download: true });
+  const compare = labelled("a", "compare", "Compare", {});
+  const again = labelled("button", "again", "Render again", { type: "button" });
   const button = (name, label, action) => {
     const made = el("button", { class: "icon-button", type: "button", "aria-label": label, title: label }, icon(name));
     made.addEventListener("click", action);
@@ -78,6 +81,8 @@ export function frameViewer({ job, frames, guard, go }) {
   async function renderAgain() {
     const made = await askRenderAgain(job, frame);
     if (made !== null && made.id !== job.id) {
+      // Closed without going back to this job.
+      frame = null;
       dialog.close();
       location.hash = links.job(made.id);
     }
