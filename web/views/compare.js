@@ -10,8 +10,8 @@ const SIDES = ["left", "right"];
 const NAMES = { left: "Left", right: "Right" };
 const MODES = { side: "Side by side", wipe: "Wipe" };
 
-export function compareView({ guard, replaceRoute }) {
-  const sides = { left: side("left", change), right: side("right", change) };
+export function compareView({ guard, replaceRoute }, first) {
+  const sides = { left: side("left", first.left, change), right: side("right", first.right, change) };
   const edge = el("input", { class: "wipe-edge", type: "range", min: 0, max: 100, step: 0.1, value: 50, "aria-label": "Edge between the pictures", hidden: true });
   const line = el("span", { class: "wipe-line", hidden: true });
   const stages = el("div", { class: "compare-stages" }, sides.left.stage.element, sides.right.stage.element, line);
@@ -117,7 +117,7 @@ export function compareView({ guard, replaceRoute }) {
 }
 
 /** One of the two pictures and the fields that choose it. */
-function side(name, change) {
+function side(name, first, change) {
   const stage = new ZoomStage(`${NAMES[name]} picture`);
   const jobs = el("select", { "aria-label": `${NAMES[name]}: job` });
   const frame = el("input", { type: "number", step: 1, "aria-label": `${NAMES[name]}: frame`, class: "fact-input" });
@@ -127,7 +127,7 @@ function side(name, change) {
     stage,
     picker,
     job: null,
-    wanted: null,
+    wanted: first,
     offer(items) {
       const known = shown.job === null || items.some(({ id }) => id === shown.job.id) ? items : [shown.job, ...items];
       const choose = shown.wanted === null ? [el("option", { value: "" }, "Choose a job…")] : [];
@@ -135,9 +135,9 @@ function side(name, change) {
     },
     /** @param {{job: number, frame: number} | null} wanted */
     async show(wanted) {
-      const same = JSON.stringify(wanted) === JSON.stringify(shown.wanted);
+      if (JSON.stringify(wanted) === JSON.stringify(shown.wanted)) return;
       shown.wanted = wanted;
-      if (!same) await shown.load();
+      await shown.load();
     },
     async load() {
       const { wanted } = shown;
