@@ -1,19 +1,28 @@
 """Blobs on this machine's disk, named by their SHA-256."""
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from agent.client import RefusedError, RetryError
 from agent.link import Link
-from coordinator.protocol import BlobRef
+from coordinator.protocol import MAX_BLOBS_ASKED, BlobRef
 
 #: Blobs fetched at the same time.
 PARALLEL_FETCHES = 4
+
+#: Short blobs travel together: each of at most so many bytes, so many at a time, and only where there are a few.
+SHORT_BYTES = 256 * 1024
+BATCH_BYTES = 4 * 1024 * 1024
+FEWEST_IN_BATCH = 4
+
+#: Blobs of a batch are handed to a thread by so many bytes.
+KEPT_TOGETHER = 1024 * 1024
 
 #: Room that stays free on the disk for frames and logs (bytes).
 RESERVE_BYTES = 512 * 1024 * 1024
@@ -49,12 +58,13 @@ class BlobCache:
         """Return the digests of all blobs that are here; reads the folder."""
         return {path.name for path in self._blobs.glob("??/*")}
 
-    async def fetch(self, blobs: Iterable[BlobRef], extra_bytes: int = 0) -> None:
+    async def fetch(self, blobs: Iterable[BlobRef], extra_bytes: int = 0, pack_id: str | None = None) -> None:
         """Make blobs present, each verified by its digest just now.  Calls must not overlap.
 
         Args:
             blobs: in any number of repetitions.
             extra_bytes: room to be kept free beside them.
+            pack_id: the pack that all of them belong to, if there is one.
 
         Raises:
             NoRoomError: the disk is too full.
@@ -65,6 +75,11 @@ class BlobCache:
         needed = sum(blob.size for blob in missing) + extra_bytes
         await asyncio.to_thread(self.make_room, needed, frozenset(wanted))
         try:
+            if pack_id is not None:
+                async with asyncio.TaskGroup() as group:
+                    for batch in _batches(missing):
+                        group.create_task(self._fetch_batch(pack_id, batch))
+                missing = await asyncio.to_thread(self._absent, missing)
             async with asyncio.TaskGroup() as group:
                 for blob in missing:
                     group.create_task(self._fetch_one(blob))
@@ -113,6 +128,46 @@ class BlobCache:
     def _free(self) -> int:
         return shutil.disk_usage(self._parts).free
 
+    def _absent(self, blobs: Iterable[BlobRef]) -> list[BlobRef]:
+        return [blob for blob in blobs if not self.path(blob.sha256).is_file()]
+
+    async def _fetch_batch(self, pack_id: str, batch: Sequence[BlobRef]) -> None:
+        """Fetch short blobs together; what cannot be had like that is left for :meth:`_fetch_one`."""
+        async with self._slots:
+            with contextlib.suppress(RefusedError):
+                await self._link.call(lambda: self._download_batch(pack_id, batch))
+
+    async def _download_batch(self, pack_id: str, batch: Sequence[BlobRef]) -> None:
+        wanted = await asyncio.to_thread(self._absent, batch)
+        arrived: list[tuple[BlobRef, bytes]] = []
+        held = kept = 0
+        try:
+            if wanted:
+                pieces = self._link.client.get_blobs(pack_id, wanted)
+                for blob in wanted:
+                    arrived.append((blob, await anext(pieces)))
+                    held += blob.size
+                    if held >= KEPT_TOGETHER:
+                        kept += await asyncio.to_thread(self._keep, arrived)
+                        arrived, held = [], 0
+        except RetryError as error:
+            kept += await asyncio.to_thread(self._keep, arrived)
+            raise RetryError(str(error), progressed=kept > 0) from error
+        await asyncio.to_thread(self._keep, arrived)
+
+    def _keep(self, arrived: Iterable[tuple[BlobRef, bytes]]) -> int:
+        """Take in what has the right digest; return how many blobs that are."""
+        kept = 0
+        for blob, data in arrived:
+            if hashlib.sha256(data).hexdigest() != blob.sha256:
+                continue
+            part = self._parts / blob.sha256
+            with _no_room_in(self._parts.parent):
+                part.write_bytes(data)
+            self._take_in(blob, part)
+            kept += 1
+        return kept
+
     async def _fetch_one(self, blob: BlobRef) -> None:
         lock = self._fetching.setdefault(blob.sha256, asyncio.Lock())
         async with lock, self._slots:
@@ -137,15 +192,16 @@ class BlobCache:
             return
         written = offset
         try:
-            file = await asyncio.to_thread(part.open, "ab")
-            try:
-                async for piece in self._link.client.get_blob(blob.sha256, offset):
-                    written += len(piece)
-                    if written > blob.size:
-                        break  # its digest will not be right
-                    await asyncio.to_thread(file.write, piece)
-            finally:
-                await asyncio.to_thread(file.close)
+            with _no_room_in(self._parts.parent):
+                file = await asyncio.to_thread(part.open, "ab")
+                try:
+                    async for piece in self._link.client.get_blob(blob.sha256, offset):
+                        written += len(piece)
+                        if written > blob.size:
+                            break  # its digest will not be right
+                        await asyncio.to_thread(file.write, piece)
+                finally:
+                    await asyncio.to_thread(file.close)
         except RetryError as error:
             raise RetryError(str(error), progressed=written > offset) from error
         except RefusedError as error:
@@ -153,10 +209,6 @@ class BlobCache:
             if offset == 0:
                 raise BlobUnavailableError(f"The coordinator has lost a file of the job: {error}") from error
             raise RetryError(str(error)) from error
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise NoRoomError(f"The disk of {part.parent} became full while fetching the job's files.") from error
         if written < blob.size:
             raise RetryError("The coordinator ended a file early.", progressed=written > offset)
 
@@ -164,12 +216,42 @@ class BlobCache:
         if _digest(part) != blob.sha256:
             part.unlink()
             return False
+        self._take_in(blob, part)
+        return True
+
+    def _take_in(self, blob: BlobRef, part: Path) -> None:
         path = self.path(blob.sha256)
         path.parent.mkdir(parents=True, exist_ok=True)
         # Sessions see the blob itself, by a hard link: nothing may write to it.
         part.chmod(0o444)
         part.replace(path)
-        return True
+
+
+def _batches(blobs: Iterable[BlobRef]) -> Iterator[list[BlobRef]]:
+    """Put short blobs together; long ones, and a few short ones, are left out."""
+    batch: list[BlobRef] = []
+    size = 0
+    for blob in blobs:
+        if not 0 < blob.size <= SHORT_BYTES:
+            continue
+        if size + blob.size > BATCH_BYTES or len(batch) == MAX_BLOBS_ASKED:
+            yield batch
+            batch, size = [], 0
+        batch.append(blob)
+        size += blob.size
+    if len(batch) >= FEWEST_IN_BATCH:
+        yield batch
+
+
+@contextlib.contextmanager
+def _no_room_in(folder: Path) -> Iterator[None]:
+    """Tell a full disk in words."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise NoRoomError(f"The disk of {folder} became full while fetching the job's files.") from error
 
 
 def _last_used(entry: tuple[os.stat_result, Path]) -> int:

@@ -1,7 +1,7 @@
 """The agent protocol's calls (docs/PROTOCOL.md).  Errors are named by what the agent must do about them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,6 +10,8 @@ import msgspec
 
 from coordinator.protocol import (
     CONTENT_TYPE,
+    BlobRef,
+    BlobsRequest,
     DecodeError,
     ErrorBody,
     ErrorCode,
@@ -159,6 +161,24 @@ class CoordinatorClient:
                 data,
                 {"Content-Length": str(file.size), "Content-Type": BINARY},
             )
+
+    async def get_blobs(self, pack_id: str, blobs: Sequence[BlobRef]) -> AsyncIterator[bytes]:
+        """Yield the bytes of short blobs of a pack, one after the other; nothing is verified here.
+
+        Raises:
+            RefusedError: the coordinator does not have all of them.
+        """
+        body = encode(BlobsRequest(sha256=[blob.sha256 for blob in blobs]))
+        headers = {"Content-Type": CONTENT_TYPE}
+        try:
+            async with self._request("POST", f"packs/{pack_id}/blobs", body, headers, None) as response:
+                await _check(response)
+                for blob in blobs:
+                    yield await response.content.readexactly(blob.size)
+        except asyncio.IncompleteReadError as error:
+            raise RetryError("The coordinator ended a file early.") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unreachable(error) from error
 
     async def get_blob(self, sha256: str, offset: int) -> AsyncIterator[bytes]:
         """Yield a blob's bytes from ``offset`` on, in pieces; nothing is verified here.

@@ -27,7 +27,7 @@ from coordinator.protocol import (
     SoundResult,
     StoredFile,
 )
-from coordinator.protocol.parcel import MAX_FILES_BYTES, pack_parcel
+from coordinator.protocol.parcel import MAX_FILES_BYTES, MAX_PARCEL_BYTES, pack_parcel
 from coordinator.protocol.pictures import Blankness, Wanted
 
 T = TypeVar("T")
@@ -304,6 +304,8 @@ def _finish(note: Note, folder: Path) -> _Finished:
     )
     short = sum(file.size for file in files.values()) <= MAX_FILES_BYTES
     parcel = pack_parcel(result, {file.sha256: path.read_bytes() for path, file in files.items()}) if short else None
+    if parcel is not None and len(parcel) > MAX_PARCEL_BYTES:
+        parcel = None  # very many files of the scene's own, with long names
     return _Finished(result, files, picture.blank, parcel)
 
 

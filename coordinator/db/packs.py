@@ -1,6 +1,6 @@
 """Queries on packs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -63,6 +63,16 @@ def missing(conn: Connection, pack_id: str) -> list[tuple[str, int]]:
         .order_by(pack_blobs.c.sha256)
     )
     return [(sha256, size) for sha256, size in conn.execute(query)]
+
+
+def sizes(conn: Connection, pack_id: str, digests: Sequence[str]) -> dict[str, int]:
+    """Return the lengths in bytes of those of these blobs that belong to a pack and are in the store, by digest."""
+    query = (
+        select(blobs.c.sha256, blobs.c.size)
+        .join(pack_blobs, pack_blobs.c.sha256 == blobs.c.sha256)
+        .where(pack_blobs.c.pack_id == pack_id, pack_blobs.c.sha256.in_(digests))
+    )
+    return {row.sha256: row.size for row in conn.execute(query)}
 
 
 def wrong_sizes(conn: Connection, pack_id: str) -> list[tuple[str, int, int]]:

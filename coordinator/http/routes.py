@@ -40,6 +40,8 @@ API_PREFIX = "/api/v1/"
 
 _MESSAGE_BYTES = 1024 * 1024
 
+_BINARY = "application/octet-stream"
+
 _JOB = "/api/v1/jobs/{job_id:[0-9]{1,18}}"
 _FRAME = _JOB + "/frames/{frame:-?[0-9]{1,7}}"
 _AGENT = "/api/v1/agents/{agent_id:[0-9]{1,18}}"
@@ -150,6 +152,7 @@ ROUTES: Sequence[Route] = (
     Route("POST", _INSPECTION + "/report", agent_inspections.report, AGENT, statuses=(204,)),
     Route("PUT", _INSPECTION, agent_inspections.finish, AGENT, statuses=(204,)),
     Route("GET", "/agent/v1/packs/" + _SHA256, agent_files.pack, AGENT),
+    Route("POST", "/agent/v1/packs/" + _SHA256 + "/blobs", agent_files.get_many, AGENT, media=(_BINARY,)),
     Route("GET", "/agent/v1/blobs/" + _SHA256, agent_files.get, AGENT, statuses=(200, 206)),
     Route("POST", "/agent/v1/leave", agent_api.leave, AGENT, statuses=(204,)),
     # For whoever sets Blender up, which needs no token yet.

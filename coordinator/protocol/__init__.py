@@ -16,10 +16,12 @@ from coordinator.protocol.inspections import (
     SceneFacts,
 )
 from coordinator.protocol.messages import (
+    MAX_BLOBS_ASKED,
     MAX_EXTRA_PATH,
     MAX_EXTRAS,
     PROTOCOL_VERSION,
     BlenderBuild,
+    BlobsRequest,
     ColorMode,
     Device,
     ExtraFile,
@@ -58,11 +60,13 @@ from coordinator.protocol.packs import (
 
 __all__ = [
     "CONTENT_TYPE",
+    "MAX_BLOBS_ASKED",
     "MAX_EXTRAS",
     "MAX_EXTRA_PATH",
     "PROTOCOL_VERSION",
     "BlenderBuild",
     "BlobRef",
+    "BlobsRequest",
     "ColorMode",
     "DecodeError",
     "Device",

@@ -306,6 +306,16 @@ class ReportResponse(msgspec.Struct, frozen=True, kw_only=True):
     """Render no frame of the lease past this one (its order counts); ``None``: nothing is left to render."""
 
 
+MAX_BLOBS_ASKED = 500
+"""So many blobs of a pack are asked for at once at most."""
+
+
+class BlobsRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Blobs of a pack that are wanted together; the answer is their bytes, one after the other in this order."""
+
+    sha256: Annotated[list[Sha256], Meta(min_length=1, max_length=MAX_BLOBS_ASKED)]
+
+
 class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file that was uploaded as a blob before."""
 

@@ -10,10 +10,10 @@ from coordinator.protocol.codec import DecodeError, decode, encode
 from coordinator.protocol.messages import FrameResult, StoredFile
 
 #: The files of a parcel have at most so many bytes together; it is held in memory at both ends.
-MAX_FILES_BYTES = 1024 * 1024
+MAX_FILES_BYTES = 768 * 1024
 
 #: The longest parcel, in bytes.
-MAX_PARCEL_BYTES = MAX_FILES_BYTES + 256 * 1024
+MAX_PARCEL_BYTES = 1_000_000
 
 _HEAD = 4
 

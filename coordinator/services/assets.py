@@ -14,6 +14,9 @@ from coordinator.services.schemas import ManifestAnswer
 #: Missing blobs named in a refusal; the manifest, sent again, tells all of them.
 _NAMED = 1000
 
+#: Blobs that travel together to an agent have at most so many bytes each.
+MAX_SHORT_BYTES = 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedPack:
@@ -123,10 +126,24 @@ def pack_for_agent(tx: Transaction, agent_id: int, pack_id: str) -> Manifest:
         Refused: NOT_FOUND, also for packs it has nothing to do with.
     """
     encoded = packs.manifest(tx.conn, pack_id)
-    given = packs.given_to(tx.conn, agent_id, pack_id) or inspections.given_to(tx.conn, agent_id, pack_id)
-    if encoded is None or not given:
+    if encoded is None or not _is_given(tx, agent_id, pack_id):
         raise not_found(f"pack {pack_id} among this agent's jobs")
     return msgspec.json.decode(encoded, type=Manifest)
+
+
+def pack_blobs_for_agent(tx: Transaction, agent_id: int, pack_id: str, digests: Sequence[str]) -> list[int]:
+    """Return the lengths of blobs of a pack that an agent was given work on, or looks into, in their order.
+
+    Raises:
+        Refused: NOT_FOUND, also for packs it has nothing to do with; TOO_LARGE, one is no short blob.
+    """
+    sizes = packs.sizes(tx.conn, pack_id, digests) if _is_given(tx, agent_id, pack_id) else {}
+    for sha256 in digests:
+        if sha256 not in sizes:
+            raise not_found(f"blob {sha256} of pack {pack_id} among this agent's jobs")
+        if sizes[sha256] > MAX_SHORT_BYTES:
+            raise Refused(ErrorCode.TOO_LARGE, f"blob {sha256} has {sizes[sha256]} bytes; ask for it alone")
+    return [sizes[sha256] for sha256 in digests]
 
 
 def blob_for_agent(tx: Transaction, agent_id: int, sha256: str) -> int:
@@ -140,6 +157,10 @@ def blob_for_agent(tx: Transaction, agent_id: int, sha256: str) -> int:
     if size is None or not given:
         raise not_found(f"blob {sha256} among this agent's jobs")
     return size
+
+
+def _is_given(tx: Transaction, agent_id: int, pack_id: str) -> bool:
+    return packs.given_to(tx.conn, agent_id, pack_id) or inspections.given_to(tx.conn, agent_id, pack_id)
 
 
 def _wrong_size(sha256: str, said: int, true: int) -> Refused:

@@ -58,6 +58,13 @@ class BlobStore(Protocol):
             StoreFull: there is no room; none of them was kept.
         """
 
+    async def read_many(self, names: Sequence[str]) -> list[bytes]:
+        """Return the bytes of blobs, in the order of their names; what is asked for together must fit into memory.
+
+        Raises:
+            BlobMissing: one is not there.
+        """
+
     async def put_file(self, path: Path) -> tuple[str, int]:
         """Store a file made in :meth:`work_folder`, which is gone from there afterwards; return its name and length.
 

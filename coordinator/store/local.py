@@ -105,6 +105,16 @@ class LocalBlobStore:
         finally:
             self._space.give_back(size)
 
+    async def read_many(self, names: Sequence[str]) -> list[bytes]:
+        """Return the bytes of blobs; see :meth:`BlobStore.read_many`."""
+        return await self._run(lambda: [self._read(sha256) for sha256 in names])
+
+    def _read(self, sha256: str) -> bytes:
+        try:
+            return self._path(sha256).read_bytes()
+        except FileNotFoundError as error:
+            raise _missing(sha256) from error
+
     async def put_file(self, path: Path) -> tuple[str, int]:
         """Store a finished file; see :meth:`BlobStore.put_file`."""
 
@@ -137,7 +147,7 @@ class LocalBlobStore:
         """Return the blob's file; see :meth:`BlobStore.fetch`."""
         path = self._path(sha256)
         if await self._run(_size_of, path) is None:
-            raise BlobMissing(f"The file {sha256} is not in the store.")
+            raise _missing(sha256)
         return path
 
     def holds(self, sha256: str) -> bool:
@@ -345,6 +355,10 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _missing(sha256: str) -> BlobMissing:
+    return BlobMissing(f"The file {sha256} is not in the store.")
 
 
 def _size_of(path: Path) -> int | None:

@@ -48,6 +48,15 @@ async def test_what_is_put_is_fetched(store: BlobStore) -> None:
     assert await nothing_left_behind(store)
 
 
+async def test_many_are_read_in_the_order_asked_for(store: BlobStore) -> None:
+    blobs = {hashlib.sha256(data).hexdigest(): data for data in (b"one", b"two", b"three")}
+    await store.put_many(list(blobs.items()))
+    names = [*reversed(blobs), *blobs]
+    assert await store.read_many(names) == [blobs[name] for name in names]
+    with pytest.raises(BlobMissing):
+        await store.read_many([*blobs, ABSENT])
+
+
 async def test_the_second_put_is_told_that_it_was_there(store: BlobStore) -> None:
     assert await store.put(NAME, len(DATA), pieces(DATA))
     assert not await store.put(NAME, len(DATA), pieces(DATA))

@@ -15,6 +15,7 @@ from PIL import Image
 from coordinator.keys import STORE
 from coordinator.media.ffmpeg import find_ffmpeg
 from coordinator.protocol import (
+    BlobsRequest,
     ErrorBody,
     ErrorEnvelope,
     FrameFailure,
@@ -174,8 +175,8 @@ async def test_frame_in_one_request_with_its_files(farm: RunningCoordinator) -> 
         (lambda parcel: parcel + b"x", 400, "bad_request"),
         (lambda parcel: parcel[:3], 400, "bad_request"),
         (lambda _: b"\xff" * 4 + b"x", 400, "bad_request"),
-        (lambda parcel: parcel[:-20] + b"x" * 20, 422, "invalid"),
-        (lambda _: bytes(2**21), 413, "too_large"),
+        (lambda parcel: parcel[:-20] + b"x" * 20, 422, "digest_mismatch"),
+        (lambda _: bytes(2**20), 413, "too_large"),
     ],
 )
 async def test_parcel_that_is_none_changes_nothing(
@@ -330,6 +331,12 @@ async def test_an_agent_may_only_touch_its_own_lease_and_packs(small_farm: Runni
         assert (reply.status, reply.code) == (409, "lease_lost")
     assert (await other.call("GET", f"packs/{grant.job.pack_id}")).status == 404
     assert (await other.call("GET", f"blobs/{sha256(BLEND)}")).status == 404
+    wanted = BlobsRequest(sha256=[sha256(BLEND)])
+    assert (await other.call("POST", f"packs/{grant.job.pack_id}/blobs", wanted)).status == 404
+    together = await mine.call("POST", f"packs/{grant.job.pack_id}/blobs", wanted)
+    assert (together.status, together.data) == (200, BLEND)
+    strange = BlobsRequest(sha256=[sha256(BLEND), "0" * 64])
+    assert (await mine.call("POST", f"packs/{grant.job.pack_id}/blobs", strange)).status == 404
 
 
 async def test_messages_that_cannot_be_read_are_refused(small_farm: RunningCoordinator) -> None:

@@ -1,7 +1,7 @@
 """A link that hands out packs and their blobs, and a disk of a test's choice."""
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from agent.client import RefusedError, RetryError
@@ -27,6 +27,8 @@ class FakeLink:
         self.manifests: dict[str, Manifest] = {}
         self.break_off_after: list[int] = []
         self.offsets: list[int] = []
+        self.batches: list[int] = []
+        """How many blobs were asked for in each."""
         self.progressed: list[bool] = []
 
     def add(self, *pieces: bytes) -> list[BlobRef]:
@@ -53,6 +55,16 @@ class FakeLink:
 
     async def manifest(self, pack_id: str) -> Manifest:
         return self.manifests[pack_id]
+
+    async def get_blobs(self, _pack_id: str, blobs: Sequence[BlobRef]) -> AsyncIterator[bytes]:
+        self.batches.append(len(blobs))
+        for blob in blobs:
+            if blob.sha256 not in self.blobs:
+                raise RefusedError("not_found", "No such blob.")
+        for blob in blobs:
+            if self.break_off_after and self.break_off_after.pop(0) == 0:
+                raise RetryError("The line went dead.")
+            yield self.blobs[blob.sha256]
 
     async def get_blob(self, sha256: str, offset: int) -> AsyncIterator[bytes]:
         self.offsets.append(offset)

@@ -1,16 +1,18 @@
 """Packs are laid out from verified blobs, and the cache keeps within its limit."""
 
 import asyncio
+import errno
 import hashlib
 import os
 import shutil
 import stat
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent.blob_cache import RESERVE_BYTES, BlobCache
+from agent.blob_cache import RESERVE_BYTES, SHORT_BYTES, BlobCache
 from agent.inputs import Inputs, InputsError
 from tests.unit.agent.blob_link import FakeLink, Usage
 
@@ -68,6 +70,67 @@ async def test_broken_off_download_goes_on_where_it_ended(tmp_path: Path, link: 
     assert link.offsets == [0, 2, 2, 3]
     # Who gets further does not wait longer each time.
     assert link.progressed == [True, False, True]
+
+
+def many(link: FakeLink, count: int) -> str:
+    """A pack of so many short files, and one blob that is too long for a batch."""
+    files = {f"file{number}": link.add(f"text {number}".encode()) for number in range(count - 1)}
+    return link.add_pack({}, long=link.add(b"x" * (SHORT_BYTES + 1)), **files)
+
+
+async def test_short_blobs_travel_together_and_each_is_verified(
+    tmp_path: Path, link: FakeLink, in_use: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.blob_cache.MAX_BLOBS_ASKED", 10)
+    pack_id = many(link, 20)
+    true, changed = hashlib.sha256(b"text 3").hexdigest(), b"rust 3"
+    link.blobs[true] = changed
+    get_blob = link.get_blob
+
+    async def mended(sha256: str, offset: int) -> AsyncIterator[bytes]:
+        link.blobs[true] = b"text 3"
+        async for piece in get_blob(sha256, offset):
+            yield piece
+
+    monkeypatch.setattr(link, "get_blob", mended)
+    await inputs_of(tmp_path, link, in_use).prepare(pack_id)
+    # What arrived damaged came alone once more, as the long one did.
+    assert (link.batches, len(link.offsets)) == ([10, 10], 2)
+    laid_out = await asyncio.to_thread(tree, tmp_path / "packs" / pack_id)
+    assert [laid_out[f"file{number}"] for number in range(19)] == [f"text {number}".encode() for number in range(19)]
+
+
+async def test_batch_that_breaks_off_goes_on_with_what_is_lacking(
+    tmp_path: Path, link: FakeLink, in_use: set[str]
+) -> None:
+    pack_id = many(link, 9)
+    link.break_off_after = [1, 1, 1, 0, 1, 0]
+    await inputs_of(tmp_path, link, in_use).prepare(pack_id)
+    assert link.batches == [9, 6, 5]
+    assert link.progressed == [True, True]
+
+
+async def test_batch_with_a_lost_blob_tells_which(tmp_path: Path, link: FakeLink, in_use: set[str]) -> None:
+    pack_id = many(link, 9)
+    del link.blobs[hashlib.sha256(b"text 3").hexdigest()]
+    with pytest.raises(InputsError, match="lost a file"):
+        await inputs_of(tmp_path, link, in_use).prepare(pack_id)
+
+
+@pytest.mark.parametrize("shares", [True, False])
+async def test_file_of_several_blobs_is_joined_by_the_system_where_it_can(
+    tmp_path: Path, link: FakeLink, in_use: set[str], monkeypatch: pytest.MonkeyPatch, shares: bool
+) -> None:
+    def other_file_system(*_: object) -> int:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    if not shares:
+        monkeypatch.setattr(os, "copy_file_range", other_file_system)
+    parts = [bytes([number]) * 100_000 for number in range(3)]
+    pack_id = link.add_pack({}, big=link.add(*parts))
+    await inputs_of(tmp_path, link, in_use).prepare(pack_id)
+    laid_out = await asyncio.to_thread(tree, tmp_path / "packs" / pack_id)
+    assert laid_out["big"] == b"".join(parts)
 
 
 async def test_pack_that_nobody_uses_makes_room_for_the_next(tmp_path: Path, link: FakeLink, in_use: set[str]) -> None:
