@@ -1,11 +1,13 @@
-"""What a file is made of: its blobs, found by reading it, or remembered from the last time."""
+"""What files are made of: their blobs, found by reading them once, or remembered from the last time."""
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from .batches import in_batches
 from .cutting import pieces
 from .digest_cache import DigestCache, FileState
 from .transport import FarmError
@@ -21,25 +23,82 @@ class Blob:
     sha256: str
 
 
-def blobs_of(path: str, cache: DigestCache, advance: Callable[[int], None]) -> list[Blob]:
-    """Return the blobs whose concatenation a file is; ``advance`` is told of every run of bytes that is done.
+@dataclass(eq=False, slots=True)
+class _ReadFile:
+    """A file of which pieces are in memory."""
 
-    Raises:
-        FarmError: the file cannot be read, or was changed meanwhile.
+    path: str
+    state: FileState
+    digests: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+    """Size and digest of the pieces that were hashed, by number."""
+    count: int | None = None
+    """How many pieces it has, once it was read to its end."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Piece:
+    """Bytes of a file that are in memory, to become a blob."""
+
+    number: int
+    data: bytes
+    file: _ReadFile
+
+
+class FileReader:
+    """Reads files once, in pieces, for several threads that hash and send them.
+
+    ``blobs`` has those of every file that was read whole, or that ``cache`` knows: these are not read at all.
     """
-    with reading(path), open(path, "rb") as file:  # noqa: PTH123 - thousands of plain paths
-        state = FileState.of(os.fstat(file.fileno()))
-        known = cache.get(path, state)
-        if known is None:
-            known = []
-            for piece in pieces(file, state.size):
-                known.append((len(piece), hashlib.sha256(piece).digest()))
-                advance(len(piece))
-            if sum(size for size, _ in known) != state.size or FileState.of(os.stat(path)) != state:  # noqa: PTH116 - as above
-                raise changed(path)
-            cache.put(path, state, known)
-        else:
-            advance(state.size)
+
+    def __init__(self, paths: Iterable[str], cache: DigestCache, advance: Callable[[int], None]) -> None:
+        """``advance`` is told of the bytes that need not be read."""
+        self.blobs: dict[str, list[Blob]] = {}
+        self._cache = cache
+        self._advance = advance
+        self._lock = threading.Lock()
+        self._batches = in_batches((len(piece.data), piece) for piece in self._read(paths))
+
+    def next_pieces(self) -> list[Piece]:
+        """Return pieces that are to travel together; none at the end.
+
+        Raises:
+            FarmError: a file cannot be read, or was changed meanwhile.
+        """
+        with self._lock:
+            return next(self._batches, [])
+
+    def hashed(self, piece: Piece, digest: bytes) -> None:
+        """Take note of a piece's SHA-256."""
+        with self._lock:
+            piece.file.digests[piece.number] = len(piece.data), digest
+            self._finish(piece.file)
+
+    def _read(self, paths: Iterable[str]) -> Iterator[Piece]:
+        for path in paths:
+            with reading(path), open(path, "rb") as file:  # noqa: PTH123 - thousands of plain paths
+                found = _ReadFile(path, FileState.of(os.fstat(file.fileno())))
+                known = self._cache.get(path, found.state)
+                if known is not None:
+                    self.blobs[path] = _blobs(path, known)
+                    self._advance(found.state.size)
+                    continue
+                size = number = 0
+                for number, data in enumerate(pieces(file, found.state.size), 1):
+                    size += len(data)
+                    yield Piece(number, data, found)
+                if size != found.state.size or FileState.of(os.stat(path)) != found.state:  # noqa: PTH116 - as above
+                    raise changed(path)
+            found.count = number
+            self._finish(found)
+
+    def _finish(self, file: _ReadFile) -> None:
+        if len(file.digests) == file.count:
+            known = [file.digests[number] for number in sorted(file.digests)]
+            self.blobs[file.path] = _blobs(file.path, known)
+            self._cache.put(file.path, file.state, known)
+
+
+def _blobs(path: str, known: Iterable[tuple[int, bytes]]) -> list[Blob]:
     blobs, start = [], 0
     for size, digest in known:
         blobs.append(Blob(path, start, size, digest.hex()))

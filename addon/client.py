@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -97,7 +97,15 @@ class FarmClient:
         except (KeyError, TypeError):
             raise self._transport.no_coordinator() from None
 
-    def put_blobs(self, size: int, pieces: Iterable[bytes]) -> None:
+    def missing_blobs(self, digests: Sequence[str]) -> list[str]:
+        """Return which of at most 1,000 blobs the coordinator lacks."""
+        answer = self._transport.call("POST", "/api/v1/missing-blobs", {"sha256": digests})
+        try:
+            return [str(sha256) for sha256 in answer["missing"]]
+        except (KeyError, TypeError):
+            raise self._transport.no_coordinator() from None
+
+    def put_blobs(self, size: int, pieces: Iterable[bytes | memoryview]) -> None:
         """Upload a batch of blobs: a body of ``size`` bytes."""
         self._transport.upload("/api/v1/blobs", size, pieces)
 

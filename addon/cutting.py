@@ -11,7 +11,11 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 #: A piece of a long run has at least so many bytes and at most so many (the coordinator takes up to 8 MiB in a batch).
-SHORTEST, LONGEST = 256 * 1024, 2 * 1024 * 1024
+#: Each becomes a file of the coordinator's, which costs it as much as some 100 KiB of bytes.
+SHORTEST, LONGEST = 1024 * 1024, 2 * 1024 * 1024
+
+#: Read from a file at once.
+_READ_BYTES = 2 * 1024 * 1024
 
 #: Two bytes, no more likely than others in pictures and meshes, that end a piece: after ``SHORTEST`` bytes there are
 #: 64 KiB more to them on the average, and the same bytes are found again behind whatever was put in or taken out.
@@ -39,27 +43,26 @@ def pieces(file: BinaryIO, size: int) -> Iterator[bytes]:
 
     The same bytes give the same pieces.  A file that is shorter than ``size`` gives what there is.
     """
-    for start, length in list(_sections(file, size)):
+    for start, length in _sections(file, size):
         file.seek(start)
         yield from _cut(file, length)
 
 
 def _cut(file: BinaryIO, length: int) -> Iterator[bytes]:
     """Yield the next ``length`` bytes, cut where the content says so."""
-    held = bytearray()
+    held, place = b"", 0
     while True:
-        while length and len(held) < LONGEST:
-            read = file.read(min(LONGEST - len(held), length))
-            if not read:
-                length = 0
-            held += read
-            length -= len(read)
-        if not held:
+        if length and len(held) - place < LONGEST:
+            read = file.read(min(_READ_BYTES, length))
+            length = length - len(read) if read else 0
+            held, place = held[place:] + read, 0
+            continue
+        if place == len(held):
             return
-        mark = held.find(_MARK, SHORTEST, LONGEST)
-        end = LONGEST if mark < 0 else mark + len(_MARK)
-        yield bytes(held[:end])
-        del held[:end]
+        mark = held.find(_MARK, place + SHORTEST, place + LONGEST)
+        end = min(place + LONGEST, len(held)) if mark < 0 else mark + len(_MARK)
+        yield held[place:end]
+        place = end
 
 
 def _sections(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
@@ -76,6 +79,8 @@ def _sections(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
     start = 0
     file.seek(place)
     while place + head.size <= size:
+        if file.tell() != place:
+            file.seek(place)  # Who was given a section has read it.
         read = file.read(head.size)
         if len(read) < head.size:
             break  # it became shorter meanwhile; whoever counts the bytes notices
@@ -88,7 +93,6 @@ def _sections(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
             yield start, body - start
             yield body, length
             start = end
-            file.seek(end)
         else:
             data = file.read(length)
             if _begins_a_piece(code, data) and place > start:

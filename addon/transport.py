@@ -89,7 +89,7 @@ class Transport:
         payload = None if body is None else json.dumps(body).encode()
         return self._answer(self._request(method, path, payload, {"Content-Type": "application/json"}))
 
-    def upload(self, path: str, size: int, pieces: Iterable[bytes]) -> None:
+    def upload(self, path: str, size: int, pieces: Iterable[bytes | memoryview]) -> None:
         """POST ``size`` bytes that come in pieces.
 
         Raises:
@@ -135,7 +135,7 @@ class Transport:
         )
 
     def _request(
-        self, method: str, path: str, body: bytes | Iterable[bytes] | None, headers: dict[str, str]
+        self, method: str, path: str, body: bytes | Iterable[bytes | memoryview] | None, headers: dict[str, str]
     ) -> http.client.HTTPResponse:
         headers = {"Accept": "application/json", **headers}
         if self.token:

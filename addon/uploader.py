@@ -6,45 +6,31 @@ content, so a submission that was interrupted goes on where it stopped when it i
 
 import enum
 import os
-import queue
-import random
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from .background import BackgroundTask
-from .batches import in_batches, record
-from .blobs import Blob, blobs_of, read_blob, reading
+from .batches import in_batches
+from .blob_sender import BlobSender
+from .blobs import Blob, FileReader, reading
 from .client import FarmClient, FarmError
 from .digest_cache import DigestCache
 from .pack_plan import PackPlan
-
-#: Connections that upload at the same time: enough to fill a line with delay, too few to crowd out the agents.
-CONNECTIONS = 4
-
-#: A call that may succeed later is repeated this often, after 0.5, 1, 2, 4, 8 and 16 seconds.
-RETRIES = 6
-FIRST_PAUSE = 0.5
+from .retrying import CancelledError, Retrying
 
 #: How often blobs that were there may turn out to have been swept since.
 ROUNDS = 3
-
-#: What is sent shows in the progress after so many bytes.
-_STEP = 64 * 1024
-
-T = TypeVar("T")
 
 
 class Stage(enum.StrEnum):
     """What a submission is doing."""
 
     WAITING = "waiting"
-    READING = "reading"
     UPLOADING = "uploading"
     CREATING = "creating"
     DONE = "done"
@@ -65,10 +51,6 @@ class Progress:
     def fraction(self) -> float:
         """The share of this stage that is done, 0-1."""
         return self.done_bytes / self.total_bytes if self.total_bytes else 1.0
-
-
-class _CancelledError(Exception):
-    """The person changed their mind."""
 
 
 class Submission(BackgroundTask):
@@ -99,6 +81,8 @@ class Submission(BackgroundTask):
         self._digests = digests
         self._lock = threading.Lock()
         self._progress = Progress(Stage.WAITING, 0, 0, "Waiting")
+        self._retrying = Retrying(self._cancelled)
+        self._sender = BlobSender(self._client, self._retrying, self._advance)
 
     def progress(self) -> Progress:
         """Return how far it is; cheap, from any thread."""
@@ -109,7 +93,7 @@ class Submission(BackgroundTask):
         try:
             self.job = self._submit()
             self._enter(Stage.DONE, 0, f"Submitted as job {self.job.get('id')}")
-        except _CancelledError:
+        except CancelledError:
             self._enter(Stage.CANCELLED, 0, "Cancelled")
         except FarmError as error:
             self.error = error
@@ -123,7 +107,7 @@ class Submission(BackgroundTask):
                 shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _submit(self) -> dict[str, Any]:
-        files = self._read_files()
+        files = self._read_and_send()
         manifest = {
             "main": self._plan.main,
             "files": [
@@ -139,9 +123,9 @@ class Submission(BackgroundTask):
         by_digest = {blob.sha256: blob for blobs in files.values() for blob in blobs}
         for _ in range(ROUNDS):
             pack, missing = self._retrying(lambda: self._client.send_manifest(manifest))
-            self._upload([by_digest[sha256] for sha256 in missing if sha256 in by_digest])
+            self._send_again([by_digest[sha256] for sha256 in missing if sha256 in by_digest])
             self._enter(Stage.CREATING, 0, "Creating the job")
-            self._stop_if_cancelled()
+            self._retrying.stop_if_cancelled()
             try:
                 return self._create_job({**self._request, "pack": pack, "submission": self._key})
             except FarmError as error:
@@ -162,87 +146,28 @@ class Submission(BackgroundTask):
                 ) from error
             raise
 
-    def _read_files(self) -> dict[str, list[Blob]]:
-        """Return the blobs of each file, by its place in the pack."""
+    def _read_and_send(self) -> dict[str, list[Blob]]:
+        """Send what the coordinator lacks of files that are not known; return all blobs, by the file's place."""
         total = 0
         for path in self._plan.files.values():
             with reading(path):
                 total += os.stat(path).st_size  # noqa: PTH116 - thousands of plain paths
-        self._enter(Stage.READING, total, f"Reading {len(self._plan.files)} files")
+        self._enter(Stage.UPLOADING, total, f"Reading and uploading {len(self._plan.files)} files")
         cache = DigestCache(self._digests)
         try:
-            return {place: blobs_of(path, cache, self._read) for place, path in sorted(self._plan.files.items())}
+            reader = FileReader(
+                dict.fromkeys(path for _, path in sorted(self._plan.files.items())), cache, self._advance
+            )
+            self._sender.send_files(reader)
         finally:
             cache.close()
+        return {place: reader.blobs[path] for place, path in sorted(self._plan.files.items())}
 
-    def _read(self, size: int) -> None:
-        self._stop_if_cancelled()
-        self._advance(size)
-
-    def _upload(self, blobs: list[Blob]) -> None:
-        self._enter(Stage.UPLOADING, sum(blob.size for blob in blobs), "Uploading")
-        waiting: queue.SimpleQueue[list[Blob]] = queue.SimpleQueue()
-        for batch in in_batches(blobs):
-            waiting.put(batch)
-        failed = threading.Event()
-
-        def work() -> None:
-            with self._client.clone() as client:
-                while not failed.is_set():
-                    try:
-                        batch = waiting.get_nowait()
-                    except queue.Empty:
-                        return
-                    try:
-                        self._upload_batch(client, batch)
-                    except BaseException:
-                        failed.set()
-                        raise
-
-        with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="renderfarm-upload") as pool:
-            workers = [pool.submit(work) for _ in range(min(CONNECTIONS, waiting.qsize()))]
-            wait(workers)
-        for worker in workers:
-            worker.result()
-
-    def _upload_batch(self, client: FarmClient, batch: list[Blob]) -> None:
-        body = b"".join(record(blob.sha256, read_blob(blob)) for blob in batch)
-        size = sum(blob.size for blob in batch)
-        told = 0
-
-        def steps() -> Iterator[bytes]:
-            nonlocal told
-            # What a failed attempt had sent does not count twice.
-            self._advance(-told)
-            told = 0
-            for start in range(0, len(body), _STEP):
-                self._stop_if_cancelled()
-                step = body[start : start + _STEP]
-                # The body is shorter than the files: its share of them counts.
-                done = size * (start + len(step)) // len(body)
-                self._advance(done - told)
-                told = done
-                yield step
-
-        self._retrying(lambda: client.put_blobs(len(body), steps()))
-
-    def _retrying(self, call: Callable[[], T]) -> T:
-        pause = FIRST_PAUSE
-        for attempt in range(RETRIES + 1):
-            self._stop_if_cancelled()
-            try:
-                return call()
-            except FarmError as error:
-                if attempt == RETRIES or not error.passing:
-                    raise
-            # Spread out, so that many artists do not come back in the same instant.
-            self._cancelled.wait(pause * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
-            pause *= 2
-        raise AssertionError("the last attempt returns or raises")
-
-    def _stop_if_cancelled(self) -> None:
-        if self._cancelled.is_set():
-            raise _CancelledError
+    def _send_again(self, blobs: list[Blob]) -> None:
+        """Send what the coordinator lacks of files that are known and were not read."""
+        if blobs:
+            self._enter(Stage.UPLOADING, sum(blob.size for blob in blobs), "Uploading")
+            self._sender.send_blobs(in_batches((blob.size, blob) for blob in blobs))
 
     def _enter(self, stage: Stage, total: int, message: str) -> None:
         with self._lock:

@@ -71,8 +71,8 @@ class Process:
 
 
 @contextmanager
-def coordinator(database_url: str, folder: Path, core: int) -> Iterator[Process]:
-    """Run a coordinator on a core of its own."""
+def coordinator(database_url: str, folder: Path, core: int | None = None) -> Iterator[Process]:
+    """Run a coordinator, on a core of its own if one is given."""
     ready = folder / "ready.json"
     environment = os.environ | {
         "RENDERFARM_ADMIN_TOKEN": ADMIN,
@@ -86,7 +86,7 @@ def coordinator(database_url: str, folder: Path, core: int) -> Iterator[Process]
     command = [sys.executable, "-m", "coordinator", "--port", "0", "--ready-file", str(ready)]
     ours = os.sched_getaffinity(0)
     # Inherited: later it could be set for the threads that there are, but one by one.
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, ours if core is None else {core})
     try:
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     finally:

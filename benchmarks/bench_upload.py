@@ -95,7 +95,7 @@ class CountingClient(FarmClient):
         """Return a client that counts into the same place."""
         return CountingClient(self.base_url, ADMIN, self._sent)
 
-    def put_blobs(self, size: int, pieces: Iterable[bytes]) -> None:
+    def put_blobs(self, size: int, pieces: Iterable[bytes | memoryview]) -> None:
         """Upload a batch."""
         self._sent.bytes += size
         super().put_blobs(size, pieces)
@@ -105,7 +105,7 @@ class CountingClient(FarmClient):
 def running(folder: Path) -> Iterator[Process]:
     """Run a coordinator that keeps everything in a folder."""
     folder.mkdir(exist_ok=True)
-    with coordinator(f"sqlite:///{folder}/farm.sqlite", folder, min(os.sched_getaffinity(0))) as process:
+    with coordinator(f"sqlite:///{folder}/farm.sqlite", folder) as process:
         yield process
 
 

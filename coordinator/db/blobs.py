@@ -1,6 +1,6 @@
 """Queries on blobs that are in the store."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 
@@ -12,6 +12,9 @@ from coordinator.db.schema.base import Digest
 from coordinator.db.statement import Command, Query, bound, scalars
 from coordinator.db.types import Instant
 from coordinator.db.upsert import DIALECTS, insert_into
+
+#: So many blobs are looked up by one statement.
+_AT_ONCE = 50
 
 
 def _record(dialect: str) -> Command:
@@ -81,6 +84,16 @@ def ask_for_sizes(conn: Connection, digests: Collection[str]) -> None:
 
 def _sizes_of(digests: Collection[str]) -> tuple[Query[tuple[str, int]], dict[str, object]]:
     return _sizes(len(digests)), {f"sha256_{number}": sha256 for number, sha256 in enumerate(digests)}
+
+
+def lacking(conn: Connection, digests: Sequence[str]) -> list[str]:
+    """Return those of many blobs that are not there, in their order."""
+    there: set[str] = set()
+    for start in range(0, len(digests), _AT_ONCE):
+        some = digests[start : start + _AT_ONCE]
+        # Always as many, so that one statement is compiled for all lengths.
+        there |= sizes(conn, [*some, *[some[0]] * (_AT_ONCE - len(some))]).keys()
+    return [sha256 for sha256 in digests if sha256 not in there]
 
 
 @cache

@@ -1,5 +1,7 @@
 """Uploading a pack's files."""
 
+import asyncio
+
 from aiohttp import web
 
 from coordinator.http.batches import MAX_BATCH_BYTES, read_groups
@@ -7,7 +9,7 @@ from coordinator.http.files import announced_length, receive_blob
 from coordinator.keys import DATABASE, STORE
 from coordinator.protocol.packs import MAX_BLOB_BYTES
 from coordinator.services import assets
-from coordinator.services.schemas import BatchAnswer
+from coordinator.services.pack_schemas import BatchAnswer, BlobsAnswer, BlobsQuestion
 
 
 async def probe(request: web.Request, sha256: str) -> web.Response:
@@ -23,13 +25,32 @@ async def put(request: web.Request, sha256: str) -> web.Response:
     return await receive_blob(request, sha256, MAX_BLOB_BYTES)
 
 
+async def missing(request: web.Request, body: BlobsQuestion) -> BlobsAnswer:
+    """Say which blobs are not there, before their pack is known: a client sends while it still reads."""
+    return BlobsAnswer(missing=await request.app[DATABASE].read(assets.lacking_blobs, body.sha256))
+
+
 async def put_batch(request: web.Request) -> BatchAnswer:
     """Store many blobs; those before one that is refused are kept."""
     length = announced_length(request, MAX_BATCH_BYTES)
-    count = 0
-    async for group in read_groups(request.content, length):
-        await request.app[STORE].put_many(group)
-        stored = [(sha256, len(data)) for sha256, data in group]
-        await request.app[DATABASE].write(assets.record_blobs, stored, request.app[STORE].holds)
-        count += len(group)
-    return BatchAnswer(blobs=count)
+    stored: list[tuple[str, int]] = []
+    storing: asyncio.Future[None] | None = None
+    try:
+        async for group in read_groups(request.content, length):
+            # One group is on its way to the disk while the next one is received.
+            if storing is not None:
+                await storing
+            storing = asyncio.ensure_future(_store(request, group, stored))
+        if storing is not None:
+            await storing
+    finally:
+        if storing is not None:
+            await asyncio.wait([storing])
+        if stored:
+            await request.app[DATABASE].write(assets.record_blobs, stored, request.app[STORE].holds)
+    return BatchAnswer(blobs=len(stored))
+
+
+async def _store(request: web.Request, group: list[tuple[str, bytes]], stored: list[tuple[str, int]]) -> None:
+    await request.app[STORE].put_many(group)
+    stored += [(sha256, len(data)) for sha256, data in group]

@@ -7,7 +7,7 @@ from aiohttp import web
 from coordinator.keys import DATABASE
 from coordinator.protocol import Manifest
 from coordinator.services import assets
-from coordinator.services.schemas import ManifestAnswer
+from coordinator.services.pack_schemas import ManifestAnswer
 
 
 async def create(request: web.Request, body: Manifest) -> ManifestAnswer:

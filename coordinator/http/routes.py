@@ -84,6 +84,7 @@ ROUTES: Sequence[Route] = (
     Route("GET", _PACK, packs.show, ADMIN),
     Route("POST", _PACK + "/inspection", inspections.ask, ADMIN),
     Route("GET", _PACK + "/inspection", inspections.show, ADMIN),
+    Route("POST", "/api/v1/missing-blobs", blobs.missing, ADMIN),
     Route("POST", "/api/v1/blobs", blobs.put_batch, ADMIN, upload=True),
     Route("HEAD", "/api/v1/blobs/" + _SHA256, blobs.probe, ADMIN),
     Route("PUT", "/api/v1/blobs/" + _SHA256, blobs.put, ADMIN, statuses=(200, 201), upload=True),

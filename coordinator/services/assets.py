@@ -9,7 +9,7 @@ from coordinator.db import blobs, inspections, packs
 from coordinator.db.engine import Transaction
 from coordinator.protocol import BlobRef, ErrorCode, Manifest, ManifestError, manifest_digest, validate_manifest
 from coordinator.services.errors import Refused, not_found
-from coordinator.services.schemas import ManifestAnswer
+from coordinator.services.pack_schemas import ManifestAnswer
 
 #: Missing blobs named in a refusal; the manifest, sent again, tells all of them.
 _NAMED = 1000
@@ -112,6 +112,11 @@ def record_blobs(tx: Transaction, stored: Sequence[tuple[str, int]], is_there: C
     lost = [sha256 for sha256, _ in stored if not is_there(sha256)]
     if lost:
         raise Refused(ErrorCode.TRY_AGAIN, f"the file {lost[0]} was being removed just now; send it again", {})
+
+
+def lacking_blobs(tx: Transaction, digests: Sequence[str]) -> list[str]:
+    """Return which of these blobs the store does not have."""
+    return blobs.lacking(tx.conn, digests)
 
 
 def blob_size(tx: Transaction, sha256: str) -> int | None:

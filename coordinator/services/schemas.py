@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from coordinator.domain.model import Blank, FrameState, JobState, SoundState
 from coordinator.domain.tokens import TokenKind
-from coordinator.protocol import BlobRef, OutputSpec, Platform, RenderSpec
+from coordinator.protocol import OutputSpec, Platform, RenderSpec
 from coordinator.protocol.packs import Sha256
 
 T = TypeVar("T")
@@ -54,20 +54,6 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     items: list[T]
     next: str | None = None
     """The cursor of the next page; ``None`` at the end."""
-
-
-class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a batch of blobs."""
-
-    blobs: int
-    """How many it had, all of them stored now."""
-
-
-class ManifestAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A registered pack, and what must be uploaded before a job can use it."""
-
-    id: Sha256
-    missing: list[BlobRef]
 
 
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

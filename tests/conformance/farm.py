@@ -49,12 +49,12 @@ from coordinator.services import (
     views,
 )
 from coordinator.services.accounts import Principal
+from coordinator.services.pack_schemas import ManifestAnswer
 from coordinator.services.schemas import (
     JobChange,
     JobDetail,
     JobRequest,
     JobView,
-    ManifestAnswer,
     RequeueRequest,
     RerenderRequest,
     UserChange,

@@ -42,6 +42,11 @@ class FaultyCoordinator:
         """Do these things, one each, with the next requests that start with ``request`` (such as ``PUT /api``)."""
         self._faults[request] += faults
 
+    def mend(self) -> None:
+        """Do nothing wrong any more."""
+        with self._lock:
+            self._faults.clear()
+
     def next_fault(self, request: str) -> Fault | None:
         """Note a request; return what to do wrong with it."""
         with self._lock:
@@ -98,12 +103,13 @@ class Handler(BaseHTTPRequestHandler):
         elif self.headers.get("Authorization") != f"Bearer {TOKEN}":
             self.refuse(401, "token_wrong", "there is no such admin token")
         else:
-            self._route(self.path.removeprefix("/api/v1/"))
+            self.carry_out()
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815 - http.server's names
 
-    def _route(self, path: str) -> None:
-        state = self.state
+    def carry_out(self) -> None:
+        """Answer as a coordinator does."""
+        state, path = self.state, self.path.removeprefix("/api/v1/")
         if path == "session":
             self.answer(200, {"kind": "admin", "name": "test"})
         elif path.partition("?")[0] in ("users", "agents") and path not in state.files:
@@ -118,6 +124,9 @@ class Handler(BaseHTTPRequestHandler):
                 if blob["sha256"] not in state.blobs
             }
             self.answer(200, {"id": hashlib.sha256(self.body).hexdigest(), "missing": list(missing.values())})
+        elif path == "missing-blobs":
+            asked = json.loads(self.body)["sha256"]
+            self.answer(200, {"missing": [sha256 for sha256 in asked if sha256 not in state.blobs]})
         elif path == "blobs":
             batch = dict(read_batch(self.body))
             state.batches.append(list(batch))

@@ -29,6 +29,26 @@ async def test_a_pack_is_uploaded_once(farm: RunningCoordinator) -> None:
     assert again == {"id": answer["id"], "missing": []}
 
 
+async def test_what_is_missing_is_told_before_there_is_a_pack(farm: RunningCoordinator) -> None:
+    pieces = [b"%d" % number for number in range(130)]
+    await farm.ask("POST", "blobs", data=b"".join(in_batch(data) for data in pieces[::2]))
+    asked = [sha256(data) for data in pieces]
+    answer = await farm.ask("POST", "missing-blobs", json={"sha256": asked})
+    assert answer == {"missing": asked[1::2]}
+    assert await farm.ask("POST", "missing-blobs", json={"sha256": []}) == {"missing": []}
+    refused = await farm.ask("POST", "missing-blobs", status=422, json={"sha256": ["../etc"]})
+    assert refused["error"]["code"] == "invalid"
+
+
+async def test_what_came_before_a_bad_blob_is_kept(farm: RunningCoordinator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "_GROUP_BYTES", 1)
+    body = in_batch(b"first") + in_batch(b"second") + in_batch(b"third", sha256=hashlib.sha256(b"other").digest())
+    await farm.ask("POST", "blobs", status=422, data=body)
+    asked = [sha256(data) for data in (b"first", b"second", b"third", b"other")]
+    answer = await farm.ask("POST", "missing-blobs", json={"sha256": asked})
+    assert answer == {"missing": asked[2:]}
+
+
 async def test_an_interrupted_upload_goes_on(farm: RunningCoordinator) -> None:
     pieces = [b"first piece", b"second piece", b"third piece"]
     digests = [sha256(piece) for piece in pieces]

@@ -2,7 +2,10 @@
 
 import hashlib
 import json
-import os
+import random
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +13,7 @@ from typing import BinaryIO
 
 import pytest
 
-from addon import batches, blobs, cutting, uploader
+from addon import batches, blobs, cutting, digest_cache, retrying
 from addon.client import FarmClient
 from addon.pack_plan import PackPlan
 from addon.uploader import Stage, Submission
@@ -21,7 +24,7 @@ Submit = Callable[..., Submission]
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploader, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(retrying, "FIRST_PAUSE", 0.001)
 
 
 @pytest.fixture
@@ -102,8 +105,7 @@ def test_small_blobs_travel_together_and_long_ones_in_batches_of_their_own(
 def test_what_was_read_before_is_not_read_again(
     coordinator: FaultyCoordinator, submit: Submit, pack: PackPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for path in pack.files.values():
-        os.utime(path, (1_700_000_000, 1_700_000_000))
+    monkeypatch.setattr(digest_cache, "TOO_YOUNG", 0)
     assert submit(digests=tmp_path / "digests").wait(10)
     read: list[str] = []
 
@@ -124,11 +126,11 @@ def test_what_the_coordinator_has_is_not_sent_again(coordinator: FaultyCoordinat
     assert submit().wait(10)
     coordinator.requests.clear()
     assert submit().wait(10)
-    assert coordinator.requests == ["POST /api/v1/packs", "POST /api/v1/jobs"]
+    assert coordinator.requests == ["POST /api/v1/missing-blobs", "POST /api/v1/packs", "POST /api/v1/jobs"]
 
 
 def test_an_interrupted_submission_goes_on_where_it_stopped(coordinator: FaultyCoordinator, submit: Submit) -> None:
-    coordinator.fail("POST /api/v1/jobs", *[status(500, b"")] * (uploader.RETRIES + 1))
+    coordinator.fail("POST /api/v1/jobs", *[status(500, b"")] * (retrying.RETRIES + 1))
     first = submit()
     assert first.wait(10)
     assert first.error is not None
@@ -137,7 +139,80 @@ def test_an_interrupted_submission_goes_on_where_it_stopped(coordinator: FaultyC
     second = submit()
     assert second.wait(10)
     assert second.job is not None
-    assert coordinator.requests == ["POST /api/v1/packs", "POST /api/v1/jobs"]
+    assert coordinator.requests == ["POST /api/v1/missing-blobs", "POST /api/v1/packs", "POST /api/v1/jobs"]
+
+
+#: A submission in a process of its own.
+CLIENT = """
+import sys
+from addon.client import FarmClient
+from addon.pack_plan import PackPlan
+from addon.uploader import Submission
+pack = PackPlan("a.blend", {"a.blend": sys.argv[3]})
+submission = Submission(FarmClient(sys.argv[1], sys.argv[2]), pack, {"name": "x"})
+submission.start()
+submission.wait()
+"""
+
+
+def test_a_submission_that_is_killed_goes_on_where_it_was(coordinator: FaultyCoordinator, tmp_path: Path) -> None:
+    blend = tmp_path / "a.blend"
+    blend.write_bytes(random.Random(3).randbytes(40_000_000))  # noqa: S311 - no secret
+    halfway, killed = threading.Event(), threading.Event()
+    arrived = threading.Semaphore(0)
+
+    def hold(handler: Handler) -> None:
+        halfway.set()
+        killed.wait(10)
+        hang_up(handler)
+
+    def arrive(handler: Handler) -> None:
+        handler.carry_out()
+        arrived.release()
+
+    coordinator.fail("POST /api/v1/blobs", *[arrive] * 8, *[hold] * 100)
+    client = subprocess.Popen([sys.executable, "-c", CLIENT, coordinator.url, TOKEN, str(blend)])
+    for _ in range(8):
+        assert arrived.acquire(timeout=20)
+    assert halfway.wait(20)
+    client.send_signal(signal.SIGKILL)
+    client.wait()
+    killed.set()
+    there = dict(coordinator.blobs)
+    assert len(there) >= 8
+    assert all(hashlib.sha256(content).hexdigest() == sha256 for sha256, content in there.items())
+    assert coordinator.jobs == []
+    coordinator.mend()
+    coordinator.batches.clear()
+    subprocess.run([sys.executable, "-c", CLIENT, coordinator.url, TOKEN, str(blend)], check=True, timeout=60)
+    assert len(coordinator.jobs) == 1
+    again = {sha256 for batch in coordinator.batches for sha256 in batch}
+    assert again.isdisjoint(there), "what had arrived is not sent again"
+    blobs_of_file = [blob["sha256"] for file in coordinator.manifests[-1]["files"] for blob in file["blobs"]]
+    assert b"".join(coordinator.blobs[sha256] for sha256 in blobs_of_file) == blend.read_bytes()
+
+
+def test_a_coordinator_that_says_it_has_everything_gets_what_it_lacks(
+    coordinator: FaultyCoordinator, submit: Submit
+) -> None:
+    coordinator.fail("POST /api/v1/missing-blobs", *[status(200, {"missing": ["0" * 64]})] * 10)
+    submission = submit()
+    assert submission.wait(10)
+    assert submission.job is not None
+    assert len(coordinator.blobs) == 2
+
+
+def test_a_coordinator_that_forgets_again_and_again_is_given_up(coordinator: FaultyCoordinator, submit: Submit) -> None:
+    coordinator.fail("POST /api/v1/missing-blobs", *[status(200, {"missing": []})] * 10)
+    coordinator.fail("POST /api/v1/packs", *[status(200, {"id": "0" * 64, "missing": []})] * 10)
+    coordinator.fail(
+        "POST /api/v1/jobs", *[status(409, {"error": {"code": "missing_blobs", "message": "files are missing"}})] * 10
+    )
+    submission = submit()
+    assert submission.wait(10)
+    assert submission.error is not None
+    assert submission.error.code == "missing_blobs"
+    assert coordinator.jobs == []
 
 
 def test_a_lost_answer_makes_no_second_job(coordinator: FaultyCoordinator, submit: Submit) -> None:
@@ -174,7 +249,7 @@ def test_faults_that_do_not_pass_end_it_without_a_job(coordinator: FaultyCoordin
 
 
 def test_a_coordinator_that_stays_away_ends_it(coordinator: FaultyCoordinator, submit: Submit) -> None:
-    coordinator.fail("POST /api/v1/packs", *[status(503)] * (uploader.RETRIES + 1))
+    coordinator.fail("POST /api/v1/packs", *[status(503)] * (retrying.RETRIES + 1))
     submission = submit()
     assert submission.wait(10)
     assert submission.error is not None
@@ -282,5 +357,5 @@ def test_progress_ends_at_all_bytes(coordinator: FaultyCoordinator, submit: Subm
     ready.set()
     assert submission[0].wait(10)
     # What a failed attempt had sent does not count twice.
-    assert all(7000 <= done <= total == 7040 for done, total in seen)
+    assert all(7000 <= done <= total == 7080 for done, total in seen)
     assert len(seen) == 2
