@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from coordinator.background.farm_sampler import FarmSampler
+from coordinator.background.herald import Herald
 from coordinator.background.inspection_reaper import InspectionReaper
 from coordinator.background.lease_reaper import LeaseReaper
 from coordinator.background.runner import Waker, run_duties
@@ -45,6 +46,7 @@ from coordinator.keys import (
     KNOWN_CALLERS,
     LIFETIME,
     LIVE,
+    MAIL,
     NEW_TOKENS,
     OPENAPI,
     SETTINGS,
@@ -54,12 +56,15 @@ from coordinator.keys import (
     VERIFIER,
     VERSION,
     WEB_ROOT,
+    WEBHOOKS,
     WORK,
 )
 from coordinator.lock import FolderInUse, exclusive
 from coordinator.media.ffmpeg import MediaError, find_ffmpeg
 from coordinator.media.thumbnails import Thumbnails
 from coordinator.media.verify import FrameVerifier
+from coordinator.outward.mail import Mail
+from coordinator.outward.webhooks import Webhooks
 from coordinator.services import accounts, agent_views, expiry, frame_views, views
 from coordinator.services.agent_schemas import AgentView
 from coordinator.services.errors import Refused
@@ -106,6 +111,19 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app[FAILED_SIGN_INS] = FailedSignIns(time.monotonic)
     app[CONNECT_STARTS] = FailedSignIns(time.monotonic, limit=10)
     app[KNOWN_CALLERS] = KnownCallers(time.monotonic)
+    app[WEBHOOKS] = Webhooks(settings.webhooks, settings.webhook_secret)
+    app[MAIL] = (
+        None
+        if settings.smtp_host is None
+        else Mail(
+            host=settings.smtp_host,
+            port=settings.smtp_port,
+            security=settings.smtp_security,
+            user=settings.smtp_user,
+            password=settings.smtp_password,
+            sender=settings.mail_from,
+        )
+    )
     app[WEB_ROOT] = _WEB_ROOT
     app[OPENAPI] = openapi_document(ROUTES, app[VERSION])
     app.cleanup_ctx.extend([_files, _folder_lock, partial(_database, clock), partial(_streams, clock), _duties])
@@ -239,11 +257,12 @@ async def _streams(clock: Callable[[], datetime], app: web.Application) -> Async
 async def _duties(app: web.Application) -> AsyncIterator[None]:
     """Run what the coordinator does by itself."""
     settings, database, store, timing = app[SETTINGS], app[DATABASE], app[STORE], app[TIMING]
-    stitching, sweeping = Waker(), Waker()
+    stitching, sweeping, news = Waker(), Waker(), Waker()
 
     def on_notice(notice: Notice) -> None:
         if notice.kind == "job":
             stitching.wake()
+            news.wake()
         elif notice.kind == "storage":
             sweeping.wake()
 
@@ -254,6 +273,7 @@ async def _duties(app: web.Application) -> AsyncIterator[None]:
         (Stitcher(database, store, settings.ffmpeg, timing), stitching),
         (Sweeper(database, store, app[LIFETIME]), sweeping),
         (FarmSampler(database), Waker()),
+        (Herald(database, app[WEBHOOKS], app[MAIL], settings.public_url), news),
         (ThumbnailSweeper(app[THUMBNAILS], store), Waker()),
     )
     task = asyncio.create_task(run_duties(duties), name="duties")

@@ -17,6 +17,8 @@ from coordinator.http.throttle import FailedSignIns
 from coordinator.http.work import WaitingSlots
 from coordinator.media.thumbnails import Thumbnails
 from coordinator.media.verify import FrameVerifier
+from coordinator.outward.mail import Mail
+from coordinator.outward.webhooks import Webhooks
 from coordinator.services.schemas import TokenCreated
 from coordinator.settings import Settings
 from coordinator.store import BlobStore
@@ -38,6 +40,8 @@ CONNECT_STARTS = web.AppKey("connect_starts", FailedSignIns)
 EXTENSION: web.AppKey[Extension | None] = web.AppKey("extension")
 """For Blender; None: its sources are not there."""
 FAILED_SIGN_INS = web.AppKey("failed_sign_ins", FailedSignIns)
+WEBHOOKS = web.AppKey("webhooks", Webhooks)
+MAIL: web.AppKey[Mail | None] = web.AppKey("mail")
 WEB_ROOT = web.AppKey("web_root", Path)
 NEW_TOKENS: web.AppKey[list[TokenCreated]] = web.AppKey("new_tokens")
 """Made at this very start, to be shown once."""

@@ -19,6 +19,12 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400, description="a number of second
 Days = Annotated[float, Meta(gt=0, le=36_500, description="a number of days, more than 0")]
 Hours = Annotated[float, Meta(gt=0, le=8760, description="a number of hours, more than 0")]
 Bytes = Annotated[int, Meta(ge=0, description="a whole number of bytes")]
+Urls = Annotated[
+    str,
+    Meta(pattern=r"^https?://\S+(,\s*https?://\S+)*$", description="addresses with https:// or http://, with commas"),
+]
+Secret = Annotated[str, Meta(min_length=16, max_length=500, description="a text of at least 16 characters")]
+MailSecurity = Annotated[Literal["starttls", "tls", "none"], Meta(description="starttls, tls or none")]
 Switch = Annotated[bool, Meta(description="true or false")]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], Meta(description="debug, info, warning or error")]
 PublicUrl = Annotated[
@@ -83,6 +89,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The files of jobs are removed so long after they have ended; otherwise they stay until a person removes them."""
     grace_hours: Hours = 72.0
     """What was uploaded waits so long for the job that it is for."""
+    webhook_urls: Urls | None = None
+    """Told of every job's end and of agents that are set aside."""
+    webhook_secret: Secret | None = None
+    """Signs what is posted to them."""
+    smtp_host: Text | None = None
+    """The server that takes e-mail; without it none is sent."""
+    smtp_port: Port = 587
+    smtp_security: MailSecurity = "starttls"
+    smtp_user: Text | None = None
+    smtp_password: Text | None = None
+    mail_from: Text = "renderfarm@localhost"
+    """Whom e-mail comes from."""
+
+    @property
+    def webhooks(self) -> list[str]:
+        """The addresses of webhooks."""
+        return [url.strip() for url in (self.webhook_urls or "").split(",") if url.strip()]
 
     @property
     def folder(self) -> Path:
@@ -113,7 +136,11 @@ def read_settings(environment: Mapping[str, str], **overrides: str | int | None)
             values[name] = msgspec.convert(text.strip(), kind, strict=False)
         except msgspec.ValidationError:
             # Tokens and addresses with passwords do not belong on a screen.
-            shown = "cannot be used as it is" if name.endswith(("token", "url")) else f"is {text!r}"
+            shown = (
+                "cannot be used as it is"
+                if name.endswith(("token", "url", "urls", "secret", "password"))
+                else f"is {text!r}"
+            )
             raise SettingsError(f"{_PREFIX}{name.upper()} {shown}; it must be {_description(kind)}.") from None
     settings = Settings(**values)  # type: ignore[arg-type] # each value was converted to its field's own type
     if settings.report_seconds * 2 > settings.lease_seconds:

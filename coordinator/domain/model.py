@@ -161,6 +161,8 @@ class Job:
     submission: str | None
     """Names the request that made the job."""
     created_by: str
+    notify: tuple[str, ...]
+    """E-mail addresses of those who are told of its end."""
     search: str
     """What it is found and sorted by: see :mod:`coordinator.domain.searching`."""
     created_at: datetime

@@ -10,8 +10,9 @@ from msgspec import Meta
 from coordinator.domain.model import JobState
 from coordinator.domain.searching import job_number, search_words
 from coordinator.http.endpoint import Answer
+from coordinator.http.notifications import no_mail
 from coordinator.http.paging import Cursor, PageQuery
-from coordinator.keys import DATABASE
+from coordinator.keys import DATABASE, MAIL
 from coordinator.protocol import ErrorCode
 from coordinator.services import adjust, control, job_contents, job_list, submit, views
 from coordinator.services import requeue as requeueing
@@ -66,6 +67,8 @@ class PackQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 async def create(request: web.Request, caller: Principal, body: JobRequest) -> Answer[JobView]:
     """Submit a job whose pack has been uploaded."""
+    if body.notify and request.app[MAIL] is None:
+        raise no_mail("notify")
     return _created(await request.app[DATABASE].write(submit.submit, body, caller.name))
 
 

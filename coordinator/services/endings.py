@@ -17,6 +17,7 @@ from coordinator.services.changes import (
     update_job,
 )
 from coordinator.services.dependencies import release_dependents
+from coordinator.services.notifications import job_ended
 from coordinator.services.queueing import idle_state
 from coordinator.services.shares import settled
 
@@ -131,6 +132,7 @@ def end_job(tx: Transaction, job: Job, state: JobState, reason: str | None = Non
         stitch_expires_at=None,
         **values,
     )
+    job_ended(tx, job)
     if state == JobState.COMPLETED:
         release_dependents(tx, job)
     return job

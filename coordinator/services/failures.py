@@ -30,6 +30,7 @@ from coordinator.services.endings import (
     finish_if_done,
     leave_hedge,
 )
+from coordinator.services.notifications import agent_set_aside
 from coordinator.services.queueing import idle_state
 from coordinator.services.schemas import NeedsRequest
 
@@ -110,6 +111,7 @@ def blame(tx: Transaction, job: Job, frame: int, renderer: int) -> None:
                 " the last. See its Blender and its drivers, then let it work again."
             )
             set_agent_aside(tx, agent_id, whole)
+            agent_set_aside(tx, agent_id)
 
 
 def _verdict(tx: Transaction, job: Job, tried: list[Attempt]) -> retry.Verdict:

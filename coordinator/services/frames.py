@@ -30,6 +30,7 @@ from coordinator.services.endings import end_lease_if_empty, finish_if_done
 from coordinator.services.errors import Refused, frame_lost, lease_lost
 from coordinator.services.failures import blame, fail_frame, leased_chunk, take_frame
 from coordinator.services.leases import last_frame, lock_lease, lock_live, look_at_leases, renew, require_live
+from coordinator.services.notifications import job_needs_attention
 
 #: A slot's speed is written down when it has changed by this part.
 _SPEED_STEP = 0.01
@@ -145,6 +146,8 @@ def record_frame(
     # What is no larger than a preview is its own.
     preview = result.preview or result.display or result.output
     doubt, doubts = weigh(tx, job, frame, look, agent_id) if look.odd or job.blank else (None, {})
+    if doubts.get("doubtful", 0) > 0 and not job.doubtful:
+        job_needs_attention(tx, job)
     left = take_frame(tx, job, chunk, frame)
     _advance(tx, job, lease, frame, result, timing)
     end_frame(

@@ -26,6 +26,10 @@ Priority = Annotated[int, Meta(ge=0, le=100)]
 """Higher first."""
 
 
+EmailAddress = Annotated[str, Meta(pattern=r"^[^@\s<>,;:\"()]{1,64}@[A-Za-z0-9.-]{1,190}$", max_length=254)]
+"""Where a person is written to."""
+
+
 class NeedsRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a slot must have to render a job, beside a Blender that opens it."""
 
@@ -91,6 +95,8 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     sound: bool = False
     max_retries: Annotated[int, Meta(ge=0, le=100)] = 3
     """How often each frame may be tried again after its first failure."""
+    notify: Annotated[list[EmailAddress], Meta(max_length=5)] = []
+    """Those who are written to when it is completed, fails, or frames of it are doubted."""
     warnings: Annotated[list[Annotated[str, Meta(max_length=1000)]], Meta(max_length=100)] = []
     submission: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")] | None = None
     """Random, made once for a submission: the request sent again is answered with the job that it made."""

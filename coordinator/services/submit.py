@@ -89,6 +89,7 @@ def submit(tx: Transaction, request: JobRequest, by: str) -> JobView:
         warnings=tuple(warnings),
         submission=request.submission,
         created_by=by,
+        notify=tuple(dict.fromkeys(request.notify)),
         search=search_text(request.name, by, _main_file(tx, request.pack)),
         created_at=tx.now,
         finished=0,
@@ -273,6 +274,7 @@ def _request_of(job: Job) -> JobRequest:
         video=job.video,
         sound=job.sound_state != SoundState.NONE,
         max_retries=job.max_retries,
+        notify=list(job.notify),
         warnings=[it for it in job.warnings if it not in (_NO_VIDEO, _GAPS, _NO_AGENT) and not it.endswith(_WAITS)],
     )
 

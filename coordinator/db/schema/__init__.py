@@ -5,7 +5,7 @@ The migrations build the same schema step by step; a test compares the two on ev
 
 from coordinator.db.schema.assets import blobs, inspections, pack_blobs, packs
 from coordinator.db.schema.base import metadata
-from coordinator.db.schema.history import attempts, events, farm_samples, job_dependencies, set_asides
+from coordinator.db.schema.history import attempts, deliveries, events, farm_samples, job_dependencies, set_asides
 from coordinator.db.schema.members import agents, connect_requests, tokens, users
 from coordinator.db.schema.work import chunks, extra_files, frames, jobs, leases
 
@@ -15,6 +15,7 @@ __all__ = [
     "blobs",
     "chunks",
     "connect_requests",
+    "deliveries",
     "events",
     "extra_files",
     "farm_samples",

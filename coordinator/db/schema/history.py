@@ -74,6 +74,23 @@ events = Table(
     partial_index("ix_events_notable", "job_id", "id", where=NOTABLE_EVENT),
 )
 
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Identity, primary_key=True),
+    Column("kind", String(32), nullable=False),
+    # No foreign keys: who is told of a job that was deleted meanwhile is told all the same.
+    Column("job_id", BigInteger),
+    Column("agent_id", BigInteger),
+    # NULL: something happened, and whom to tell is to be found out.
+    Column("target", PlainText),
+    Column("payload", PlainText, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Instant, nullable=False, index=True),
+    Column("created_at", Instant, nullable=False),
+    CheckConstraint("attempts >= 0", name="attempts"),
+)
+
 farm_samples = Table(
     "farm_samples",
     metadata,

@@ -49,6 +49,8 @@ jobs = Table(
     # A submission sent again, because its answer was lost, must not make a second job.
     Column("submission", String(32), unique=True),
     Column("created_by", ForeignKey("users.name"), nullable=False),
+    # E-mail addresses.
+    Column("notify", JsonTuple, nullable=False),
     Column("search", PlainText, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("started_at", Instant),

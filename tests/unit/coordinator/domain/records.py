@@ -54,6 +54,7 @@ _JOB = Job(
     warnings=(),
     submission=None,
     created_by="ana",
+    notify=(),
     search="shot\nana\nshot.blend",
     created_at=START,
     started_at=None,

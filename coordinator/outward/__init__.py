@@ -1,0 +1,1 @@
+"""What the coordinator sends out into the world: webhooks and e-mail."""
