@@ -6,13 +6,12 @@ import time
 
 import msgspec
 
-from coordinator.db.deliveries import Delivery
 from coordinator.db.engine import Database
 from coordinator.outward.letters import letter
 from coordinator.outward.mail import Mail
 from coordinator.outward.webhooks import NotDelivered, Webhooks
 from coordinator.services import notifications
-from coordinator.services.notifications import Audience
+from coordinator.services.notifications import Audience, Delivery
 
 log = logging.getLogger(__name__)
 

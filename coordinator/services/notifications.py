@@ -17,6 +17,17 @@ from coordinator.db.engine import Transaction
 from coordinator.domain.model import Agent, Job, JobState
 from coordinator.services.changes import tell
 
+__all__ = [
+    "Audience",
+    "Delivery",
+    "agent_set_aside",
+    "claim",
+    "failed",
+    "job_ended",
+    "job_needs_attention",
+    "sent",
+]
+
 log = logging.getLogger(__name__)
 
 #: A delivery that is being sent is sent again after so long, if nobody says how it went.
