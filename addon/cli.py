@@ -1,6 +1,7 @@
 """The terminal's commands: submit, follow and fetch jobs here.
 
-Jobs and users are steered in :mod:`addon.farm_cli`, the machines in :mod:`addon.agents_cli`.
+Jobs and users are steered in :mod:`addon.farm_cli`, the machines in
+:mod:`addon.agents_cli`, and what the farm keeps in :mod:`addon.storage_cli`.
 
 They are a client of the public API like the add-on, and submit with the add-on's own code.
 """
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import agents_cli, farm_cli
+from . import agents_cli, farm_cli, storage_cli
 from .digest_cache import usual_place
 from .farm_cli import DEVICES
 from .submission import FORMATS, Overrides
@@ -202,7 +203,14 @@ def download(terminal: Terminal, job_id: int, output: Path | None) -> None:
     terminal.answer({"job": job_id, "output": str(folder), "files": count}, f"{folder} has the job's {count} files.")
 
 
-COMMANDS: list[click.Command] = [submit, wait, download, *farm_cli.COMMANDS, *agents_cli.COMMANDS]
+COMMANDS: list[click.Command] = [
+    submit,
+    wait,
+    download,
+    *farm_cli.COMMANDS,
+    *agents_cli.COMMANDS,
+    *storage_cli.COMMANDS,
+]
 
 
 def _finish(terminal: Terminal, job_id: int, output: Path | None) -> None:

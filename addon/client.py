@@ -30,6 +30,7 @@ _HEALTH, _SESSION = frozenset({"status", "version"}), frozenset({"kind", "name"}
 _USER = frozenset({"name", "max_slots", "slots"})
 _AGENT = frozenset({"id", "name", "presence", "explanation", "slots", "speed", "set_aside_jobs", "sandboxed"})
 _JOIN_CODE = frozenset({"id", "code", "expires_at"})
+_STORAGE = frozenset({"disk_total_bytes", "disk_free_bytes", "blob_bytes", "sweep_bytes", "keep_days", "users", "jobs"})
 _FRAME = frozenset({"frame", "state", "reason", "filename", "sha256"})
 _FILE = frozenset({"path", "sha256"})
 
@@ -155,6 +156,30 @@ class FarmClient:
         As with :meth:`create_job`, only a request with a ``submission`` may be repeated.
         """
         return self._having(_NEW_JOB, self._transport.call("POST", f"/api/v1/jobs/{job_id}/rerender", changes))
+
+    def delete_job(self, job_id: int, *, files_only: bool = False) -> dict[str, Any]:
+        """Delete a job that has ended, or its files; return how many bytes that frees."""
+        path = f"/api/v1/jobs/{job_id}" + ("/files" if files_only else "")
+        return self._having(frozenset({"freed_bytes"}), self._transport.call("DELETE", path))
+
+    def job_storage(self, job_id: int) -> dict[str, Any]:
+        """Return what a job takes, and what deleting it frees, in bytes."""
+        answer = self._transport.call("GET", f"/api/v1/jobs/{job_id}/storage")
+        return self._having(frozenset({"bytes", "freed_bytes"}), answer)
+
+    def storage(self, limit: int) -> dict[str, Any]:
+        """Return what the farm's store holds and for whom, with so many of the largest jobs."""
+        return self._having(_STORAGE, self._transport.call("GET", f"/api/v1/storage?limit={limit}"))
+
+    def sweep(self, *, dry_run: bool) -> dict[str, Any]:
+        """Have what nobody needs removed, or only be told what that is."""
+        answer = self._transport.call("POST", "/api/v1/storage/sweep", {"dry_run": dry_run})
+        return self._having(frozenset({"jobs", "freed_bytes"}), answer)
+
+    def limit_storage(self, name: str, quota_bytes: int | None) -> dict[str, Any]:
+        """Let a user's jobs take no more than so many bytes; None takes the limit away.  Return the user."""
+        path = f"/api/v1/users/{urllib.parse.quote(name, safe='')}"
+        return self._having(_USER | {"quota_bytes"}, self._transport.call("PATCH", path, {"quota_bytes": quota_bytes}))
 
     def users(self) -> list[dict[str, Any]]:
         """Return those who have submitted jobs."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, func, insert, select, update
 
 from coordinator.db.schema import blobs, jobs, leases, pack_blobs, packs
 from coordinator.db.statement import Query
@@ -73,6 +73,27 @@ def sizes(conn: Connection, pack_id: str, digests: Sequence[str]) -> dict[str, i
         .where(pack_blobs.c.pack_id == pack_id, pack_blobs.c.sha256.in_(digests))
     )
     return {row.sha256: row.size for row in conn.execute(query)}
+
+
+def missing_of_others(conn: Connection, pack_id: str, since: datetime) -> int:
+    """Return how many bytes are missing of packs that were announced since, and before this one; without its own."""
+    mine = select(packs.c.touched_at).where(packs.c.id == pack_id).scalar_subquery()
+    own = pack_blobs.alias("own")
+    coming = (
+        select(pack_blobs.c.sha256, pack_blobs.c.size)
+        .join(packs, packs.c.id == pack_blobs.c.pack_id)
+        .outerjoin(blobs, (blobs.c.sha256 == pack_blobs.c.sha256) & blobs.c.condemned_at.is_(None))
+        .where(
+            packs.c.id != pack_id,
+            packs.c.touched_at >= since,
+            (packs.c.touched_at < mine) | ((packs.c.touched_at == mine) & (packs.c.id < pack_id)),
+            blobs.c.sha256.is_(None),
+            ~exists().where(own.c.pack_id == pack_id, own.c.sha256 == pack_blobs.c.sha256),
+        )
+        .distinct()
+        .subquery("coming")
+    )
+    return int(conn.execute(select(func.coalesce(func.sum(coming.c.size), 0))).scalar_one())
 
 
 def wrong_sizes(conn: Connection, pack_id: str) -> list[tuple[str, int, int]]:

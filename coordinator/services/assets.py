@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import msgspec
 
@@ -16,6 +17,10 @@ _NAMED = 1000
 
 #: Blobs that travel together to an agent have at most so many bytes each.
 MAX_SHORT_BYTES = 1024 * 1024
+
+
+#: An upload is taken to be under way so long after its pack was announced.
+_UNDER_WAY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,16 @@ def missing_blobs(tx: Transaction, pack_id: str) -> ManifestAnswer:
     """Return which blobs of a pack must be uploaded."""
     missing = packs.missing(tx.conn, pack_id)
     return ManifestAnswer(id=pack_id, missing=[BlobRef(sha256=sha256, size=size) for sha256, size in missing])
+
+
+def promised_bytes(tx: Transaction, pack_id: str) -> int:
+    """Return how many bytes others are uploading who announced their packs before this one."""
+    return packs.missing_of_others(tx.conn, pack_id, tx.now - _UNDER_WAY)
+
+
+def withdraw(tx: Transaction, pack_id: str) -> None:
+    """Take note that a pack will not be uploaded now: no room is kept for it."""
+    packs.touch(tx.conn, pack_id, tx.now - _UNDER_WAY)
 
 
 def check_complete(tx: Transaction, pack_id: str) -> None:

@@ -13,6 +13,8 @@ import zstandard
 
 from coordinator.http import batches
 from coordinator.http import blobs as blob_handlers
+from coordinator.keys import STORE
+from coordinator.store import Room
 from tests.integration.coordinator import BLEND, RunningCoordinator, manifest, sha256
 
 
@@ -165,6 +167,27 @@ async def test_a_full_disk_is_said_so(small_farm: RunningCoordinator) -> None:
     assert response.json["error"]["code"] == "disk_full"
     assert "disk is full" in response.json["error"]["message"]
     assert response.headers["Retry-After"]
+
+
+async def test_what_does_not_fit_is_refused_before_its_upload(
+    farm: RunningCoordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def room() -> Room:
+        return Room(total_bytes=10_000, free_bytes=1000)
+
+    monkeypatch.setattr(farm.app[STORE], "room", room)
+    first, second, small = b"a" * 800, b"b" * 300, b"c" * 150
+    await farm.ask("POST", "packs", json=manifest(first))
+    error = await farm.refused("POST", "packs", 507, "disk_full", json=manifest(second))
+    assert error["fields"] == {"needed_bytes": 300, "free_bytes": 1000, "promised_bytes": 800}
+    assert "others are filling" in error["message"]
+    # What was refused keeps no room, and who was there first is not kept from going on.
+    await farm.ask("POST", "packs", json=manifest(small))
+    await farm.ask("PUT", f"blobs/{sha256(first)}", status=201, data=first)
+    assert (await farm.ask("POST", "packs", json=manifest(first)))["missing"] == []
+    await farm.ask("POST", "packs", json=manifest(second))
+    error = await farm.refused("POST", "packs", 507, "disk_full", json=manifest(b"d" * 1001))
+    assert error["fields"]["needed_bytes"] == 1001
 
 
 @pytest.mark.parametrize(
