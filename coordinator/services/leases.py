@@ -118,7 +118,7 @@ def look_at_leases(tx: Transaction, held: Sequence[tuple[int, str]]) -> None:
 
 def look_ahead_of_reports(tx: Transaction, calls: Sequence[tuple[int, str, ReportRequest, Timing]]) -> None:
     """Have what several calls of :func:`report` are likely to need locked and read at once."""
-    look_at_leases(tx, [(agent_id, lease_id) for agent_id, lease_id, request, _ in calls if _decides(request)])
+    look_at_leases(tx, [(agent_id, lease_id) for agent_id, lease_id, _, _ in calls])
 
 
 def _decides(request: ReportRequest) -> bool:

@@ -16,12 +16,12 @@ from coordinator.services.errors import Refused
 from tests.conformance.farm import HEIGHT, WIDTH, Farm, digest
 from tests.conformance.groups import checked, in_one_group
 
-ADD = Command(insert(blobs).values(bound(blobs.c.keys())))
+ADD = Command(insert(blobs).values(bound(("sha256", "size", "stored_at", "touched_at"))))
 
 
 def add(tx: Transaction, name: str) -> str:
     """Add a row some time before the commit."""
-    ADD.must(tx.conn, sha256=digest(name), size=1, stored_at=tx.now)
+    ADD.must(tx.conn, sha256=digest(name), size=1, stored_at=tx.now, touched_at=tx.now)
     return name
 
 
