@@ -19,6 +19,7 @@ from agent.blender.confine import arrange_sandbox
 from agent.blender.locate import Blender
 from agent.blender.sandbox import Sandbox
 from agent.blender.session import Limits
+from agent.blender.watchdog import patience_for
 from agent.blob_cache import BlobCache
 from agent.client import CallError, CoordinatorClient
 from agent.equipment import Equipment, find_equipment, look_at_cards
@@ -190,7 +191,7 @@ class Agent:
                 tasks=tasks,
                 blender=equipment.blender,
                 sandbox=self._sandbox,
-                limits=Limits(render=self._settings.frame_timeout),
+                limits=Limits(render=self._settings.frame_timeout, patience=patience_for(equipment.choice.kind)),
                 threads=self._settings.threads,
                 logs=self._folder.logs,
                 sessions=self._folder.sessions,

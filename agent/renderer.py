@@ -106,9 +106,12 @@ class Renderer:
                 "wrong_size",
                 f"The scene renders at {here[0]}×{here[1]} pixels, but the job says {wanted[0]}×{wanted[1]}.",
             )
+        if job.stop_on_missing and configured.missing_engine is not None:
+            raise SessionError("missing_files", _what_is_missing([_missing_engine(configured.missing_engine)]))
         self._configured = configured
         self._load_seconds = monotonic() - began
-        return (*_warnings(opened), *configured.warnings)
+        lost = [] if configured.missing_engine is None else [_without_engine(configured.missing_engine)]
+        return (*_warnings(opened), *lost, *configured.warnings)
 
     async def _open(self, pack_id: str, *, allow_scripts: bool) -> tuple[Session, Opened]:
         wanted = pack_id, allow_scripts
@@ -297,6 +300,18 @@ def _what_is_missing(missing: Sequence[MissingFile]) -> str:
         f"The scene needs files that are missing: {named}{more}. The job was to stop in that case: put them where they"
         " belong and submit it again, or submit it without that wish."
     )
+
+
+def _missing_engine(name: str) -> MissingFile:
+    return MissingFile(kind="render engine", name=name, path="an add-on")
+
+
+def _without_engine(name: str) -> str:
+    return (
+        f'The render engine "{name}" is missing: it comes from an add-on that the agent\'s Blender does not have.'
+        " The scene is rendered with EEVEE instead, and the picture will be another. Choose Cycles, EEVEE or Workbench"
+        " in the scene, or for the job, and submit it again."
+    )[:1000]
 
 
 def _warnings(opened: Opened) -> tuple[str, ...]:

@@ -150,7 +150,8 @@ class SlotRunner:
     # ── Calls ──
 
     async def _ask(self, ask: Ask) -> None:
-        link, timing = self._tools.link, self._tools.timing
+        link, timing, resting = self._tools.link, self._tools.timing, self._tools.resting
+        (resting.discard if ask.resting is None else resting.add)(self.number)
         request = LeaseRequest(
             slot=self.number,
             blender=self._tools.blender.version,
@@ -160,6 +161,7 @@ class SlotRunner:
             holds=list(ask.holds),
             wait_seconds=timing.poll_seconds,
             resting=ask.resting,
+            others_work=ask.resting is not None and len(resting) < len(self._tools.card_memory),
             telemetry=self._telemetry(),
         )
         began = monotonic()

@@ -41,3 +41,5 @@ class Tools:
     """Main memory that each slot may use."""
     unkept: set[int] = field(default_factory=set)
     """Jobs of which Blender is to keep nothing between frames."""
+    resting: set[int] = field(default_factory=set)
+    """The slots that take no work just now."""

@@ -30,6 +30,7 @@ try:
     from agent.blender.inside.abilities import abilities
     from agent.blender.inside.bounds import keep_within
     from agent.blender.inside.configure import configure, find_scene, frame_size
+    from agent.blender.inside.engines import engine_place, lost_engines
     from agent.blender.inside.errors import CommandError
     from agent.blender.inside.file_outputs import mute_file_outputs, redirect_file_outputs
     from agent.blender.inside.missing import missing_files
@@ -98,6 +99,8 @@ class Host:
         self._pipe = pipe
         self._overrides = Overrides()
         self._opened = False
+        self._engine_place = engine_place()
+        self._lost_engines: dict[str, str] = {}
         self._scene: Any = None
         self._layers: list[str] = []
         self._progress = RenderStats(0.0, None)
@@ -152,6 +155,8 @@ class Host:
                 f"The file was saved by Blender {saved}, this agent has Blender {here}, which would lose part of it; "
                 f"render it on an agent with Blender {saved} or newer.",
             )
+        # Now: where a job chooses an engine, what was saved is overwritten.
+        self._lost_engines = lost_engines(self._engine_place)
         remap_files(remap)
         if extras is None:
             mute_file_outputs()
@@ -177,11 +182,19 @@ class Host:
         self._overrides.undo()
         self._scene = None
         scene = find_scene(render["scene"])
+        missing_engine = self._lost_engines.get(scene.name_full) if render["engine"] is None else None
         warnings = configure(scene, render, format, device, threads, self._overrides)
         self._scene = scene
         self._layers = [layer.name for layer in scene.view_layers if layer.use]
         width, height = frame_size(scene) or (None, None)
-        self._pipe.send("configured", width=width, height=height, extension=EXTENSIONS[format], warnings=warnings)
+        self._pipe.send(
+            "configured",
+            width=width,
+            height=height,
+            extension=EXTENSIONS[format],
+            missing_engine=missing_engine,
+            warnings=warnings,
+        )
 
     def render(self, frame: int, output: str, preview: str | None, display: str | None) -> None:
         """Render one frame into one file, as ``blender -b FILE -S SCENE -f FRAME`` would."""

@@ -8,6 +8,7 @@ one, drawn from what the frame is expected to take, for one that is busy and get
 from dataclasses import dataclass
 
 from agent.blender.vitals import Vitals
+from coordinator.protocol import Device
 
 #: The share of a processor that counts as doing something; what an idle Blender takes is a third of that at most.
 WORKS = 0.1
@@ -29,6 +30,16 @@ class Patience:
     """At work without a word: the least that is allowed for."""
     times: float = 10.0
     """At work without a word, as often as what the frame is expected to take."""
+
+
+#: A Blender whose card is at work sleeps until it is done, and nothing to be seen from outside tells it from one that
+#: hangs; before the first frame the driver makes its kernels, for minutes.
+GPU_IDLE = 900.0
+
+
+def patience_for(device: Device) -> Patience:
+    """Return how long a Blender may go on without a sign of life that renders with devices of this kind."""
+    return Patience() if device is Device.CPU else Patience(idle=GPU_IDLE)
 
 
 class Watchdog:

@@ -251,6 +251,8 @@ class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
     wait_seconds: Seconds = 25.0
     resting: Annotated[str, Meta(max_length=300)] | None = None
     """Why it takes no work just now, a sentence for people; it only says that it is alive."""
+    others_work: bool = False
+    """It rests alone: other slots of its agent take work."""
     telemetry: Telemetry | None = None
 
 

@@ -64,8 +64,10 @@ def lease(tx: Transaction, agent_id: int, request: LeaseRequest, timing: Timing)
     agent = heard_of(tx, agent_id, timing, request.telemetry)
     if request.slot >= agent.slots:
         raise Refused(ErrorCode.INVALID, f"agent {agent.name} has {agent.slots} slots, and no slot {request.slot}")
-    if request.resting != agent.resting:
-        agent = update_agent(tx, agent, resting=request.resting)
+    # An agent rests when all of its slots do.
+    resting = None if request.others_work else request.resting
+    if resting != agent.resting:
+        agent = update_agent(tx, agent, resting=resting)
         tx.notify(Notice(kind="agent", id=agent_id))
     if request.resting is not None:
         return None

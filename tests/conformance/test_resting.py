@@ -27,6 +27,18 @@ async def test_an_agent_that_rests_is_given_nothing_and_says_why(farm: Farm) -> 
     assert (await the_agent(farm)).resting is None
 
 
+async def test_a_slot_that_rests_alone_leaves_the_agent_at_work(farm: Farm) -> None:
+    ant = await farm.agent(slots=2)
+    job = await farm.submit()
+    assert await farm.lease(ant, slot=1, resting="Its card is lost.", others_work=True) is None
+    assert (await the_agent(farm)).resting is None
+    assert "rest" not in ((await farm.job(job.id)).waiting or "")
+    assert await farm.lease(ant, slot=1, resting="Its card is lost.") is None
+    assert (await the_agent(farm)).resting == "Its card is lost."
+    assert await farm.lease(ant, slot=0) is not None
+    assert (await the_agent(farm)).resting is None
+
+
 async def test_an_agent_that_rests_stays_online_and_gives_back_what_it_has_not_begun(farm: Farm) -> None:
     ant = await farm.agent()
     await farm.submit("1-2", chunk_frames=2)

@@ -167,6 +167,15 @@ if bpy.app.build_options.audaspace:  # the bpy module of 4.2 is built without
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
     strips.new_sound("tone", str(Path(arguments["folder"]) / "tone.wav"), 1, 1)
     save("sound.blend")
+
+class Foreign(bpy.types.RenderEngine):
+    bl_idname = "FOREIGN"
+    bl_label = "An add-on's"
+
+bpy.ops.wm.read_factory_settings(use_empty=True)
+bpy.utils.register_class(Foreign)
+bpy.context.scene.render.engine = "FOREIGN"
+save("foreign_engine.blend")
 """
 
 

@@ -243,6 +243,21 @@ async def test_job_for_the_processor_needs_no_card(session: Session, scenes: Pat
     await render(session, tmp_path, 1, "png")
 
 
+async def test_engine_whose_add_on_is_missing_is_named(session: Session, scenes: Path) -> None:
+    await session.open(scenes / "foreign_engine.blend", {})
+    configured = await session.configure(SCENE, ImageFormat.PNG, "CPU", 1)
+    assert configured.missing_engine == "FOREIGN"
+    # A job that chooses another one does not need it, and takes nothing away from those that do.
+    for engine, missing in (("WORKBENCH", None), (None, "FOREIGN")):
+        render = RenderSpec(scene="Scene", engine=engine)
+        assert (await session.configure(render, ImageFormat.PNG, "CPU", 1)).missing_engine == missing
+
+
+async def test_no_engine_is_missing_where_blender_has_it(session: Session, scenes: Path) -> None:
+    await session.open(scenes / "plain.blend", {})
+    assert (await session.configure(SCENE, ImageFormat.PNG, "CPU", 1)).missing_engine is None
+
+
 async def test_workbench_has_no_samples(session: Session, scenes: Path) -> None:
     await session.open(scenes / "plain.blend", {})
     engine = RenderSpec(scene="Scene", engine="WORKBENCH", samples=3)

@@ -3,7 +3,8 @@
 import pytest
 
 from agent.blender.vitals import Vitals
-from agent.blender.watchdog import Patience, Watchdog
+from agent.blender.watchdog import GPU_IDLE, Patience, Watchdog, patience_for
+from coordinator.protocol import Device
 
 PATIENCE = Patience(look=5, idle=120, busy=3600, times=10)
 
@@ -59,3 +60,13 @@ def test_a_helper_that_ends_shows_that_something_happens() -> None:
     assert watchdog.look(119, vitals(cpu=20)) is None
     assert watchdog.look(200, vitals(cpu=20)) is None
     assert "done nothing" in (watchdog.look(239, vitals(cpu=20)) or "")
+
+
+def test_a_blender_that_waits_for_its_card_is_given_longer() -> None:
+    watch = Watchdog(patience_for(Device.CUDA), None, 0.0)
+    still = Vitals(1.0, 0, 0, False)
+    assert [watch.look(now, still) for now in (0.0, 181.0, GPU_IDLE - 1)] == [None] * 3
+    assert watch.look(GPU_IDLE + 1, still) is not None
+    watch = Watchdog(patience_for(Device.CPU), None, 0.0)
+    watch.look(0.0, still)
+    assert watch.look(181.0, still) is not None
