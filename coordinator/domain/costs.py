@@ -25,6 +25,10 @@ OUTLIER = 3.0
 FEW = 2
 #: The farthest bucket (in buckets) that tells whether one of few frames holds outliers.
 NEAR = 2
+#: A shot's course beyond the last measured bucket is taken from this many before it, and lasts about so many (buckets).
+COURSE, FADE = 3, 4.0
+#: But what comes is not taken to be more than this many times as heavy or as light.
+FURTHEST = 3.0
 #: A prior counts as much as this many measured frames.
 PRIOR_FRAMES = 1.0
 #: Load times that are kept.
@@ -288,14 +292,23 @@ def _bounded(seconds: float) -> float:
 
 
 def _interpolated(known: dict[int, float], count: int) -> list[float]:
-    """Return ``count`` values through the known ones, straight between them and level beyond."""
+    """Return ``count`` values through the known ones: level before them, straight between them, and on after them.
+
+    Jobs are rendered in order, so what comes after is what most frames are leased by.  There the course goes on as in
+    the last buckets, ever less steeply (a damped trend, Gardner and McKenzie, 1985), and never far from the last value.
+    """
     buckets = list(known)
     first, last = buckets[0], buckets[-1]
     values = [known[first]] * first
     for left, right in pairwise(buckets):
         step = (known[right] - known[left]) / (right - left)
         values += [known[left] + step * distance for distance in range(right - left)]
-    return values + [known[last]] * (count - last)
+    end = known[last]
+    slope = (end - values[last - COURSE]) / COURSE if first <= last - COURSE else 0.0
+    for distance in range(count - last):
+        further = end + slope * FADE * (1.0 - math.exp(-distance / FADE))
+        values.append(max(end / FURTHEST, min(further, end * FURTHEST)))
+    return values
 
 
 def _numbers(values: Sequence[float]) -> str:

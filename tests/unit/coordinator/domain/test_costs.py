@@ -3,13 +3,14 @@
 import json
 import math
 import random
+from itertools import pairwise
 from statistics import fmean
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.domain.costs import BUCKETS, FASTEST, LOADS, SLOWEST, CostProfile, learn_speed
+from coordinator.domain.costs import BUCKETS, FADE, FASTEST, LOADS, SLOWEST, CostProfile, learn_speed
 
 
 def measured(seconds: dict[int, float], frame_count: int) -> CostProfile:
@@ -51,18 +52,36 @@ def test_one_frame_tells_of_all() -> None:
 
 def test_between_two_measured_frames_lies_a_straight_line() -> None:
     profile = measured({0: 1.0, 10: 6.0}, 20)
-    assert [profile.seconds(rank) for rank in (0, 4, 10, 19)] == pytest.approx([1.0, 3.0, 6.0, 6.0])
+    assert [profile.seconds(rank) for rank in (0, 4, 10)] == pytest.approx([1.0, 3.0, 6.0])
     assert profile.slowest(0, 4) == pytest.approx(3.0)
-    assert profile.slowest(0, 19) == pytest.approx(6.0)
+    assert profile.slowest(0, 10) == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "comes"),
+    [
+        ({0: 1.0, 10: 6.0}, (6.0, 6.0 + 0.5 * FADE)),  # half a second more with each frame
+        ({0: 26.0, 10: 6.0}, (2.0, 2.5)),  # 2 less with each: but not below a third
+        ({8: 3.0, 10: 6.0}, (6.0, 6.0)),  # these are too near each other to tell
+        ({10: 6.0}, (6.0, 6.0)),
+    ],
+)
+def test_the_course_goes_on_ever_less_steeply(seconds: dict[int, float], comes: tuple[float, float]) -> None:
+    profile = measured(seconds, 20)
+    beyond = [profile.seconds(rank) or 0.0 for rank in range(10, 20)]
+    steps = [after - before for before, after in pairwise(beyond)]
+    assert [abs(step) for step in steps] == sorted([abs(step) for step in steps], reverse=True)
+    assert comes[0] <= beyond[-1] <= comes[1]
+    assert (beyond[-1] - beyond[0]) * (beyond[0] - (profile.seconds(0) or 0.0)) >= 0
 
 
 def test_frames_around_a_rank_are_those_there_and_typical_ones_beyond_the_job() -> None:
     profile = measured({0: 1.0, 10: 6.0}, 20)
     assert profile.around(4) == 0.0
     assert profile.around(2, before=2, after=3) == pytest.approx(1.0 + 1.5 + 2.0 + 2.5 + 3.0)
-    assert profile.typical == pytest.approx(3.5)
-    assert profile.around(18, after=4) == pytest.approx(2 * 6.0 + 2 * 3.5)
-    assert profile.around(1, before=2) == pytest.approx(1.0 + 3.5)
+    at_end = (profile.seconds(18) or 0.0) + (profile.seconds(19) or 0.0)
+    assert profile.around(18, after=4) == pytest.approx(at_end + 2 * (profile.typical or 0.0))
+    assert profile.around(1, before=2) == pytest.approx(1.0 + (profile.typical or 0.0))
     assert CostProfile.empty(20).around(4, after=2) is None
 
 
