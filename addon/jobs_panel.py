@@ -20,7 +20,7 @@ _JOB_ICONS = {
 }
 
 #: How large the picture of the chosen job is, in units of the interface.
-_PICTURE_SCALE = 7.0
+_PICTURE_SCALE = 5.0
 
 
 class RENDERFARM_UL_jobs(bpy.types.UIList):
@@ -73,7 +73,7 @@ class RENDERFARM_PT_jobs(OutputPanel, bpy.types.Panel):
             layout.label(text="No jobs on the farm yet" if known else "The farm has not answered yet", icon="INFO")
             return
         row = layout.row()
-        row.template_list("RENDERFARM_UL_jobs", "", listed, "jobs", listed, "active", rows=5)
+        row.template_list("RENDERFARM_UL_jobs", "", listed, "jobs", listed, "active", rows=4)
         job = chosen_job(context)
         _draw_actions(row.column(align=True), job)
         if heard.refusal:
