@@ -181,7 +181,7 @@ def measure(folder: Path, url: str, images: int, megabytes: int) -> dict[str, ob
     ):
         (desk / name).write_text(text)
     (desk / "renderfarm.zip").write_bytes(build_extension().data)
-    command = [WINDOW_ROOT, "run", desk, "sh", "desk.sh"]
+    command: list[str | Path] = [WINDOW_ROOT, "run", desk, "sh", "desk.sh"]
     done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=sys.stderr)
     if done.returncode or not (desk / "told.json").exists():
         logs = "\n".join(path.read_text() for path in sorted(desk.glob("*.log")))
