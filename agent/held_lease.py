@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Self
 
 from agent.blender.memory import OUT_OF_GPU_MEMORY
 from agent.events import Progressed
@@ -30,6 +31,16 @@ class HeldLease:
     giving_back: bool = False
     """No more of it is begun here; it is released once all that is rendered has been delivered."""
 
+    @classmethod
+    def of(cls, grant: LeaseGrant) -> Self:
+        """Begin with a lease that was granted."""
+        return cls(grant, deque(grant.frames), sound=grant.mix_sound and grant.sound_range is not None)
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything of it is still to be begun, delivered or told."""
+        return self.has_work or bool(self.undelivered or self.failures) or self.giving_back
+
     @property
     def has_work(self) -> bool:
         """Whether anything of it is still to be begun here."""
@@ -40,6 +51,10 @@ class HeldLease:
         self.giving_back = True
         self.sound = False
         self.todo.clear()
+
+    def end_at(self, last_frame: int | None) -> None:
+        """Begin no frame past this one; None: none at all."""
+        self.todo = deque(frame for frame in self.todo if last_frame is not None and frame <= last_frame)
 
     def warn(self, warning: str) -> None:
         """Have the job's owner told of something."""

@@ -4,8 +4,6 @@ One :class:`Slot` holds up to two leases: the one it renders and the next one, a
 done, so that it never runs dry.  The daemon carries the instructions out and tells what came of each.
 """
 
-from collections import deque
-
 from agent.events import (
     LEASE_EVENTS,
     Checked,
@@ -172,7 +170,7 @@ class Slot:
         self._fruitless_asks = 0
         if grant.lease_id in self.leases:
             return []  # asked for before an answer got lost
-        lease = HeldLease(grant, deque(grant.frames), sound=grant.mix_sound and grant.sound_range is not None)
+        lease = HeldLease.of(grant)
         self.leases[grant.lease_id] = lease
         if self.stopping or self._rest is not None or self._fault is not None:
             lease.give_back()
@@ -240,11 +238,9 @@ class Slot:
         return self._shrink(lease, last_frame)
 
     def _shrink(self, lease: HeldLease, last_frame: int | None) -> list[Instruction]:
+        lease.end_at(last_frame)
         if last_frame is None:
-            # The frame being rendered may be the last one: it is finished.
-            lease.todo.clear()
-            return []
-        lease.todo = deque(frame for frame in lease.todo if frame <= last_frame)
+            return []  # the frame being rendered may be the last one: it is finished
         if isinstance(self.work, Render) and self._works_on(lease.grant.lease_id) and self.work.frame > last_frame:
             return self._stop_work()
         return []
@@ -375,25 +371,17 @@ class Slot:
         """Return how long all that is held will take, or None while that cannot be told."""
         if self._work_unwanted or isinstance(self.work, Prepare | MixSound):
             return None
-        total = 0.0
-        for lease_id, lease in self.leases.items():
-            frames = float(len(lease.todo))
-            if self._works_on(lease_id):
-                frames += 1.0 - self._progress.progress
-            elif not lease.has_work:
-                continue
-            pace = self._pace.seconds_per_frame(lease.grant.job.job_id)
-            if pace is None or lease.sound or self._setup != _setup(self._upkeep.plan(lease.grant.job)):
-                return None
-            total += frames * pace
-        return total
+        under_way = self.work.lease_id if self.work is not None else None
+        held = [lease for lease_id, lease in self.leases.items() if lease.has_work or lease_id == under_way]
+        if any(lease.sound or self._setup != _setup(self._upkeep.plan(lease.grant.job)) for lease in held):
+            return None
+        return self._pace.expected(held, under_way, self._progress.progress)
 
     def _works_on(self, lease_id: str) -> bool:
         return self.work is not None and self.work.lease_id == lease_id
 
     def _is_over(self, lease_id: str, lease: HeldLease) -> bool:
-        pending = lease.has_work or lease.undelivered or lease.failures or lease.giving_back
-        return not pending and not self._works_on(lease_id)
+        return not lease.pending and not self._works_on(lease_id)
 
 
 def _setup(job: JobSpec) -> Setup:
