@@ -28,7 +28,8 @@ def remap_files(remap: Mapping[str, str]) -> None:
         return
     known = {_plain(source): target for source, target in remap.items()}
     _remap_libraries(known)
-    for owner, name in _path_owners():
+    _remap_node_inputs(known)
+    for owner, name in list(_path_owners()):
         stored = getattr(owner, name)
         target = _find(known, stored)
         if target is not None:
@@ -47,22 +48,79 @@ def _path_owners() -> Iterator[tuple[Any, str]]:
                 yield strip, "filepath"
             elif strip.type == "IMAGE":
                 yield strip, "directory"
+    yield from _of_others()
+    yield from _of_nodes()
+    for item in bpy.data.objects:
+        yield from _of_object(item)
+
+
+def _of_others() -> Iterator[tuple[Any, str]]:
+    for cache in bpy.data.cache_files:
+        for layer in cache.layers:
+            yield layer, "filepath"
+    for camera in bpy.data.cameras:
+        if camera.type == "CUSTOM":  # 4.5 on
+            yield camera, "custom_filepath"
+    for scene in bpy.data.scenes:
+        if scene.rigidbody_world is not None:
+            yield from _of_point_cache(scene.rigidbody_world.point_cache)
+
+
+def _of_nodes() -> Iterator[tuple[Any, str]]:
     for node in _nodes():
         if node.bl_idname in ("ShaderNodeScript", "ShaderNodeTexIES") and node.mode == "EXTERNAL":
             yield node, "filepath"
-    yield from _caches()
+        elif node.bl_idname == "FunctionNodeInputString":
+            yield node, "string"
+        elif node.type == "GROUP" or node.bl_idname.startswith("GeometryNodeImport"):
+            # Paths of what geometry nodes import (4.5 on).  A text that is no such path is not among those known.
+            for socket in node.inputs:
+                if socket.type == "STRING":
+                    yield socket, "default_value"
 
 
-def _caches() -> Iterator[tuple[Any, str]]:
+def _of_object(item: Any) -> Iterator[tuple[Any, str]]:
+    yield from _of_particles(item)
+    for modifier in item.modifiers:
+        if modifier.type in ("MESH_CACHE", "OCEAN") or (modifier.type == "MULTIRES" and modifier.is_external):
+            yield modifier, "filepath"
+        elif modifier.type == "FLUID" and modifier.fluid_type == "DOMAIN":
+            yield modifier.domain_settings, "cache_directory"
+        elif modifier.type in ("CLOTH", "SOFT_BODY"):
+            yield from _of_point_cache(modifier.point_cache)
+        elif modifier.type == "DYNAMIC_PAINT" and modifier.canvas_settings is not None:
+            for surface in modifier.canvas_settings.canvas_surfaces:
+                yield from _of_point_cache(surface.point_cache)
+        elif modifier.type == "NODES":
+            yield modifier, "bake_directory"
+            for bake in modifier.bakes:
+                if bake.use_custom_path:
+                    yield bake, "directory"
+
+
+def _of_particles(item: Any) -> Iterator[tuple[Any, str]]:
+    for system in item.particle_systems:
+        yield from _of_point_cache(system.point_cache)
+        if system.cloth is not None:
+            yield from _of_point_cache(system.cloth.point_cache)
+
+
+def _of_point_cache(cache: Any) -> Iterator[tuple[Any, str]]:
+    if cache is not None and cache.use_external:
+        yield cache, "filepath"
+
+
+def _remap_node_inputs(known: Mapping[str, str]) -> None:
+    """Point the modifiers of geometry nodes at the files that their inputs name."""
     for item in bpy.data.objects:
         for modifier in item.modifiers:
-            if modifier.type in ("MESH_CACHE", "OCEAN"):
-                yield modifier, "filepath"
-            elif modifier.type == "FLUID" and modifier.fluid_type == "DOMAIN":
-                yield modifier.domain_settings, "cache_directory"
-        for system in item.particle_systems:
-            if system.point_cache.use_external:
-                yield system.point_cache, "filepath"
+            if modifier.type != "NODES":
+                continue
+            for name, value in list(modifier.items()):
+                target = _find(known, value) if isinstance(value, str) else None
+                if target is not None:
+                    modifier[name] = target
+                    item.update_tag()
 
 
 def _nodes() -> Iterator[Any]:
