@@ -245,6 +245,32 @@ def test_times_cost_history_and_files(site: Site) -> None:
     expect(page.get_by_role("row", name="scene.blend 23 bytes")).to_be_visible()
 
 
+def test_a_jobs_files_are_kept_removed_and_the_job_deleted(site: Site) -> None:
+    page = site.page
+    job = site.artist.submit("Old", frames="1-2", chunk_frames=2)
+    site.agent().render_all(2)
+    site.sign_in(f"#/jobs/{job}/files")
+    storage = page.locator(".job-storage")
+    expect(storage).to_contain_text(re.compile(r"Its files take \d"))
+    remove = storage.get_by_role("button", name="Remove its files…")
+    storage.get_by_label("Keep its files, however old they are").check()
+    expect(remove).to_be_disabled()
+    assert site.artist.api("GET", f"jobs/{job}")["keep"] is True
+    storage.get_by_label("Keep its files, however old they are").uncheck()
+    expect(remove).to_be_enabled()
+    remove.click()
+    expect(page.get_by_role("dialog")).to_contain_text("This frees")
+    page.get_by_role("button", name="Remove the files", exact=True).click()
+    expect(page.get_by_text("Its files were removed on")).to_be_visible()
+    expect(page.get_by_text("The pictures of this job were removed.")).to_be_visible()
+    storage.get_by_role("button", name="Delete the job…").click()
+    page.get_by_role("button", name="Delete the job", exact=True).click()
+    expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
+    site.expected.append("status of 404")
+    site.go(f"#/jobs/{job}")
+    expect(page.get_by_role("heading", name=f"There is no job {job}")).to_be_visible()
+
+
 def test_nothing_keeps_anyone_from_using_a_jobs_page(site: Site) -> None:
     page = site.page
     job, _ = half_done(site)

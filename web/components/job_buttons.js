@@ -66,7 +66,7 @@ export function jobButtons(first, guard, refresh) {
       const words = requeueWords(job);
       requeue.hidden = words === null;
       setText(requeue, words ?? "");
-      const look = `${job.video_ready} ${number(job.finished)} ${job.ended_at}`;
+      const look = `${job.video_ready} ${number(job.finished)} ${job.ended_at} ${job.files_swept_at}`;
       if (look === shown) return;
       shown = look;
       list.replaceChildren(...downloadLinks(job));
@@ -76,7 +76,7 @@ export function jobButtons(first, guard, refresh) {
 
 /** What requeueing does to a job, for its button; null where there is nothing to requeue. */
 function requeueWords(job) {
-  if (job.state === "stitching") return null;
+  if (job.state === "stitching" || job.files_swept_at !== null) return null;
   if (job.failed > 0) return `Requeue ${plural(job.failed, "failed frame", "failed frames")}`;
   const open = job.frame_count - job.finished;
   return isActive(job) || open === 0 ? null : `Render the other ${plural(open, "frame", "frames")}`;

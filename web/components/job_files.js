@@ -2,9 +2,13 @@
 import { addresses, api } from "../api.js";
 import { bytes, number, plural } from "../format.js";
 import { el, icon } from "./element.js";
+import { jobStorage } from "./job_storage.js";
 
-/** @param {(work: () => Promise<void>) => void} guard runs work and shows its errors. */
-export function jobFiles(first, guard) {
+/**
+ * @param {(work: () => Promise<void>) => void} guard runs work and shows its errors.
+ * @param {() => Promise<void>} refresh has the job fetched again.
+ */
+export function jobFiles(first, guard, refresh) {
   let job = first;
   let next = null;
   let loaded = false;
@@ -21,10 +25,11 @@ export function jobFiles(first, guard) {
   more.addEventListener("click", () => guard(() => load(next)));
   const downloads = el("ul", { class: "download-list" });
   const settings = el("dl", { class: "facts settings" });
+  const storage = jobStorage(job, guard, refresh);
   const element = el(
     "div",
     { class: "job-files" },
-    el("section", { class: "panel" }, el("h2", {}, "Downloads"), downloads),
+    el("div", { class: "files-side" }, el("section", { class: "panel" }, el("h2", {}, "Downloads"), downloads), storage.element),
     el("section", { class: "panel" }, el("h2", {}, "Settings"), settings),
     el("section", { class: "panel files-panel" }, el("h2", {}, "The scene’s files"), summary, table, more),
   );
@@ -46,10 +51,14 @@ export function jobFiles(first, guard) {
     element,
     update(following) {
       job = following;
+      storage.update(job);
       downloads.replaceChildren(...downloadLinks(job));
       settings.replaceChildren(...settingRows(job));
     },
-    refresh: () => guard(() => (loaded ? Promise.resolve() : load(null))),
+    refresh() {
+      storage.refresh();
+      if (!loaded) guard(() => load(null));
+    },
   };
 }
 
@@ -59,7 +68,7 @@ export function downloadLinks(job) {
     el("li", {}, el("a", { class: "download-link", href: address, download: true }, icon("download"), el("span", {}, el("strong", {}, title), words)));
   const items = [];
   if (job.video_ready) items.push(item(addresses.video(job), "Video", "MP4"));
-  if (job.finished > 0) {
+  if (job.finished > 0 && job.files_swept_at === null) {
     items.push(item(addresses.allFrames(job), "All frames", `${number(job.finished)} files in a ZIP`));
     items.push(item(addresses.allFrames(job, true), "All frames and passes", "with what the scene itself wrote"));
   }

@@ -1,5 +1,6 @@
 /** The elements of a job's page, once the job is known. */
 import { api } from "../api.js";
+import { dateTime } from "../format.js";
 import { JobFrames } from "../job_frames.js";
 import { links } from "../router.js";
 import { canPause } from "../words.js";
@@ -34,6 +35,7 @@ export function jobPage({ job: first, guard, replaceRoute, refresh }) {
   const problems = jobProblems(frames);
   const slots = slotList("agent");
   const slotPanel = el("section", { class: "panel", hidden: true }, el("h2", {}, "Rendering now"), slots.element);
+  const swept = el("p", { class: "notice", hidden: true }, icon("disk"), el("span", {}));
   const nobody = el(
     "p",
     { class: "notice warning", hidden: true },
@@ -49,7 +51,7 @@ export function jobPage({ job: first, guard, replaceRoute, refresh }) {
   const times = new FrameTimes(frames, open);
   const cost = jobCost(job.id, guard);
   const past = jobHistory(job.id, guard);
-  const files = jobFiles(job, guard);
+  const files = jobFiles(job, guard, refresh);
   const parts = {
     frames: { element: el("div", { class: "frames-tab" }, inWords, map.element, sheet.element), show: () => map.draw() },
     times: {
@@ -87,6 +89,7 @@ export function jobPage({ job: first, guard, replaceRoute, refresh }) {
         actions.element,
       ),
       el("div", { class: "job-hero" }, screen.element, facts.element),
+      swept,
       nobody,
       problems.element,
       slotPanel,
@@ -103,6 +106,8 @@ export function jobPage({ job: first, guard, replaceRoute, refresh }) {
       facts.update(job);
       problems.update(job);
       files.update(job);
+      swept.hidden = job.files_swept_at === null;
+      if (!swept.hidden) setText(swept.lastChild, sweptWords(job));
     },
     updateSlots(fleet) {
       nobody.hidden = !fleet.loaded || fleet.online.length > 0 || !canPause(job);
@@ -135,3 +140,7 @@ export function jobPage({ job: first, guard, replaceRoute, refresh }) {
   };
 }
 
+
+function sweptWords(job) {
+  return `Its files were removed on ${dateTime(job.files_swept_at)}. What it was and how it went stays here; its frames and its video are gone.`;
+}

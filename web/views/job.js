@@ -69,7 +69,16 @@ export function jobView({ live, fleet, guard, replaceRoute, retitle }, { id }) {
     page?.updateSlots(fleet);
   }
 
+  function onGone({ detail }) {
+    if (detail.id !== id || page === null) return;
+    page.close();
+    page = null;
+    job = null;
+    element.replaceChildren(noSuchJob(id));
+  }
+
   live.addEventListener("job", onJob);
+  live.addEventListener("job_gone", onGone);
   live.addEventListener("frame", onFrame);
   fleet.addEventListener("change", onFleet);
   const stopClock = clock.everySecond(() => page?.tick());
@@ -88,6 +97,7 @@ export function jobView({ live, fleet, guard, replaceRoute, retitle }, { id }) {
     close() {
       request.abort();
       live.removeEventListener("job", onJob);
+      live.removeEventListener("job_gone", onGone);
       live.removeEventListener("frame", onFrame);
       fleet.removeEventListener("change", onFleet);
       stopClock();
