@@ -22,6 +22,7 @@ const TALLEST_PX = 15_000_000;
 export class ContactSheet {
   #drawRequested = false;
   #layout = null;
+  #shown = { first: 0, end: Infinity };
 
   /**
    * @param {object} job
@@ -43,7 +44,7 @@ export class ContactSheet {
     });
     this.resizes.observe(this.element);
     frames.addEventListener("reset", redraw, options);
-    frames.addEventListener("change", redraw, options);
+    frames.addEventListener("change", ({ detail }) => detail.some((place) => this.#inSight(place)) && redraw(), options);
     window.addEventListener("scroll", redraw, { passive: true, ...options });
     window.addEventListener("resize", redraw, { passive: true, ...options });
   }
@@ -51,6 +52,10 @@ export class ContactSheet {
   close() {
     this.resizes.disconnect();
     this.stop.abort();
+  }
+
+  #inSight(place) {
+    return place >= this.#shown.first && place < this.#shown.end;
   }
 
   #requestDraw() {
@@ -86,6 +91,7 @@ export class ContactSheet {
     const lastRow = Math.min(rows - 1, inSight(top + window.innerHeight) + ROWS_OUT_OF_SIGHT);
     const indices = [];
     const end = Math.min(this.frames.count, (lastRow + 1) * columns);
+    this.#shown = { first: firstRow * columns, end };
     for (let index = firstRow * columns; index < end; index += 1) indices.push(index);
     this.list.update(indices, (index) => index);
   }

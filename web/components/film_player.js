@@ -13,6 +13,8 @@ const AHEAD = 24;
 const AT_ONCE = 6;
 /** A gap is shown for this long at most before the film goes on behind it. */
 const LONGEST_GAP_MS = 400;
+/** The bar looks at every frame: now and then is enough. */
+const BAR_MS = 400;
 const RATES = [6, 12, 24, 25, 30, 48, 60];
 
 export class FilmPlayer {
@@ -24,7 +26,7 @@ export class FilmPlayer {
   #timer = null;
   #due = 0;
   #gapSince = null;
-  #barDrawn = false;
+  #barTimer = null;
 
   /**
    * @param {object} job
@@ -107,6 +109,7 @@ export class FilmPlayer {
 
   close() {
     this.pause();
+    clearTimeout(this.#barTimer);
     this.stop.abort();
     this.resizes.disconnect();
     this.#pictures.clear();
@@ -129,13 +132,13 @@ export class FilmPlayer {
   #changed(places) {
     if (places === null) this.#pictures.clear();
     else for (const place of places) if (this.#pictures.get(place)?.version !== this.frames.version(place)) this.#pictures.delete(place);
-    if (!this.#barDrawn) {
-      this.#barDrawn = true;
-      requestAnimationFrame(() => {
-        this.#barDrawn = false;
+    this.#barTimer ??= setTimeout(
+      () => {
+        this.#barTimer = null;
         this.#drawBar();
-      });
-    }
+      },
+      places === null ? 0 : BAR_MS,
+    );
     if (this.#following) this.#follow();
     else if (places === null || places.includes(this.#place)) this.#show(this.#place);
   }

@@ -12,6 +12,7 @@ export function jobFiles(first, guard, refresh) {
   let job = first;
   let next = null;
   let loaded = false;
+  let shown = "";
   const summary = el("p", { class: "summary" });
   const rows = el("tbody", {});
   const table = el(
@@ -52,6 +53,9 @@ export function jobFiles(first, guard, refresh) {
     update(following) {
       job = following;
       storage.update(job);
+      const look = JSON.stringify([job.video_ready, job.finished, job.files_swept_at, job.render, job.output, job.hedge, job.max_retries]);
+      if (look === shown) return;
+      shown = look;
       downloads.replaceChildren(...downloadLinks(job));
       settings.replaceChildren(...settingRows(job));
     },

@@ -53,7 +53,7 @@ export function jobPage({ job: first, guard, replaceRoute, refresh }) {
   const past = jobHistory(job.id, guard);
   const files = jobFiles(job, guard, refresh);
   const parts = {
-    frames: { element: el("div", { class: "frames-tab" }, inWords, map.element, sheet.element), show: () => map.draw() },
+    frames: { element: el("div", { class: "frames-tab" }, inWords, map.element, sheet.element), show() {} },
     times: {
       element: el("div", { class: "times-tab" }, times.element, cost.element),
       show() {
