@@ -52,10 +52,10 @@ def fill(farm: Farm, job: int, finished: int, frames: int) -> None:
             "frames": {"frame": "number", "seconds": "took", "output_sha256": "digest"},
         }
         for table, changed in made_of.items():
-            names = [column[0] for column in database.execute(f"SELECT * FROM {table} LIMIT 0").description]  # noqa: S608
+            names = [column[0] for column in database.execute(f"SELECT * FROM {table} LIMIT 0").description]  # noqa: S608 - our own names
             columns = ", ".join(changed.get(name, f"one.{name}") for name in names)
-            one = f"(SELECT * FROM {table} LIMIT 1) AS one"  # noqa: S608
-            database.execute(f"INSERT INTO {table} SELECT {columns} FROM made, {one}")  # noqa: S608
+            one = f"(SELECT * FROM {table} LIMIT 1) AS one"  # noqa: S608 - our own names
+            database.execute(f"INSERT INTO {table} SELECT {columns} FROM made, {one}")  # noqa: S608 - our own names
         # What is not finished is one chunk, the last one.
         database.execute("DELETE FROM chunks WHERE job_id = ? AND last < ?", (job, frames))
         left = frames - finished
