@@ -88,6 +88,10 @@ export const api = {
   farm: (options) => call("GET", "farm", options),
   /** @param {"minute" | "hour"} span minutes of the last day, or hours of the last month. */
   farmSamples: (span, options) => call("GET", "farm/samples", { ...options, query: { span } }),
+  notifications: (options) => call("GET", "notifications", options),
+  /** @param {{email?: string}} what an address to write to, or nothing for the webhooks. */
+  tryNotification: (what) => call("POST", "notifications/test", { body: what }),
+  revokeAgent: (id) => call("DELETE", `agents/${id}/credential`),
   storage: (options) => call("GET", "storage", options),
   users: (options) => call("GET", "users", options),
   job: (id, options) => call("GET", `jobs/${id}`, options),

@@ -1,6 +1,8 @@
 /** The page's frame: signing in, the routes, the header, and one live connection for all views. */
+import { Alerts } from "./alerts.js";
 import { api, Refused, SignedOut, Unreachable } from "./api.js";
 import { dropAnywhere } from "./components/drop_anywhere.js";
+import { alertBell } from "./components/alert_choices.js";
 import { el, icon, setAttribute, setText } from "./components/element.js";
 import { emptyState } from "./components/notice.js";
 import { Fleet } from "./fleet.js";
@@ -40,6 +42,7 @@ const NEWS_MS = 6000;
 const root = document.getElementById("app");
 const live = new Live();
 const fleet = new Fleet(live);
+const alerts = new Alerts(live);
 /** The job that is being prepared: its upload goes on while its artist looks at other jobs. */
 const draft = new Draft();
 const main = el("main", { id: "main", tabindex: -1 });
@@ -72,6 +75,7 @@ const shell = [
     el("a", { class: "brand", href: links.jobs() }, el("img", { src: "icon.svg", alt: "", width: 28, height: 28 }), TITLE),
     nav,
     status,
+    alertBell(alerts, guard, tell),
     el("button", { class: "button quiet", type: "button", on: { click: () => guard(signOut) } }, "Sign out"),
   ),
   offline,
@@ -121,7 +125,7 @@ function showRoute() {
   const route = parseRoute(location.hash);
   if (route.key !== viewKey) {
     view?.close();
-    view = VIEWS[route.view]({ live, fleet, guard, replaceRoute, retitle, tell, draft }, route);
+    view = VIEWS[route.view]({ live, fleet, guard, replaceRoute, retitle, tell, alerts, draft }, route);
     const isFirst = viewKey === null;
     viewKey = route.key;
     main.replaceChildren(view.element);

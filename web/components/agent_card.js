@@ -32,7 +32,9 @@ export function agentCard(first, guard) {
   const stop = button("Stop now", stopNow);
   const remove = button("Remove", () => api.removeAgent(agent.id));
   remove.title = "Take it off this list; it is back when it joins again";
-  const buttons = el("div", { class: "buttons" }, drain, resume, stop, remove);
+  const revoke = button("Revoke", revokeToken);
+  revoke.title = "Make its token void: it must join anew";
+  const buttons = el("div", { class: "buttons" }, drain, resume, stop, revoke, remove);
   const element = el(
     "li",
     { class: "panel agent" },
@@ -63,6 +65,16 @@ export function agentCard(first, guard) {
     if (agreed) await api.steerAgent(agent.id, "stop");
   }
 
+  async function revokeToken() {
+    const agreed = await confirm({
+      title: `Send ${agent.name} away?`,
+      text: "Its token is void at once and it stops. What it renders goes to other machines. It comes back with a new join code only.",
+      agree: "Revoke its token",
+      refuse: "Keep it",
+    });
+    if (agreed) await api.revokeAgent(agent.id);
+  }
+
   function tick() {
     setText(seen, agent.state === "online" ? agent.hardware.os : `last seen ${ago(agent.last_seen_at, clock.now())}`);
     seen.title = `Last seen ${dateTime(agent.last_seen_at)}`;
@@ -88,6 +100,7 @@ export function agentCard(first, guard) {
       drain.hidden = !online || agent.drained;
       resume.hidden = !agent.drained;
       stop.hidden = !online || agent.slots.every((slot) => slot.job === null);
+      revoke.hidden = agent.state === "left";
       remove.hidden = online;
       const signature = JSON.stringify([agent.hardware, agent.blenders, agent.version, agent.tags, agent.pools, agent.speed, agent.sandboxed]);
       if (signature !== shown) {

@@ -16,12 +16,16 @@ const hasFailed = (job) => job.failed > 0 || job.state === "failed" || job.state
  * @param {(words: string) => void} tell says how it went.
  * @param {() => void} clear selects nothing any more.
  */
-export function jobActions(selection, guard, tell, clear) {
+export function jobActions(selection, guard, tell, clear, alerts) {
   const count = el("strong", { role: "status" });
   const pause = button("Pause", canPause, "paused", (job) => api.pauseJob(job.id));
   const resume = button("Resume", (job) => job.state === "paused", "resumed", (job) => api.resumeJob(job.id));
   const retry = button("Retry failed", hasFailed, "back in the queue", (job) => api.requeueJob(job.id));
   const priority = plain("Priority…", setPriority);
+  const watch = plain("Watch", async () => {
+    await alerts.watch(selection().map((job) => job.id));
+    showWatched();
+  });
   const cancel = plain("Cancel…", cancelAll);
   const remove = plain("Delete…", deleteAll);
   remove.classList.add("danger");
@@ -38,6 +42,7 @@ export function jobActions(selection, guard, tell, clear) {
     resume,
     retry,
     priority,
+    watch,
     cancel,
     remove,
     close,
@@ -118,6 +123,10 @@ export function jobActions(selection, guard, tell, clear) {
     if (agreed) await each(jobs, "deleted", (job) => api.deleteJob(job.id));
   }
 
+  function showWatched() {
+    watch.setAttribute("aria-pressed", String(selection().every((job) => alerts.isWatched(job.id))));
+  }
+
   return {
     element,
     update() {
@@ -126,6 +135,7 @@ export function jobActions(selection, guard, tell, clear) {
       if (jobs.length === 0) return;
       setText(count, `${plural(jobs.length, "job", "jobs")} selected`);
       for (const one of [pause, resume, retry]) one.disabled = !jobs.some(one.fits);
+      showWatched();
       cancel.disabled = !jobs.some(isActive);
       remove.disabled = jobs.every(isActive);
     },

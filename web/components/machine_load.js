@@ -2,10 +2,13 @@
 import { bytes, percent } from "../format.js";
 import { el, setText } from "./element.js";
 import { KeyedList } from "./keyed_list.js";
+import { sparkline } from "./chart.js";
 import { progressBar } from "./progress_bar.js";
 
 /** Degrees Celsius at which cards begin to slow down. */
 const HOT = 85;
+/** So many measurements are drawn: with one in ten seconds, the last ten minutes. */
+const KEPT = 60;
 /** Less free space than this is worth a look. */
 const LITTLE_ROOM = 20 * 1024 ** 3;
 
@@ -33,7 +36,9 @@ function cardLoad() {
   const name = el("span", { class: "load-name" });
   const words = el("span", { class: "load-words" });
   const memory = progressBar("Memory of the graphics card", "thin");
-  const element = el("li", {}, name, words, memory.element);
+  const use = sparkline("Use of the graphics card over the last minutes");
+  const seen = [];
+  const element = el("li", {}, name, words, use.element, memory.element);
   return {
     element,
     update(gpu) {
@@ -41,6 +46,10 @@ function cardLoad() {
       name.title = gpu.name;
       setText(words, loadText(gpu));
       element.dataset.hot = String(gpu.celsius !== null && gpu.celsius >= HOT);
+      seen.push(gpu.utilization);
+      seen.splice(0, seen.length - KEPT);
+      use.element.toggleAttribute("hidden", seen.length < 2 || seen.every((value) => value === null));
+      use.update(seen);
       const told = gpu.memory_used_bytes !== null && gpu.memory_bytes;
       memory.element.hidden = !told;
       if (told) memory.update(gpu.memory_used_bytes / gpu.memory_bytes, "idle");

@@ -32,7 +32,7 @@ const COLUMNS = [
   { label: "Who" },
 ];
 
-export function jobsView({ live, fleet, guard, replaceRoute, tell }) {
+export function jobsView({ live, fleet, guard, replaceRoute, tell, alerts }) {
   let wanted = null;
   let jobs = new Map();
   let next = null;
@@ -68,7 +68,7 @@ export function jobsView({ live, fleet, guard, replaceRoute, tell }) {
   more.addEventListener("click", () => guard(loadMore));
   const nearEnd = new IntersectionObserver(([entry]) => entry.isIntersecting && guard(loadMore), { rootMargin: "600px" });
   nearEnd.observe(more);
-  const actions = jobActions(selection, guard, tell, clearSelection);
+  const actions = jobActions(selection, guard, tell, clearSelection, alerts);
   const body = el("div", {}, loading());
   const element = el(
     "section",
