@@ -20,6 +20,7 @@ from . import (
     settings_panels,
     state,
     thumbnails,
+    translations,
 )
 
 CLASSES = (
@@ -63,6 +64,8 @@ def register() -> None:
             undo.callback(place.remove, draw)
         keys.add()
         undo.callback(keys.remove)
+        translations.add()
+        undo.callback(translations.remove)
         command = bpy.utils.register_cli_command("farm_submit", command_line.submit)
         undo.callback(bpy.utils.unregister_cli_command, command)
         _undo = undo.pop_all()

@@ -81,6 +81,14 @@ answer = {"rounds": rounds, "before": before, "during": during, "fresh": sys.mod
     assert answer["during"]["menu"] == answer["before"]["menu"] + 1
 
 
+def test_what_is_translated_is_still_said(tmp_path: Path) -> None:
+    # The module has no languages, so that Blender cannot be asked for a word.
+    words = in_blender("from addon.translations import WORDS\nanswer = [list(it) for it in WORDS.values()]", tmp_path)
+    addon = Path(__file__).parents[2] / "addon"
+    said = "".join(path.read_text() for path in addon.glob("*.py") if path.name != "translations.py")
+    assert [text for language in words for _, text in language if f'"{text}"' not in said] == []
+
+
 def test_a_registration_that_fails_is_taken_back(tmp_path: Path) -> None:
     answer = in_blender(
         _TRACES
