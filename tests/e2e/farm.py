@@ -53,6 +53,8 @@ class Farm:
     """What the coordinator listens on."""
     port: int = 0
     """Kept when the coordinator is started again."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """The coordinator's, by their variables."""
     coordinator: subprocess.Popen[bytes] | None = None
     agents: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -94,6 +96,7 @@ class Farm:
             ],
             RENDERFARM_ADMIN_TOKEN=ADMIN_TOKEN,
             RENDERFARM_JOIN_TOKEN=JOIN_TOKEN,
+            **self.settings,
         )
         self.coordinator = process
         wait_until(lambda: ready.exists() or None, "the coordinator listened", process)
