@@ -91,7 +91,7 @@ class Artist(threading.Thread):
                 f"{self.farm.url}/api/v1/{path}", data, headers, method=method
             )
             try:
-                with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+                with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - as above
                     return response.status, json.loads(response.read() or b"null")
             except urllib.error.HTTPError as error:
                 if error.code in expected:
