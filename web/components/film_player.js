@@ -258,8 +258,10 @@ export class FilmPlayer {
     this.#placeHead();
     this.gap.hidden = finished;
     this.canvas.hidden = !finished;
-    if (finished) this.#paint(place);
-    else if (this.job.files_swept_at !== null) setText(this.gap, "The pictures of this job were removed.");
+    if (finished) {
+      setText(this.gap, "");
+      this.#paint(place);
+    } else if (this.job.files_swept_at !== null) setText(this.gap, "The pictures of this job were removed.");
     else setText(this.gap, states[place] === FAILED ? `Frame ${numbers[place]} failed` : `Frame ${numbers[place]} is not rendered yet`);
     this.#loadAhead(place);
   }
