@@ -124,7 +124,7 @@ class Inspector:
             pack = inputs.pack(pack_id)
             inspected = await self._inspect(pack)
             version, folder = self._tools.blender.version, str(pack.folder)
-            return InspectionResult(findings=await asyncio.to_thread(findings, inspected, version, folder))
+            return InspectionResult(findings=findings(inspected, version, folder))
         except InputsError as error:
             return _failed(error.message, again=True)
         except SessionError as error:
@@ -196,7 +196,9 @@ def _fits(name: object) -> bool:
 
 
 def _missing(file: MissingFile, folder: str) -> MissingInput:
-    place = posixpath.relpath(posixpath.normpath(file.path), folder) if file.relative else None
+    place = None
+    if file.relative and file.path.startswith(f"{folder}/"):
+        place = posixpath.normpath(file.path.removeprefix(f"{folder}/"))
     if place is not None and (place.count("../") > _MAX_CLIMB or len(place) > _PATH):
         place = None
     name = file.name[:_NAME] or "?"

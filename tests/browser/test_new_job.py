@@ -21,6 +21,7 @@ from coordinator.protocol import (
     MissingInput,
     SceneFacts,
 )
+from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import PHONE, Site, open_site
 from tests.browser.people import BLENDER, PretendAgent
 from tests.e2e.farm import running_farm
@@ -115,6 +116,7 @@ def test_from_a_dropped_file_to_the_video(studio: Site, tmp_path: Path) -> None:
     expect(page.get_by_label("Frames", exact=True)).to_have_value("1-12")
     expect(page.get_by_text("12 frames · 1.0 s at 12 a second")).to_be_visible()
     expect(page.get_by_text("Frames of 64 × 48 pixels.")).to_be_visible()
+    assert_accessible(page)
     expect(page.get_by_label("Samples")).to_have_value("4")
     page.get_by_label("Frames", exact=True).fill("1-3")
     page.get_by_label("Camera").select_option("Close")
@@ -163,11 +165,13 @@ def test_an_upload_that_the_network_ends_goes_on_with_what_is_missing(site: Site
     drop(page, **scene)
     expect(page.get_by_text("The coordinator does not answer. It goes on by itself when it does.")).to_be_visible()
     expect(page.get_by_role("link", name=re.compile("Uploading"))).to_be_visible()
+    assert_accessible(page)
     assert broken not in arrived
     # The page is loaded anew, and the project dropped again.
     page.once("dialog", lambda dialog: dialog.accept())
     page.reload()
     expect(page.get_by_role("heading", name="Drop your .blend here")).to_be_visible()
+    assert_accessible(page)
     page.unroute("**/api/v1/blobs/*")
     again: list[str] = []
     page.on("request", lambda request: again.append(request.url[-64:]) if request.method == "PUT" else None)
@@ -201,6 +205,7 @@ def test_missing_files_are_dropped_beside_the_form_and_looked_for_again(site: Si
     look(agent, found)
     expect(page.get_by_role("heading", name="2 files of the scene are missing")).to_be_visible()
     expect(page.get_by_text("Python in the file was not run.")).to_be_visible()
+    assert_accessible(page)
     drop(page, other__txt=b"?")
     expect(page.get_by_text("None of these files is one that the scene misses")).to_be_visible()
     # The page is loaded anew meanwhile: it knows the project by its address.
@@ -239,6 +244,7 @@ def test_what_cannot_be_used_is_explained(site: Site) -> None:
     look(agent, InspectionResult(failure="Blender cannot open the file: it is damaged."))
     expect(page.get_by_role("heading", name="The scene could not be read")).to_be_visible()
     expect(alert.filter(has_text="it is damaged")).to_be_visible()
+    assert_accessible(page)
     page.get_by_role("button", name="Drop another file").click()
     expect(page.get_by_role("heading", name="Drop your .blend here")).to_be_visible()
 
@@ -263,8 +269,11 @@ def test_of_several_scenes_one_is_chosen_and_without_an_agent_the_form_can_be_us
     page.set_viewport_size(PHONE)
     site.sign_in("#/new")
     drop(page, first__blend=FAKE_BLEND, second__blend=FAKE_BLEND + b"2", first__blend1=b"a backup")
+    expect(page.get_by_role("button", name="second.blend")).to_be_visible()
+    assert_accessible(page)
     page.get_by_role("button", name="second.blend").click()
     expect(page.get_by_text("No agent is online")).to_be_visible()
+    assert_accessible(page)
     page.get_by_role("button", name="Go on without the scene’s values").click()
     page.get_by_role("button", name="Render", exact=True).click()
     expect(page.get_by_text("Write frames like 1-250")).to_be_visible()

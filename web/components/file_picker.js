@@ -2,10 +2,11 @@
 import { el, icon } from "./element.js";
 
 /**
- * @param {{title: string, words: string, files: string, onPick: (files: File[]) => void}} options
+ * @param {{title: string, words: string, primary: boolean, onPick: (files: File[]) => void}} options `primary`: it is what
+ *   one comes here for
  */
-export function filePicker({ title, words, files, onPick }) {
-  const choose = picker({ label: files, multiple: true, onPick, primary: true });
+export function filePicker({ title, words, primary, onPick }) {
+  const choose = picker({ label: "Choose files", multiple: true, onPick, primary });
   const folder = picker({ label: "Choose a folder", webkitdirectory: true, onPick });
   return el(
     "div",

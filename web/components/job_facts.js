@@ -122,7 +122,8 @@ function pictureText(job) {
 }
 
 function sceneText({ render }) {
-  return render.camera === null ? render.scene : `${render.scene}, camera ${render.camera}`;
+  const scene = render.scene ?? "The one that was active in the file";
+  return render.camera === null ? scene : `${scene}, camera ${render.camera}`;
 }
 
 function renderText(job) {

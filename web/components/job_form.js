@@ -109,7 +109,7 @@ function sceneParts(scene, findings, onChange) {
   const engine = selection(ownEngine === null || isForeign ? [["", scene ? scene.engine : AS_IT_IS], ...engines] : engines, isForeign ? "" : (ownEngine ?? ""));
   const engineField = field("Engine", engine);
   const samples = numberInput({ value: scene?.samples ?? null, min: 1, max: 1_000_000, placeholder: scene ? "" : AS_IT_IS });
-  const samplesField = field("Samples", samples, "More are slower, with less noise.");
+  const samplesField = field("Samples", samples, "More take longer.");
 
   const isAnimation = scene === null || countFrames(framesOf(scene)) !== 1;
   const format = choice(

@@ -33,7 +33,7 @@ export function missingInputs(findings, onPick) {
     filePicker({
       title: "Drop the missing files here",
       words: "They are found by their names. What is none of them is not uploaded.",
-      files: "Choose files",
+      primary: false,
       onPick,
     }),
   );

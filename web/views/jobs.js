@@ -344,6 +344,13 @@ function nothing(wanted, clear) {
     el(
       "p",
       {},
+      el("strong", {}, "Drop a .blend file anywhere on this page"),
+      ", or the folder of a project. ",
+      el("a", { href: links.newJob() }, "Choose files"),
+    ),
+    el(
+      "p",
+      {},
       "In Blender, with the add-on: open your scene, go to Properties → Output → Render Farm and press ",
       el("strong", {}, "Submit to Farm"),
       ".",

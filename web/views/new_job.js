@@ -74,7 +74,7 @@ export function newJobView({ fleet, guard, retitle, replaceRoute, draft }) {
     const picker = filePicker({
       title: "Drop your .blend here",
       words: "Or the folder of a project, with its textures and libraries, or a ZIP file of one. Anywhere on this page will do.",
-      files: "Choose files",
+      primary: true,
       onPick: (files) => draft.take(files),
     });
     picker.classList.add("large");
@@ -129,7 +129,7 @@ export function newJobView({ fleet, guard, retitle, replaceRoute, draft }) {
 
   function inspecting() {
     askedAt = performance.now();
-    const words = el("h2", { role: "status" });
+    const words = el("h2");
     const hint = el("p", { class: "field-hint" });
     const without = el("button", { class: "button", type: "button", hidden: true, on: { click: () => draft.doWithout() } }, "Go on without the scene’s values");
     const cancel = el("button", { class: "button quiet", type: "button", on: { click: giveUp } }, "Start over");
@@ -140,7 +140,7 @@ export function newJobView({ fleet, guard, retitle, replaceRoute, draft }) {
           "div",
           { class: "panel upload-card" },
           scenePicture(draft.header?.thumbnail),
-          el("div", {}, fileLine(), words, el("div", { class: "looking", "aria-hidden": "true" }), hint, el("div", { class: "buttons" }, without, cancel)),
+          el("div", {}, fileLine(), el("div", { role: "status" }, words), el("div", { class: "looking", "aria-hidden": "true" }), hint, el("div", { class: "buttons" }, without, cancel)),
         ),
       ],
       update() {
