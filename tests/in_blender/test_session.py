@@ -171,10 +171,7 @@ async def test_another_scene_of_the_file(session: Session, scenes: Path, tmp_pat
     with pytest.raises(SessionError, match="no camera") as raised:
         await render(session, tmp_path, 1, "png")
     assert raised.value.code == "no_camera"
-    # Without a name, it is the one that was active when the file was saved.
-    configured = await session.configure(RenderSpec(), ImageFormat.PNG, "CPU", 1)
-    assert (configured.width, configured.height) == (WIDTH, HEIGHT)
-    await session.configure(SCENE, ImageFormat.PNG, "CPU", 1)
+    assert (await session.configure(RenderSpec(), ImageFormat.PNG, "CPU", 1)).width == WIDTH
     await render(session, tmp_path, 1, "png")
     assert (tmp_path / "0001.png").is_file()
 
