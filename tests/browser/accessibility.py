@@ -23,4 +23,4 @@ def assert_accessible(page: Page) -> None:
             page.evaluate(_AXE.read_text(encoding="utf-8"))
         found[theme] = page.evaluate(_RUN)
     page.emulate_media(color_scheme=None)
-    assert found == {theme: [] for theme in _THEMES}
+    assert found == {theme: [] for theme in _THEMES}, found

@@ -61,7 +61,7 @@ export function storagePanel(guard, refresh) {
         setText(name, `${user.name} · ${plural(user.jobs, "job", "jobs")}`);
         setText(size, bytes(user.bytes));
         setText(limit, user.quota_bytes === null ? "Set a limit" : `of ${bytes(user.quota_bytes)}`);
-        limit.setAttribute("aria-label", `Limit of ${user.name}`);
+        limit.setAttribute("aria-label", `${limit.textContent} for ${user.name}`);
         meter.value = user.bytes / (user.quota_bytes ?? most);
         meter.setAttribute("aria-label", `${user.name} takes ${bytes(user.bytes)}`);
       },
@@ -96,8 +96,8 @@ export function storagePanel(guard, refresh) {
         setText(size, bytes(job.bytes));
         setText(keep, job.keep ? "Kept" : "Keep");
         keep.setAttribute("aria-pressed", String(job.keep));
-        keep.setAttribute("aria-label", `Keep the files of ${job.name}`);
-        remove.setAttribute("aria-label", `Remove the files of ${job.name}`);
+        keep.setAttribute("aria-label", `${keep.textContent}: files of ${job.name}`);
+        remove.setAttribute("aria-label", `Remove files of ${job.name}`);
         remove.disabled = job.keep || !["completed", "failed", "cancelled"].includes(job.state);
       },
     };
