@@ -193,15 +193,12 @@ class BlobCache:
         written = offset
         try:
             with _no_room_in(self._parts.parent):
-                file = await asyncio.to_thread(part.open, "ab")
-                try:
-                    async for piece in self._link.client.get_blob(blob.sha256, offset):
-                        written += len(piece)
-                        if written > blob.size:
-                            break  # its digest will not be right
-                        await asyncio.to_thread(file.write, piece)
-                finally:
-                    await asyncio.to_thread(file.close)
+                await asyncio.to_thread(part.touch)
+                async for piece in self._link.client.get_blob(blob.sha256, offset):
+                    written += len(piece)
+                    if written > blob.size:
+                        break  # its digest will not be right
+                    await asyncio.to_thread(_append, part, piece)
         except RetryError as error:
             raise RetryError(str(error), progressed=written > offset) from error
         except RefusedError as error:
@@ -252,6 +249,12 @@ def _no_room_in(folder: Path) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise NoRoomError(f"The disk of {folder} became full while fetching the job's files.") from error
+
+
+def _append(part: Path, piece: bytes) -> None:
+    """Open, write and close at once: who is cancelled while a thread opens a file would never close it."""
+    with part.open("ab") as file:
+        file.write(piece)
 
 
 def _last_used(entry: tuple[os.stat_result, Path]) -> int:

@@ -17,7 +17,16 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parent.parent
 ADDON = PROJECT / "addon"
 
-LEFT_OUT = {"agents_cli.py", "blend_header.py", "cli.py", "farm_cli.py", "headless.py", "inspection.py", "terminal.py"}
+LEFT_OUT = {
+    "agents_cli.py",
+    "blend_header.py",
+    "cli.py",
+    "farm_cli.py",
+    "headless.py",
+    "inspection.py",
+    "storage_cli.py",
+    "terminal.py",
+}
 SUFFIXES = {".py", ".toml"}
 #: The earliest time a zip file can hold.
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)

@@ -35,7 +35,7 @@ async def test_a_job_is_shown_as_it_was_asked_for(farm: RunningCoordinator) -> N
         ({"name": ""}, "name"),
         ({"name": 5}, "name"),
         ({"pack": "no digest"}, "pack"),
-        ({"render": {}}, "render.scene"),
+        ({"render": {"scene": 5}}, "render.scene"),
         ({"render": {"scene": "Scene", "samples": 0}}, "render.samples"),
         ({"output": {"format": "TIFF"}}, "output.format"),
         ({"output": {"format": "PNG", "fps": 0}}, "output.fps"),
@@ -136,7 +136,7 @@ async def test_a_job_is_steered_by_calls(farm: RunningCoordinator) -> None:
         ("PATCH", "", {"surprise": 1}, None),
         ("POST", "/requeue", {"frames": "2"}, "frames"),
         ("POST", "/rerender", {"frames": "x"}, "frames"),
-        ("POST", "/rerender", {"render": {}}, "render.scene"),
+        ("POST", "/rerender", {"render": {"scene": 5}}, "render.scene"),
     ],
 )
 async def test_a_bad_change_names_its_field(
