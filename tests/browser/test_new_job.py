@@ -19,12 +19,12 @@ from coordinator.protocol import (
     InspectionRequest,
     InspectionResult,
     MissingInput,
-    SceneFacts,
 )
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import PHONE, Site, open_site
 from tests.browser.people import BLENDER, PretendAgent
 from tests.e2e.farm import running_farm
+from tests.fakes.findings import FINDINGS, SCENE
 
 # Together on one worker: conftest.py says why.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
@@ -49,35 +49,6 @@ AGENTS_PATIENCE = 120_000
 ASKS = 5
 
 FAKE_BLEND = b"BLENDER-v405 not really"
-
-SCENE = SceneFacts(
-    name="Scene",
-    camera="Camera",
-    cameras=["Camera"],
-    camera_changes=False,
-    view_layers=["ViewLayer"],
-    frame_start=1,
-    frame_end=24,
-    frame_step=1,
-    frame_current=1,
-    fps=24.0,
-    resolution=(1920, 1080),
-    percentage=100,
-    plain_size=True,
-    engine="CYCLES",
-    samples=64,
-    format="PNG",
-    sound=False,
-)
-FINDINGS = Findings(
-    file_version=(4, 5, 0),
-    blender=BLENDER,
-    scene="Scene",
-    scenes=[SCENE],
-    missing=[],
-    missing_count=0,
-    warnings=[],
-)
 
 
 def drop(page: Page, **files: bytes) -> None:

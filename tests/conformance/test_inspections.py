@@ -10,47 +10,17 @@ from coordinator.domain.inspections import MAX_ATTEMPTS, InspectionState
 from coordinator.protocol import (
     BlenderBuild,
     ErrorCode,
-    Findings,
     InspectionGrant,
     InspectionReport,
     InspectionRequest,
     InspectionResult,
-    SceneFacts,
     Stage,
 )
 from coordinator.services import agent_control, agents, assets, inspections
 from coordinator.services.errors import Refused
 from coordinator.services.inspection_schemas import InspectionAsk, InspectionView
 from tests.conformance.farm import Farm, manifest
-
-SCENE = SceneFacts(
-    name="Scene",
-    camera="Camera",
-    cameras=["Camera"],
-    camera_changes=False,
-    view_layers=["ViewLayer"],
-    frame_start=1,
-    frame_end=250,
-    frame_step=1,
-    frame_current=1,
-    fps=24.0,
-    resolution=(1920, 1080),
-    percentage=100,
-    plain_size=True,
-    engine="CYCLES",
-    samples=64,
-    format="PNG",
-    sound=False,
-)
-FINDINGS = Findings(
-    file_version=(4, 5, 0),
-    blender=(4, 5, 15),
-    scene="Scene",
-    scenes=[SCENE],
-    missing=[],
-    missing_count=0,
-    warnings=[],
-)
+from tests.fakes.findings import FINDINGS
 
 
 async def ask(farm: Farm, pack: str, blender: tuple[int, int] | None = None) -> InspectionView:
