@@ -283,7 +283,7 @@ def _check_output(snapshot: SceneSnapshot, overrides: Overrides) -> Iterator[Pro
     if snapshot.multiview and snapshot.views_format != "STEREO_3D":
         yield _error(
             "multiview",
-            "The scene writes each of its views to a file of its own, and the farm brings back one file a frame.",
+            "The scene writes a picture of each of its views, and the farm brings back one picture a frame.",
             "Set the views format to Stereo 3D to have both eyes in it, or turn Stereoscopy off.",
             "stereo_3d",
         )

@@ -12,6 +12,8 @@ def read_scene(scene: bpy.types.Scene) -> SceneSnapshot:
     """Return what ``scene`` is set to now.  Blender's main thread only."""
     render, image = scene.render, scene.render.image_settings
     cameras = [item.name for item in scene.objects if item.type == "CAMERA"]
+    with bpy.context.temp_override(scene=scene):
+        shown_layer = bpy.context.view_layer.name
     return SceneSnapshot(
         blend_path=bpy.data.filepath,
         is_dirty=bpy.data.is_dirty,
@@ -50,7 +52,7 @@ def read_scene(scene: bpy.types.Scene) -> SceneSnapshot:
         rendered_layers=tuple(
             layer.name
             for layer in scene.view_layers
-            if layer.use and (not render.use_single_layer or layer == bpy.context.view_layer)
+            if layer.use and (not render.use_single_layer or layer.name == shown_layer)
         ),
         denoiser=_denoiser(scene),
         views_format=image.views_format if render.use_multiview else "",

@@ -205,16 +205,18 @@ class Host:
         started = time.monotonic()
         try:
             scene.frame_set(frame)
-            bpy.ops.render.render(scene=scene.name, write_still=True)
+            # The operator's own `scene` would take its frame from the file's active scene.
+            with bpy.context.temp_override(scene=scene):
+                bpy.ops.render.render(write_still=True)
         except RuntimeError as error:
             raise _render_error(str(error), frame) from error
         seconds = time.monotonic() - started
         if not Path(output).is_file() or Path(output).stat().st_size == 0:
             raise CommandError("not_written", f"Blender reported success for frame {frame} but wrote no file.")
         if preview is not None:
-            save_preview(scene, preview)
+            save_preview(scene, output, preview)
         if display is not None:
-            save_display(scene, display)
+            save_display(scene, output, display)
         self._pipe.send(
             "rendered",
             frame=frame,

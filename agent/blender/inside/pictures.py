@@ -32,11 +32,11 @@ def use_format(settings: Any, wanted: str, overrides: Overrides) -> None:
 
 
 def check_one_file(render: Any) -> None:
-    """Raise CommandError for a scene that would write several files for each frame."""
-    if render.use_multiview and render.image_settings.views_format == "INDIVIDUAL":
+    """Raise CommandError for a scene that would write several files, or several pictures in one, for each frame."""
+    if render.use_multiview and render.image_settings.views_format != "STEREO_3D":
         raise CommandError(
             "unsupported",
-            "The scene is stereoscopic and writes each view to a file of its own, but the farm takes one file for each "
+            "The scene is stereoscopic and writes a picture of each view, but the farm takes one picture for each "
             "frame; set Output > Views > Views Format to Stereo 3D, or turn Stereoscopy off.",
         )
 
@@ -46,8 +46,8 @@ def render_path(path: str) -> str:
     return path.replace("{", "{{").replace("}", "}}") if bpy.app.version >= (4, 5) else path
 
 
-def save_preview(scene: Any, path: str) -> None:
-    """Write the finished frame as a JPEG, through the scene's view transform.
+def save_preview(scene: Any, frame: str, path: str) -> None:
+    """Write the finished frame, whose file is ``frame``, as a JPEG, through the scene's view transform.
 
     Raises:
         CommandError: Blender could not write it.
@@ -56,18 +56,18 @@ def save_preview(scene: Any, path: str) -> None:
     # JPEG has no transparency; black and white stays what it is.
     colour = "BW" if settings.color_mode == "BW" else "RGB"
     with _format(settings, "JPEG", color_mode=colour, quality=PREVIEW_QUALITY):
-        _save(scene, path)
+        _save(scene, frame, path)
 
 
-def save_display(scene: Any, path: str) -> None:
-    """Write the finished frame as an 8-bit PNG, through the scene's view transform, with alpha if the scene has it.
+def save_display(scene: Any, frame: str, path: str) -> None:
+    """Write the finished ``frame`` as an 8-bit PNG, through the scene's view transform, with alpha if the scene has it.
 
     Raises:
         CommandError: Blender could not write it.
     """
     settings = scene.render.image_settings
     with _format(settings, "PNG", color_mode=settings.color_mode, color_depth="8"):
-        _save(scene, path)
+        _save(scene, frame, path)
 
 
 @contextmanager
@@ -82,17 +82,32 @@ def _format(settings: Any, wanted: str, **fields: Any) -> Iterator[None]:
         _write(settings, before)
 
 
-def _save(scene: Any, path: str) -> None:
+def _save(scene: Any, frame: str, path: str) -> None:
+    with _finished(scene, frame) as picture:
+        try:
+            picture.save_render(path, scene=scene)
+        except RuntimeError as error:
+            raise CommandError("not_written", f"Blender could not write the frame's preview: {error}") from error
+    if not Path(path).is_file():
+        raise CommandError("not_written", "Blender reported success but wrote no preview of the frame.")
+
+
+@contextmanager
+def _finished(scene: Any, frame: str) -> Iterator[Any]:
+    """Give out Blender's image of the frame that was rendered last."""
+    if scene.render.use_multiview:
+        # Blender cannot save its own result of two eyes as one picture; the frame's file has both.
+        picture = bpy.data.images.load(frame)
+        try:
+            yield picture
+        finally:
+            bpy.data.images.remove(picture)
+        return
     # The render result is unique, but a user's image may have taken its name.
     result = next((image for image in bpy.data.images if image.type == "RENDER_RESULT" and image.library is None), None)
     if result is None:
         raise CommandError("not_written", "Blender kept no picture of the frame, so no preview could be made.")
-    try:
-        result.save_render(path, scene=scene)
-    except RuntimeError as error:
-        raise CommandError("not_written", f"Blender could not write the frame's preview: {error}") from error
-    if not Path(path).is_file():
-        raise CommandError("not_written", "Blender reported success but wrote no preview of the frame.")
+    yield result
 
 
 def _set_file_format(settings: Any, wanted: str) -> None:
