@@ -80,6 +80,10 @@ class FarmClient:
         """Return whom the token belongs to."""
         return self._having(_SESSION, self._transport.call("GET", "/api/v1/session"))
 
+    def notifications(self) -> dict[str, Any]:
+        """Return what the farm can tell those outside: ``email``, whether it writes to people."""
+        return self._having(frozenset({"email"}), self._transport.call("GET", "/api/v1/notifications"))
+
     def ask_to_connect(self, name: str, token_sha256: str) -> dict[str, Any]:
         """Ask to be let in with the token of this digest once a person approves it; return the request and its code."""
         body = {"name": name, "token_sha256": token_sha256}

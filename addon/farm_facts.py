@@ -19,6 +19,8 @@ class FarmFacts:
     user: str = ""
     """Whom the token belongs to."""
     may_run_scripts: bool = False
+    sends_mail: bool = False
+    """It writes to people when a job ends."""
     agents: int = 0
     """How many are known."""
     newest_blender: tuple[int, int] | None = None
@@ -47,6 +49,7 @@ def read_facts(client: FarmClient) -> FarmFacts:
         version=str(health["version"]),
         user=name,
         may_run_scripts=bool(mine.get("scripts")),
+        sends_mail=bool(client.notifications()["email"]),
         agents=len(agents),
         newest_blender=max((version for build in builds if (version := _version(build)) is not None), default=None),
         devices=frozenset(devices | ({"GPU"} if devices & _CARDS else set())),

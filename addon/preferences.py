@@ -25,6 +25,12 @@ class RenderFarmPreferences(bpy.types.AddonPreferences):
         description="An admin token of the farm (rf_admin_…); Connect… gets one for this Blender",
         subtype="PASSWORD",
     )
+    # Here and not in the scene: it is the artist's own, and colleagues open the file too.
+    email: StringProperty(
+        name="E-Mail at the End",
+        description="Where you are written to when a job that you submit ends or needs a look; empty: nowhere",
+        maxlen=254,
+    )
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the fields, and whether the farm answers."""

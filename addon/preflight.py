@@ -2,6 +2,7 @@
 
 import enum
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,9 @@ _BAKING = {
 
 #: Blender's Bake All Dynamics leaves these out.
 _NOT_AT_ONCE = ("fluid simulation", "geometry nodes bake")
+
+#: What the coordinator takes for an e-mail address.
+_ADDRESS = re.compile(r"[^@\s<>,;:\"()]{1,64}@[A-Za-z0-9.-]{1,190}")
 
 #: Scenes with more bytes than this take long to send, or are larger than their owner knows.
 HUGE_BYTES = 8 * 1024**3
@@ -125,6 +129,9 @@ def _check_choices(snapshot: SceneSnapshot, overrides: Overrides) -> Iterator[Pr
     elif len(bound) > 1:
         yield _info("bound_cameras", f"Markers switch between the cameras {', '.join(bound)}, as they do here.")
     yield from _check_layers(snapshot, overrides)
+    for address in overrides.farm.get("notify", ()):
+        if not _ADDRESS.fullmatch(address):
+            yield _error("bad_address", f"“{address}” is no e-mail address.", "Correct it under Farm, or clear it.")
     engine = overrides.engine or snapshot.engine
     if engine not in ENGINES:
         yield _error(

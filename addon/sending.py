@@ -73,7 +73,7 @@ def checking(
     yield "Reading the scene"
     snapshot = read_scene(scene)
     cameras = cameras_to_render(scene)
-    overrides = read_wishes(scene)
+    overrides = read_wishes(scene, facts)
     if change is not None:
         overrides = change(overrides)
     walk = walk_dependencies()

@@ -6,6 +6,7 @@ Each shows what the scene says, greyed, until the artist wants something else fo
 import bpy
 
 from . import state
+from .chosen_farm import preferences_of
 from .frame_range import format_frames
 from .panels import OutputPanel
 
@@ -96,6 +97,11 @@ class RENDERFARM_PT_farm(_SettingsPanel, bpy.types.Panel):
             column.prop(settings, "tags", placeholder=", ".join(facts.tags) or "None")
         column.prop(settings, "max_slots", text="Slots at Most" if settings.max_slots else "Slots at Most (Any)")
         column.prop(settings, "first_look")
+        preferences = preferences_of(context)
+        if facts.sends_mail or preferences.email:
+            row = column.row()
+            row.enabled = facts.sends_mail
+            row.prop(preferences, "email", placeholder="Nobody")
         if facts.may_run_scripts or settings.scripts:
             column.prop(settings, "scripts")
 

@@ -10,6 +10,7 @@ _ANY, _OPERATOR = "*", "Operator"
 
 _GERMAN = {
     (_ANY, "Checks"): "Prüfung",
+    (_ANY, "E-Mail at the End"): "E-Mail am Ende",
     (_ANY, "Every Camera"): "Jede Kamera",
     (_ANY, "Farm Address"): "Adresse der Farm",
     (_ANY, "First Look"): "Erster Eindruck",

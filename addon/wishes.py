@@ -1,16 +1,21 @@
-"""What the artist has set for the farm in the scene's panel → :class:`Overrides`."""
+"""What the artist has set for the farm in the panel → :class:`Overrides`."""
 
 from typing import Any
 
 import bpy
 
+from .chosen_farm import preferences_of
+from .farm_facts import FarmFacts
 from .submission import Overrides
 
 _GB = 1024**3
 
 
-def read_wishes(scene: bpy.types.Scene) -> Overrides:
-    """Return what is wanted otherwise than the scene has it.  Blender's main thread only."""
+def read_wishes(scene: bpy.types.Scene, facts: FarmFacts | None = None) -> Overrides:
+    """Return what is wanted otherwise than the scene has it.  Blender's main thread only.
+
+    ``facts`` is what the farm can do, when it has told: it refuses to write to people if it cannot.
+    """
     settings = scene.renderfarm
     return Overrides(
         name=settings.job_name.strip() or None,
@@ -29,7 +34,7 @@ def read_wishes(scene: bpy.types.Scene) -> Overrides:
         max_retries=settings.max_retries,
         persistent_data=settings.persistent_data,
         allow_scripts=settings.scripts,
-        farm=_farm(settings),
+        farm={**_farm(settings), "notify": _notified(facts or FarmFacts())},
     )
 
 
@@ -38,6 +43,11 @@ def cameras_to_render(scene: bpy.types.Scene) -> tuple[str, ...]:
     if scene.renderfarm.cameras != "EACH":
         return ()
     return tuple(sorted(item.name for item in scene.objects if item.type == "CAMERA"))
+
+
+def _notified(facts: FarmFacts) -> list[str]:
+    address = preferences_of(bpy.context).email.strip()
+    return [address] if address and (facts.sends_mail or not facts.version) else []
 
 
 def _farm(settings: bpy.types.PropertyGroup) -> dict[str, Any]:

@@ -112,6 +112,8 @@ class Handler(BaseHTTPRequestHandler):
         state, path = self.state, self.path.removeprefix("/api/v1/")
         if path == "session":
             self.answer(200, {"kind": "admin", "name": "test"})
+        elif path == "notifications":
+            self.answer(200, {"email": False, "webhooks": 0})
         elif path.partition("?")[0] in ("users", "agents") and path not in state.files:
             self.answer(200, {"items": [], "next": None})
         elif path == "packs":

@@ -192,3 +192,19 @@ for job in sending.jobs:
     ], answer
     assert len({job["pack"] for job in jobs}) == 1
     assert len(jobs) == 2
+
+
+def test_who_is_written_to_is_the_artists_own_and_asked_of_farms_that_can(tmp_path: Path) -> None:
+    answer = in_blender(
+        _BEGIN
+        + """
+from addon.wishes import read_wishes
+def notified(facts):
+    return read_wishes(scene, facts).farm["notify"]
+answer = [notified(FarmFacts(version="1", sends_mail=True))]
+preferences.email = " ana@example.com "
+answer += [notified(facts) for facts in (FarmFacts(version="1", sends_mail=True), None, FarmFacts(version="1"))]
+""",
+        tmp_path,
+    )
+    assert answer == [[], ["ana@example.com"], ["ana@example.com"], []]

@@ -48,6 +48,9 @@ class FaultyFarm:
             def session(self) -> dict[str, Any]:
                 return {"kind": "admin", "name": "ana"}
 
+            def notifications(self) -> dict[str, Any]:
+                return {"email": False, "webhooks": 0}
+
             def users(self) -> list[dict[str, Any]]:
                 return [{"name": "ana", "max_slots": None, "slots": 0, "scripts": True}]
 

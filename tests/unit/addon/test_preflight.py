@@ -47,6 +47,7 @@ def test_a_good_scene_has_no_problem() -> None:
         ),
         ({"file_format": "FFMPEG", "is_movie_format": True}, {}, ("info", "movie_format")),
         ({}, {"frames": "3", "video": True}, ("info", "short_video")),
+        ({}, {"farm": {"notify": ["ana at example.com"]}}, ("error", "bad_address")),
     ],
 )
 def test_each_problem_is_found(changes: dict[str, Any], wishes: dict[str, Any], problem: tuple[str, str]) -> None:
