@@ -94,6 +94,8 @@ class Reported:
     lease_id: str
     report: ReportRequest
     last_frame: int | None
+    processor: bool = False
+    """The job is rendered on processors by now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Self
 
-from agent.blender.memory import OUT_OF_GPU_MEMORY
+import msgspec
+
 from agent.events import Progressed
 from agent.instructions import MixSound, Prepare, Render, Work
 from coordinator.protocol import FrameFailure, LeaseGrant, ReportRequest, Stage
@@ -56,15 +57,26 @@ class HeldLease:
         """Begin no frame past this one; None: none at all."""
         self.todo = deque(frame for frame in self.todo if last_frame is not None and frame <= last_frame)
 
+    def turn_to_processor(self) -> bool:
+        """Have what is left rendered on the processor; tell whether that is new."""
+        job = self.grant.job
+        if job.render.processor:
+            return False
+        render = msgspec.structs.replace(job.render, processor=True)
+        # How long a frame takes there is not known.
+        self.grant = msgspec.structs.replace(
+            self.grant, job=msgspec.structs.replace(job, render=render), expected_seconds=None
+        )
+        return True
+
     def warn(self, warning: str) -> None:
         """Have the job's owner told of something."""
         self.warnings.append(warning[:MAX_WARNING])
 
     def fail(self, frame: int | None, code: str, message: str) -> None:
-        """Have a failure told, of a frame or (None) of the whole job; frames that would fail alike are not begun."""
+        """Have a failure told, of a frame or (None) of the whole job, of which nothing more is begun then."""
         self.failures.append(FrameFailure(frame=frame, code=code, message=message[:MAX_FAILURE]))
-        if frame is None or code == OUT_OF_GPU_MEMORY:
-            # The frames beside one that did not fit are hardly smaller; others may have larger cards.
+        if frame is None:
             self.give_back()
 
     def report(self, work: Work | None, progress: Progressed) -> ReportRequest:

@@ -210,7 +210,7 @@ class SlotRunner:
             log.warning("The coordinator refused a report (%s); its chunk is dropped.", error)
             self.handle(LeaseLost(lease_id))
         else:
-            self.handle(Reported(lease_id, report, answer.last_frame))
+            self.handle(Reported(lease_id, report, answer.last_frame, answer.processor))
 
     def _telemetry(self) -> Telemetry | None:
         """Return how the machine is, if that is new and this slot's to tell."""

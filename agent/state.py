@@ -4,6 +4,7 @@ One :class:`Slot` holds up to two leases: the one it renders and the next one, a
 done, so that it never runs dry.  The daemon carries the instructions out and tells what came of each.
 """
 
+from agent.blender.memory import OUT_OF_GPU_MEMORY
 from agent.events import (
     LEASE_EVENTS,
     Checked,
@@ -132,8 +133,8 @@ class Slot:
             case FrameSpoilt(_, frame, message):
                 lease.undelivered.discard(frame)
                 return self._fail(lease, frame, "bad_frame", message)
-            case Reported(_, report, last_frame):
-                return self._on_reported(lease, report, last_frame)
+            case Reported():
+                return self._on_reported(lease, event)
             case LeaseLost(lease_id):
                 return self._lose(lease_id)
 
@@ -229,13 +230,17 @@ class Slot:
             return []
         return self._fail(lease, work.frame if isinstance(work, Render) else None, code, message)
 
-    def _on_reported(self, lease: HeldLease, report: ReportRequest, last_frame: int | None) -> list[Instruction]:
+    def _on_reported(self, lease: HeldLease, reported: Reported) -> list[Instruction]:
+        report = reported.report
         lease.failures = lease.failures[len(report.failures) :]
         lease.warnings = lease.warnings[len(report.warnings) :]
         if report.release:
             del self.leases[lease.grant.lease_id]
             return []
-        return self._shrink(lease, last_frame)
+        turned = reported.processor and lease.turn_to_processor()
+        if turned and isinstance(self.work, Prepare) and self._works_on(lease.grant.lease_id):
+            return self._shrink(lease, reported.last_frame) + self._stop_work()  # it is set up for its card
+        return self._shrink(lease, reported.last_frame)
 
     def _shrink(self, lease: HeldLease, last_frame: int | None) -> list[Instruction]:
         lease.end_at(last_frame)
@@ -276,6 +281,11 @@ class Slot:
             self._fault = message[:MAX_REASON]
             return [*self._stop_asking(), Report(), Pause(self._faults.rest())]
         lease.fail(None if code in JOB_FAILURES else frame, code, message)
+        if code == OUT_OF_GPU_MEMORY:
+            # The frames beside one that did not fit are hardly smaller; others may have larger cards.
+            for held in self.leases.values():
+                if held.grant.job == lease.grant.job:
+                    held.give_back()
         return [Report()]
 
     def _lose(self, lease_id: str) -> list[Instruction]:

@@ -306,6 +306,8 @@ class ReportResponse(msgspec.Struct, frozen=True, kw_only=True):
 
     last_frame: FrameNumber | None
     """Render no frame of the lease past this one (its order counts); ``None``: nothing is left to render."""
+    processor: bool = False
+    """The job is rendered on processors by now (:attr:`RenderSpec.processor`), also what is left of this lease."""
 
 
 MAX_BLOBS_ASKED = 500

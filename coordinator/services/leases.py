@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+import msgspec
+
 from coordinator.db import agents, attempts, chunks, jobs, leases, set_asides
 from coordinator.db.engine import Notice, Transaction, looks_ahead
 from coordinator.domain import carving
@@ -14,7 +16,15 @@ from coordinator.domain.model import Agent, Chunk, ChunkState, Job, JobState, Le
 from coordinator.domain.retry import AGENT_LOST
 from coordinator.domain.timing import Timing
 from coordinator.domain.versions import blender_number
-from coordinator.protocol import ErrorCode, LeaseGrant, LeaseRequest, ReportRequest, ReportResponse, Stage
+from coordinator.protocol import (
+    ErrorCode,
+    LeaseGrant,
+    LeaseRequest,
+    RenderSpec,
+    ReportRequest,
+    ReportResponse,
+    Stage,
+)
 from coordinator.services.agents import heard_of
 from coordinator.services.changes import tell, update_agent, update_job
 from coordinator.services.endings import end_lease
@@ -177,7 +187,12 @@ def report(tx: Transaction, agent_id: int, lease_id: str, request: ReportRequest
             take_untouched(tx, job, current, "The agent was drained before a frame was begun.")
         elif job.state == JobState.RUNNING:
             leave_to_others(tx, job, current)
-    return ReportResponse(last_frame=last_frame(tx, lease_id))
+    return ReportResponse(last_frame=last_frame(tx, lease_id), processor=_on_processors(job or seen))
+
+
+def _on_processors(job: Job | None) -> bool:
+    """Tell whether a job whose leases may say otherwise has been turned to processors."""
+    return job is not None and job.cpu_fallback and msgspec.json.decode(job.render, type=RenderSpec).processor
 
 
 def last_frame(tx: Transaction, lease_id: str) -> int | None:

@@ -217,6 +217,18 @@ async def test_what_fits_into_no_card_is_rendered_on_processors_if_the_job_allow
     assert again.render.processor
 
 
+async def test_leases_granted_before_hear_that_the_job_is_rendered_on_processors_now(farm: Farm) -> None:
+    ant = await farm.agent("ant", device=Device.OPTIX, vram_bytes=8 * GIB)
+    bee = await farm.agent("bee", device=Device.OPTIX, vram_bytes=8 * GIB)
+    await farm.submit("1-9", cpu_fallback=True, chunk_frames=3)
+    begun = await farm.must_lease(bee)
+    assert not begun.job.render.processor
+    assert not (await farm.report(bee, begun, frame=begun.frames[0])).processor
+    await fail_first(farm, ant, code="out_of_gpu_memory", message="out of GPU memory")
+    answer = await farm.report(bee, begun, frame=begun.frames[0])
+    assert (answer.processor, answer.last_frame) == (True, begun.frames[-1])
+
+
 async def test_a_card_whose_memory_nobody_knows_leaves_the_job_to_processors(farm: Farm) -> None:
     unknown = await farm.agent("unknown", device=Device.METAL)
     job = await farm.submit("1-3", max_retries=0, cpu_fallback=True)

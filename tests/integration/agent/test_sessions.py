@@ -45,6 +45,16 @@ picture.source, picture.filepath = "FILE", "/home/ana/wood.png"
 picture.use_fake_user = True
 save()
 """
+#: The engine of an add-on that the agent's Blender does not have.
+FOREIGN = """
+class Foreign(bpy.types.RenderEngine):
+    bl_idname = "FOREIGN"
+    bl_label = "An add-on's"
+
+bpy.utils.register_class(Foreign)
+scene.render.engine = "FOREIGN"
+save()
+"""
 
 
 def made(folder: Path, body: str) -> bytes:
@@ -145,6 +155,28 @@ async def test_missing_files_stop_a_job_that_asks_for_it_and_are_told_otherwise(
             await farm.until(("one", 1))
             (warning,) = [text for report in farm.leases["one"].reports for text in report.warnings]
             assert "wood.png" in warning
+
+
+async def test_engine_that_is_missing_stops_a_job_that_asks_for_it_and_is_told_otherwise(
+    farm: StandIn, settings: AgentSettings, tmp_path: Path
+) -> None:
+    def warnings() -> list[str]:
+        reports = farm.leases["two"].reports if "two" in farm.leases else []
+        return [text for report in reports for text in report.warnings]
+
+    pack = farm.add_pack(scene=await make(tmp_path, FOREIGN))
+    await farm.offer("one", pack, 1, stop_on_missing=True)
+    await farm.offer("two", pack, 1)
+    async with agent_of(settings):
+        (failure,) = (await farm.until_report("one", failed=True)).failures
+        await farm.until_released("one")
+        # Before the first frame, which EEVEE takes long for without a card.
+        await farm.until_seen(lambda: bool(warnings()))
+    assert (failure.frame, failure.code) == (None, "missing_files")
+    assert 'the render engine "FOREIGN" (an add-on)' in failure.message
+    (warning,) = warnings()
+    assert 'The render engine "FOREIGN" is missing' in warning
+    assert "rendered with EEVEE instead" in warning
 
 
 async def test_next_scene_is_fetched_while_this_one_renders_and_opened_once(

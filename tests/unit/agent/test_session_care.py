@@ -25,7 +25,7 @@ from agent.instructions import (
 )
 from agent.state import Slot
 from agent.upkeep import Upkeep
-from tests.unit.agent.jobs import grant, job
+from tests.unit.agent.jobs import OTHER_PACK, grant, job
 from tests.unit.agent.slots import DONE, rendering, report, tell
 
 
@@ -129,3 +129,38 @@ def test_lease_whose_frame_does_not_fit_on_the_card_is_given_back() -> None:
     assert ([failure.frame for failure in said.failures], said.release) == ([2], False)
     tell(slot, Delivered("one", 1))
     assert slot.report("one").release
+
+
+def test_next_lease_of_a_job_that_does_not_fit_on_the_card_is_given_back_unbegun() -> None:
+    slot = rendering(1)
+    other = job(OTHER_PACK, 2)
+    tell(slot, Granted(grant("two", 2)), Fetched("two"))
+    tell(slot, WorkFailed("out_of_gpu_memory", "System is out of GPU memory"))
+    assert slot.work is None
+    assert slot.report("two").release
+    report(slot, "one", last_frame=None)
+    report(slot, "two", last_frame=None)
+    tell(slot, Granted(grant("three", 3, of=other)), Fetched("three"))
+    assert slot.work == Prepare("three", other)
+
+
+def test_lease_of_a_job_that_was_turned_to_processors_leaves_the_card() -> None:
+    slot = rendering(1, 2)
+    tell(slot, Granted(msgspec.structs.replace(grant("two", 3), expected_seconds=2.0)), Fetched("two"))
+    for name in ("one", "two"):
+        assert tell(slot, Reported(name, slot.report(name), 3, processor=True)) == []
+    # The frame that renders may fit; what comes after it does not try.
+    assert tell(slot, DONE) == [Prepare("one", job(processor=True))]
+    assert tell(slot, DONE) == [Render("one", job(processor=True), 2)]
+    assert tell(slot, Delivered("one", 1), Delivered("one", 2), DONE)[0] == Render("two", job(processor=True), 3)
+
+
+def test_scene_being_set_up_for_the_card_is_set_up_for_the_processor_instead() -> None:
+    slot = Slot()
+    tell(slot, Rested(), Granted(grant("one", 1)), Fetched("one"))
+    assert slot.work == Prepare("one", job())
+    assert tell(slot, Reported("one", slot.report("one"), 1, processor=True)) == [StopWork()]
+    assert tell(slot, Reported("one", slot.report("one"), 1, processor=True)) == []
+    again = tell(slot, WorkFailed("stopped", "Rendering was stopped."))
+    assert again[0] == Prepare("one", job(processor=True))
+    assert slot.report("one").failures == []
