@@ -99,7 +99,8 @@ def _compare_clocks(date: str, now: datetime) -> Finding:
     try:
         there = parsedate_to_datetime(date)
     except ValueError:
-        return warn("clock", f"The coordinator's answer has no date that can be read ({date!r}).")
+        mend = f"date -u, here and on the coordinator's machine; where they differ, {_SET_THE_CLOCK}"
+        return warn("clock", f"The coordinator's answer has no date that can be read ({date!r}).", mend)
     # The header has whole seconds.
     ahead = (now - there).total_seconds()
     if abs(ahead) <= _ODD:

@@ -32,11 +32,11 @@ def ok(check: str, message: str) -> Finding:
     return Finding(check, State.OK, message)
 
 
-def warn(check: str, message: str, mend: str | None = None) -> Finding:
+def warn(check: str, message: str, mend: str) -> Finding:
     """Return that something could be better."""
     return Finding(check, State.WARN, message, mend)
 
 
-def fail(check: str, message: str, mend: str | None = None) -> Finding:
+def fail(check: str, message: str, mend: str) -> Finding:
     """Return that an agent would not work."""
     return Finding(check, State.FAIL, message, mend)

@@ -26,6 +26,15 @@ _DISPLAY = "0x03"
 
 _PCI = Path("/sys/bus/pci/devices")
 _KFD = Path("/dev/kfd")
+_SYSCTL = Path("/proc/sys")
+
+#: Settings of the kernel that keep ordinary users from making a sandbox, as they are then and as they must be.  The
+#: first is Ubuntu's (from 24.04), the second Debian's; any Linux may have the third.
+_NO_NAMESPACES = (
+    ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+    ("kernel.unprivileged_userns_clone", "0", "1"),
+    ("user.max_user_namespaces", "0", "15000"),
+)
 
 
 def check_drivers(gpus: Gpus, wish: Wish, *, pci: Path = _PCI, kfd: Path = _KFD) -> list[Finding]:
@@ -87,7 +96,9 @@ def check_folder(folder: Path) -> list[Finding]:
     return [ok("folder", f"{gigabytes}.")]
 
 
-def check_sandbox(wanted: str, blenders: Sequence[Blender], folder: Path, *, cards: bool) -> Finding:
+def check_sandbox(
+    wanted: str, blenders: Sequence[Blender], folder: Path, *, cards: bool, sysctl: Path = _SYSCTL
+) -> Finding:
     """Return whether scenes can be kept from the machine.
 
     Args:
@@ -95,6 +106,7 @@ def check_sandbox(wanted: str, blenders: Sequence[Blender], folder: Path, *, car
         blenders: the first one is tried in it.
         folder: the agent's.
         cards: a graphics card renders.
+        sysctl: where the kernel's settings lie.
     """
     if wanted == "off":
         return warn("sandbox", "The sandbox is off: scenes see what this user sees.", "RENDERFARM_SANDBOX=auto")
@@ -102,8 +114,7 @@ def check_sandbox(wanted: str, blenders: Sequence[Blender], folder: Path, *, car
         find_sandbox(blenders[0], folder, cards=cards)
     except NoSandboxError as error:
         tell = fail if wanted == "on" else warn
-        mend = "sudo apt-get install bubblewrap" if shutil.which("bwrap") is None else "see the sentence before"
-        return tell("sandbox", f"Scenes cannot be kept from this machine. {error}", mend)
+        return tell("sandbox", f"Scenes cannot be kept from this machine. {error}", _mend_sandbox(sysctl))
     return ok("sandbox", "Scenes see their own files only, and no network (bubblewrap).")
 
 
@@ -130,6 +141,19 @@ def _vendors(pci: Path) -> set[str]:
         except OSError:
             continue  # unplugged meanwhile
     return vendors
+
+
+def _mend_sandbox(sysctl: Path) -> str:
+    if shutil.which("bwrap") is None:
+        return "sudo apt-get install bubblewrap"
+    for name, forbidden, wanted in _NO_NAMESPACES:
+        try:
+            value = (sysctl / name.replace(".", "/")).read_text().strip()
+        except OSError:
+            continue  # this kernel has no such setting
+        if value == forbidden:
+            return f"echo {name}={wanted} | sudo tee /etc/sysctl.d/60-renderfarm.conf && sudo sysctl --system"
+    return "see the sentence before; bwrap --unshare-all --ro-bind / / true tells whether bubblewrap works at all"
 
 
 def _driver(trouble: str) -> str:

@@ -208,6 +208,28 @@ def test_machine_without_bubblewrap(bare_machine: Path, wanted: str, state: Stat
     assert ("apt-get install bubblewrap" in (found.mend or "")) == (wanted != "off")
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "mend"),
+    [
+        ("kernel/apparmor_restrict_unprivileged_userns", "1", "kernel.apparmor_restrict_unprivileged_userns=0"),
+        ("kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
+        ("user/max_user_namespaces", "0", "user.max_user_namespaces=15000"),
+        ("user/max_user_namespaces", "63000", "bwrap --unshare-all"),
+    ],
+)
+def test_kernel_that_lets_nobody_make_a_sandbox(bare_machine: Path, setting: str, value: str, mend: str) -> None:
+    bwrap = bare_machine / "bwrap"
+    bwrap.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
+    bwrap.chmod(0o755)
+    (bare_machine / setting).parent.mkdir()
+    (bare_machine / setting).write_text(f"{value}\n")
+    blender = Blender((4, 5, 0), "executable", Path("/bin/false"))
+    found = check_sandbox("auto", [blender], bare_machine / "agent", cards=False, sysctl=bare_machine)
+    assert found.state == State.WARN
+    assert "setting up uid map" in found.message
+    assert mend in (found.mend or "")
+
+
 # ── All of it ──
 
 
