@@ -104,15 +104,41 @@ def press_escape() -> Steps:
         yield NOTICE
 
 
-def work() -> Steps:
-    """A visit to the farm, from the first sight of the panel to the finished film."""
-    yield 1.0
+def show_our_panels() -> Any:
+    """Make room for them, and return the properties editor."""
     area, _ = the_panels()
     area.spaces.active.context = "OUTPUT"
     only_our_panels()
     with bpy.context.temp_override(window=the_window()):
         bpy.ops.screen.area_move("EXEC_DEFAULT", x=area.x - 1, y=area.y + 100, delta=-180)
         bpy.ops.screen.area_move("EXEC_DEFAULT", x=area.x + 100, y=area.y + area.height + 1, delta=150)
+    return area
+
+
+def portrait() -> Steps:
+    """The picture for README: a scene as an artist has it open, while the farm renders it."""
+    yield 1.0
+    area = show_our_panels()
+    view = next(area for area in the_window().screen.areas if area.type == "VIEW_3D").spaces.active
+    view.region_3d.view_perspective = "CAMERA"
+    view.overlay.show_overlays = False
+    view.shading.type = "MATERIAL"
+    feed = the_state().feed
+    preferences().address, preferences().token = plan["url"], plan["token"]
+    area.tag_redraw()
+    yield lambda: feed.latest().answered and not feed.latest().problem
+    with bpy.context.temp_override(window=the_window()):
+        bpy.ops.renderfarm.submit("EXEC_DEFAULT")
+    name = Path(bpy.data.filepath).stem
+    yield lambda: (job := chosen_job()) is not None and job.name == name and job.progress > plan["share"]
+    yield 1.0  # the picture of the latest frame
+    yield from picture("panel")
+
+
+def work() -> Steps:
+    """A visit to the farm, from the first sight of the panel to the finished film."""
+    yield 1.0
+    area = show_our_panels()
     refresh = sys.modules[f"{EXTENSION}.refresh"]
     yield lambda: bpy.app.timers.is_registered(refresh._tick)
     yield from picture("1_which_farm")
@@ -221,7 +247,7 @@ class Day:
     """Takes one step after the other, from Blender's timer."""
 
     def __init__(self) -> None:
-        self.steps = work()
+        self.steps = portrait() if plan.get("portrait") else work()
         self.wait: Wait = 0.0
         self.since = time.monotonic()
 
