@@ -76,7 +76,12 @@ const shell = [
     nav,
     status,
     alertBell(alerts, guard, tell),
-    el("button", { class: "button quiet", type: "button", on: { click: () => guard(signOut) } }, "Sign out"),
+    el(
+      "button",
+      { class: "button quiet sign-out", type: "button", title: "Sign out", on: { click: () => guard(signOut) } },
+      icon("sign-out"),
+      el("span", {}, "Sign out"),
+    ),
   ),
   offline,
   main,

@@ -64,6 +64,11 @@ const ENGINES = Object.freeze({
   BLENDER_WORKBENCH: "Workbench",
 });
 
+/** How far a job is, 0–1: of one that failed, only the frames that are there count. */
+export function progressOf(job) {
+  return job.state === "failed" && job.frame_count > 0 ? job.finished / job.frame_count : job.progress;
+}
+
 export function engineName(identifier) {
   return ENGINES[identifier] ?? identifier;
 }

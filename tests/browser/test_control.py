@@ -33,7 +33,7 @@ def test_a_job_is_paused_and_resumed(site: Site) -> None:
     expect(page.get_by_role("button", name="Resume")).to_be_hidden()
     agent.render_all(3)
     expect(page.get_by_text("Completed", exact=True)).to_be_visible()
-    expect(page.get_by_role("button", name=re.compile("Pause|Resume|Requeue|Cancel"))).to_have_count(0)
+    expect(page.get_by_role("button", name=re.compile("Pause|Resume|Retry|Cancel"))).to_have_count(0)
 
 
 def test_failed_frames_are_requeued_and_seen_anew(site: Site) -> None:
@@ -46,7 +46,7 @@ def test_failed_frames_are_requeued_and_seen_anew(site: Site) -> None:
     agent.finish(3)
     site.sign_in(f"#/jobs/{job}")
     expect(page.get_by_text("The GPU went away.").first).to_be_visible()
-    page.get_by_role("button", name="Requeue 1 failed frame").click()
+    page.get_by_role("button", name="Retry 1 failed frame").click()
     expect(page.get_by_text("Queued", exact=True)).to_be_visible()
     expect(page.get_by_text("2 pending", exact=True)).to_be_visible()
     expect(page.get_by_text("The GPU went away.")).to_have_count(0)

@@ -60,6 +60,7 @@ export function frameViewer({ job, frames, guard, go }) {
     const current = (shown = `${frame} ${version}`);
     stage.element.hidden = version === null;
     missing.hidden = version !== null;
+    stage.controls.hidden = version === null;
     if (version === null) {
       setText(missing, frames.stateName(frames.place(frame)) === "failed" ? "No agent could render this frame." : "This frame is not rendered yet.");
       return;

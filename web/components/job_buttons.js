@@ -1,4 +1,4 @@
-/** What a person can do with a job: pause, resume, requeue and cancel it, and download what there is of it. */
+/** What a person can do with a job: pause, resume, retry and cancel it, and download what there is of it. */
 import { api } from "../api.js";
 import { number, plural } from "../format.js";
 import { canPause, isActive } from "../words.js";
@@ -11,7 +11,7 @@ export function jobButtons(first, guard, refresh) {
   let job = first;
   const pause = action("Pause", () => api.pauseJob(job.id));
   const resume = action("Resume", () => api.resumeJob(job.id));
-  const requeue = action("Requeue", () => api.requeueJob(job.id));
+  const requeue = action("Retry", () => api.requeueJob(job.id));
   const cancel = el("button", { class: "button", type: "button", hidden: true }, "Cancel job");
   cancel.addEventListener("click", () => guard(askCancel));
   const list = el("ul", { class: "download-list" });
@@ -77,7 +77,7 @@ export function jobButtons(first, guard, refresh) {
 /** What requeueing does to a job, for its button; null where there is nothing to requeue. */
 function requeueWords(job) {
   if (job.state === "stitching" || job.files_swept_at !== null) return null;
-  if (job.failed > 0) return `Requeue ${plural(job.failed, "failed frame", "failed frames")}`;
+  if (job.failed > 0) return `Retry ${plural(job.failed, "failed frame", "failed frames")}`;
   const open = job.frame_count - job.finished;
   return isActive(job) || open === 0 ? null : `Render the other ${plural(open, "frame", "frames")}`;
 }

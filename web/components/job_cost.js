@@ -23,7 +23,7 @@ export function jobCost(jobId, guard) {
     if (cost.gpu_seconds > 0) kinds.push(`${duration(cost.gpu_seconds)} on graphics cards`);
     if (cost.seconds - cost.gpu_seconds > 0) kinds.push(`${duration(cost.seconds - cost.gpu_seconds)} on processors`);
     sum.textContent =
-      cost.frames === 0 ? "Nothing yet." : `${plural(cost.frames, "frame", "frames")} took ${kinds.join(" and ")} of rendering.`;
+      cost.frames === 0 ? "Nothing yet." : `${plural(cost.frames, "frame", "frames")} took ${kinds.join(" and ")}.`;
     rows.replaceChildren(
       ...cost.devices.map(({ device, hardware, agents, frames, seconds }) =>
         el(

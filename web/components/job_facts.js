@@ -1,7 +1,7 @@
 /** The numbers of a job's page: how far it is, how long it will take, and what is being rendered. */
 import { clock } from "../clock.js";
 import { ago, bytes, clockTime, dateTime, duration, estimate, number, percent, plural, renderTime, version } from "../format.js";
-import { ENDED_STATES, engineName, formatName, isActive } from "../words.js";
+import { ENDED_STATES, engineName, formatName, isActive, progressOf } from "../words.js";
 import { el, setText } from "./element.js";
 import { progressBar } from "./progress_bar.js";
 
@@ -73,9 +73,9 @@ export function jobFacts(first, changePriority) {
     tick,
     update(next) {
       job = next;
-      setText(share, percent(job.progress));
+      setText(share, percent(progressOf(job)));
       setText(frames, framesText(job));
-      bar.update(job.progress, job.state);
+      bar.update(progressOf(job), job.state);
       if (document.activeElement !== priority) priority.value = String(job.priority);
       tick();
     },

@@ -3,6 +3,7 @@ import { addresses, api } from "../api.js";
 import { bytes, number, plural } from "../format.js";
 import { el, icon } from "./element.js";
 import { jobStorage } from "./job_storage.js";
+import { engineName } from "../words.js";
 
 /**
  * @param {(work: () => Promise<void>) => void} guard runs work and shows its errors.
@@ -87,7 +88,7 @@ function settingRows(job) {
   const rows = [
     ["Colour", [output.color_mode, output.color_depth && `${output.color_depth} bit`].filter(Boolean).join(", ") || "as in the scene"],
     ["Camera", scene(render.camera)],
-    ["Engine", scene(render.engine)],
+    ["Engine", render.engine === null ? scene(null) : engineName(render.engine)],
     ["Samples", scene(render.samples)],
     ["Kept in memory", yes(render.persistent_data)],
     ["Python in files", render.allow_scripts ? "runs, in a sandbox" : "does not run"],

@@ -16,11 +16,13 @@ import { jobFiles } from "./job_files.js";
 import { jobHistory } from "./job_history.js";
 import { jobProblems } from "./job_problems.js";
 import { jobScreen } from "./job_screen.js";
+import { emptyState } from "./notice.js";
 import { slotList } from "./slot_list.js";
 import { stateBadge } from "./state_badge.js";
 
 const DEFAULT_ASPECT = 16 / 9;
-const TABS = { frames: "Frames", times: "Times and cost", history: "History", files: "Files and settings" };
+/** The names of the parts, and what is left out of them where there is little room. */
+const TABS = { frames: ["Frames"], times: ["Times", " and cost"], history: ["History"], files: ["Files", " and settings"] };
 
 export function jobPage({ job: first, guard, replaceRoute, refresh }) {
   let job = first;
@@ -47,13 +49,14 @@ export function jobPage({ job: first, guard, replaceRoute, refresh }) {
   const aspect = width === null || height === null ? DEFAULT_ASPECT : width / height;
   const map = new FrameMap(job, frames, open);
   const sheet = new ContactSheet(job, frames, aspect);
+  const gone = emptyState("picture", "No pictures any more", el("p", {}, "How long its frames took, what happened and what it was made of are in the other parts."));
   const inWords = el("p", { class: "visually-hidden" });
   const times = new FrameTimes(frames, open);
   const cost = jobCost(job.id, guard);
   const past = jobHistory(job.id, guard);
   const files = jobFiles(job, guard, refresh);
   const parts = {
-    frames: { element: el("div", { class: "frames-tab" }, inWords, map.element, sheet.element), show() {} },
+    frames: { element: el("div", { class: "frames-tab" }, inWords, map.element, sheet.element, gone), show() {} },
     times: {
       element: el("div", { class: "times-tab" }, times.element, cost.element),
       show() {
@@ -67,7 +70,9 @@ export function jobPage({ job: first, guard, replaceRoute, refresh }) {
   const tabs = el(
     "nav",
     { class: "filters", "aria-label": "Parts of the job" },
-    ...Object.entries(TABS).map(([part, label]) => el("a", { href: links.jobPart(job.id, part), "data-tab": part }, label)),
+    ...Object.entries(TABS).map(([part, [label, more = ""]]) =>
+      el("a", { href: links.jobPart(job.id, part), "data-tab": part }, label, el("span", { class: "tab-more" }, more)),
+    ),
   );
   const tabBody = el("div", { class: "tab-body" });
   const viewer = frameViewer({
@@ -106,7 +111,8 @@ export function jobPage({ job: first, guard, replaceRoute, refresh }) {
       facts.update(job);
       problems.update(job);
       files.update(job);
-      swept.hidden = job.files_swept_at === null;
+      swept.hidden = gone.hidden = job.files_swept_at === null;
+      map.element.hidden = sheet.element.hidden = inWords.hidden = !swept.hidden;
       if (!swept.hidden) setText(swept.lastChild, sweptWords(job));
     },
     updateSlots(fleet) {

@@ -25,7 +25,10 @@ export function jobProblems(frames) {
 
 function failureBox(job) {
   if (job.reason === null && job.failures.length === 0) return null;
-  const title = job.reason ?? `${plural(job.failed, "frame", "frames")} failed`;
+  // A reason that only repeats the first of those listed below it is said once.
+  const repeats = job.failures.length > 0 && job.failures[0].frame !== null && job.reason?.includes(job.failures[0].reason);
+  const counted = `${number(job.failed)} of ${plural(job.frame_count, "frame", "frames")} failed`;
+  const title = job.reason === null || repeats ? counted : job.reason;
   const rows = job.failures.map(({ frame, reason, attempts }) =>
     el(
       "li",

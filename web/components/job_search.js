@@ -30,6 +30,7 @@ export function jobSearch(onChange) {
     },
   });
   const user = select("Submitted by", (value) => onChange({ user: value }));
+  user.append(el("option", { value: "" }, "Everyone"));
   const from = day("Submitted on or after", "from");
   const to = day("Submitted on or before", "to");
   const sort = select("Order", (value) => onChange({ sort: value }));
@@ -44,7 +45,7 @@ export function jobSearch(onChange) {
     { class: "job-search", role: "search", on: { submit: (event) => event.preventDefault() } },
     el("span", { class: "search-field" }, icon("search"), words),
     user,
-    el("span", { class: "days" }, from, el("span", { "aria-hidden": "true" }, "–"), to),
+    el("span", { class: "days" }, el("span", { "aria-hidden": "true" }, "From"), from, el("span", { "aria-hidden": "true" }, "to"), to),
     sort,
     clear,
   );

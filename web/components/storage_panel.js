@@ -16,12 +16,18 @@ export function storagePanel(guard, refresh) {
   const jobs = el("ul", { class: "storage-list", "aria-label": "The largest jobs" });
   const userList = new KeyedList(users, (user) => userRow(user));
   const jobList = new KeyedList(jobs, (job) => jobRow(job));
+  const columns = el(
+    "div",
+    { class: "storage-columns" },
+    el("div", {}, el("h3", {}, "By user"), users),
+    el("div", {}, el("h3", {}, "Largest jobs"), jobs),
+  );
   const element = el(
     "section",
     { class: "panel storage", "aria-label": "Storage" },
     el("h2", {}, "Storage"),
     summary,
-    el("div", { class: "storage-columns" }, el("div", {}, el("h3", {}, "By user"), users), el("div", {}, el("h3", {}, "Largest jobs"), jobs)),
+    columns,
   );
   let most = 1;
 
@@ -110,6 +116,7 @@ export function storagePanel(guard, refresh) {
       const rule = storage.keep_days === null ? "Files stay until somebody removes them." : `Files of ended jobs go after ${plural(storage.keep_days, "day", "days")}.`;
       setText(summary, `${bytes(storage.blob_bytes)} in files${due}. ${rule}`);
       most = Math.max(1, ...storage.users.map((user) => user.bytes));
+      columns.hidden = storage.users.length + storage.jobs.length === 0;
       userList.update(storage.users, (user) => user.name);
       jobList.update(storage.jobs, (job) => job.id);
     },

@@ -16,7 +16,7 @@ export function compareView({ guard, replaceRoute }, first) {
   const line = el("span", { class: "wipe-line", hidden: true });
   const stages = el("div", { class: "compare-stages" }, sides.left.stage.element, sides.right.stage.element, line);
   const modes = el("div", { class: "segments", role: "group", "aria-label": "How they are shown" });
-  const together = el("input", { type: "checkbox", checked: true });
+  const together = el("input", { type: "checkbox", checked: first.left === null || first.right === null || first.left.frame === first.right.frame });
   const element = el(
     "section",
     { class: "compare" },

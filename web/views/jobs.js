@@ -27,7 +27,7 @@ const COLUMNS = [
   { label: "Job", sort: "name" },
   { label: "Progress" },
   { label: "Time", sort: "ended" },
-  { label: "Frames" },
+  { label: "Speed" },
   { label: "Priority", sort: "priority" },
   { label: "Who" },
 ];
