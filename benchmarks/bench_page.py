@@ -1,7 +1,8 @@
-"""What the page of a job of 100,000 frames costs a browser: until it is there, and while frames come in.
+"""What the page costs a browser: until it is there, and while frames come in.
 
-A coordinator has such a job, of which most frames are finished.  Headless Chromium opens its page, and then an agent
-delivers frames at a steady rate while the page's own animation frames are counted.  Prints one JSON line.
+A coordinator has a job of 100,000 frames, of which most are finished; and another one has 10,000 jobs, of which a few
+are rendered.  Headless Chromium opens the job's page and the list of jobs, and then agents deliver frames at a steady
+rate while the page's own animation frames are counted.  Prints a JSON line for each of both views.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import sqlite3
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +24,8 @@ from tests.e2e.farm import ADMIN_TOKEN, JOIN_TOKEN, Farm, running_farm
 
 FRAMES = 100_000
 FINISHED = 60_000
+JOBS = 10_000
+RUNNING_JOBS = 5
 EVENTS_PER_SECOND = 20.0
 SECONDS = 10.0
 
@@ -78,14 +82,44 @@ def prepare(farm: Farm, frames: int, finished: int) -> int:
     return job
 
 
+def prepare_list(farm: Farm, jobs: int) -> None:
+    """Have one job rendered and copied until there are so many, and submit a few that are to be rendered."""
+    artist = Artist(farm.url, ADMIN_TOKEN)
+    done = artist.submit("Done long ago", frames="1", video=False)
+    agent = PretendAgent(farm.url, JOIN_TOKEN, "studio-01")
+    agent.register()
+    agent.render_all(1)
+    agent.leave()
+    farm.stop()
+    with sqlite3.connect(farm.database.removeprefix("sqlite:///")) as database:
+        # 1, 2, … as many as there are to be copies.
+        copies = jobs - RUNNING_JOBS - 1
+        numbers = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)"
+        for table, key, changed in (
+            ("jobs", "id", {"id": f"{done} + n", "name": "one.name || ' ' || n"}),
+            ("frames", "job_id", {"job_id": f"{done} + n"}),
+        ):
+            names = [column[0] for column in database.execute(f"SELECT * FROM {table} LIMIT 0").description]  # noqa: S608 - our own names
+            columns = ", ".join(changed.get(name, f"one.{name}") for name in names)
+            database.execute(
+                f"INSERT INTO {table} {numbers} SELECT {columns} FROM numbers, {table} AS one WHERE one.{key} = ?",  # noqa: S608 - our own names
+                (copies, done),
+            )
+    farm.start_coordinator()
+    for number in range(RUNNING_JOBS):
+        artist.submit(f"Shot {number}", frames="1-5000", chunk_frames=5000)
+
+
 class Deliveries:
     """Frames that come in at a steady rate, in a thread."""
 
-    def __init__(self, url: str, rate: float) -> None:
-        """Take work of the farm at ``url``."""
-        self._agent = PretendAgent(url, JOIN_TOKEN, "studio-02")
-        self._agent.register()
-        self._numbers = iter(self._agent.take_work().frames)
+    def __init__(self, url: str, rate: float, agents: int = 1) -> None:
+        """Take work of the farm at ``url``, with so many agents."""
+        self._agents = [PretendAgent(url, JOIN_TOKEN, f"studio-{number + 2:02}") for number in range(agents)]
+        self._numbers = {}
+        for agent in self._agents:
+            agent.register()
+            self._numbers[agent.name] = iter(agent.take_work().frames)
         self._period = 1.0 / rate
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._deliver)
@@ -104,7 +138,8 @@ class Deliveries:
     def _deliver(self) -> None:
         due = self._begun
         while not self._stopped.wait(max(0.0, due - time.monotonic())):
-            self._agent.finish(next(self._numbers))
+            agent = self._agents[self.count % len(self._agents)]
+            agent.finish(next(self._numbers[agent.name]))
             self.count += 1
             due += self._period
 
@@ -133,10 +168,26 @@ def open_job(page: Page, farm: Farm, job: int, frames: int) -> dict[str, float]:
     return {"first_paint_ms": paint, "map_ms": map_ms, "map_bytes": size}
 
 
-def measure(frames: int, finished: int, seconds: float, rate: float) -> dict[str, Any]:
-    """Return the benchmark's line."""
-    with tempfile.TemporaryDirectory() as folder, running_farm(Path(folder)) as farm, sync_playwright() as playwright:
-        job = prepare(farm, frames, finished)
+def open_list(page: Page, farm: Farm, jobs: int) -> dict[str, float]:
+    """Open the list of jobs as a bookmark would; return when it was painted and when its rows were there, in ms."""
+    page.goto(f"{farm.url}/#token={ADMIN_TOKEN}")
+    page.wait_for_selector(".job-name")
+    page.goto("about:blank")
+    page.goto(f"{farm.url}/#/jobs")
+    page.wait_for_selector(".job-row .job-name")
+    rows_ms = page.evaluate("performance.now()")
+    paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null")
+    counts = Artist(farm.url, ADMIN_TOKEN).api("GET", "farm")["jobs"]
+    if sum(counts.values()) != jobs:
+        raise SystemExit(f"The farm has {counts} instead of {jobs} jobs.")
+    return {"first_paint_ms": paint, "rows_ms": rows_ms}
+
+
+def watch(
+    farm: Farm, open_view: Callable[[Page], dict[str, float]], agents: int, seconds: float, rate: float
+) -> dict[str, Any]:
+    """Open a view in a browser and have agents deliver frames; return what that cost the browser."""
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         page = browser.new_page(viewport=DESKTOP)
         session = page.context.new_cdp_session(page)
@@ -144,16 +195,13 @@ def measure(frames: int, finished: int, seconds: float, rate: float) -> dict[str
         session.send("Performance.enable", {"timeDomain": "threadTicks"})
         # What this machine can show at all, whatever else it is busy with.
         possible = page.evaluate(_COUNT, 3)
-        opened = open_job(page, farm, job, finished)
+        opened = open_view(page)
         before = metrics(session)
-        with Deliveries(farm.url, rate) as deliveries:
+        with Deliveries(farm.url, rate, agents) as deliveries:
             smooth = page.evaluate(_COUNT, seconds)
         after = metrics(session)
         browser.close()
     return {
-        "benchmark": "page",
-        "view": "job",
-        "frames": frames,
         **opened,
         "script_ms": 1000 * before["ScriptDuration"],
         "heap_mib": after["JSHeapUsedSize"] / 1024**2,
@@ -165,16 +213,38 @@ def measure(frames: int, finished: int, seconds: float, rate: float) -> dict[str
     }
 
 
+def measure_job(frames: int, seconds: float, rate: float) -> dict[str, Any]:
+    """Return the line of a job's page."""
+    finished = frames * FINISHED // FRAMES
+    with tempfile.TemporaryDirectory() as folder, running_farm(Path(folder)) as farm:
+        job = prepare(farm, frames, finished)
+        found = watch(farm, lambda page: open_job(page, farm, job, finished), 1, seconds, rate)
+    return {"benchmark": "page", "view": "job", "frames": frames, **found}
+
+
+def measure_list(jobs: int, seconds: float, rate: float) -> dict[str, Any]:
+    """Return the line of the list of jobs."""
+    with tempfile.TemporaryDirectory() as folder, running_farm(Path(folder)) as farm:
+        prepare_list(farm, jobs)
+        found = watch(farm, lambda page: open_list(page, farm, jobs), RUNNING_JOBS, seconds, rate)
+    return {"benchmark": "page", "view": "jobs", "jobs": jobs, **found}
+
+
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=FRAMES)
+    parser.add_argument("--jobs", type=int, default=JOBS)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="how long frames come in")
     parser.add_argument("--rate", type=float, default=EVENTS_PER_SECOND, help="frames delivered each second")
     arguments = parser.parse_args()
-    finished = arguments.frames * FINISHED // FRAMES
-    line = measure(arguments.frames, finished, arguments.seconds, arguments.rate)
-    print(json.dumps({name: round(it, 3) if isinstance(it, float) else it for name, it in line.items()}))
+    for line in (
+        measure_job(arguments.frames, arguments.seconds, arguments.rate),
+        measure_list(arguments.jobs, arguments.seconds, arguments.rate),
+    ):
+        print(
+            json.dumps({name: round(it, 3) if isinstance(it, float) else it for name, it in line.items()}), flush=True
+        )
 
 
 if __name__ == "__main__":

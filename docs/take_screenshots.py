@@ -4,46 +4,48 @@ python docs/take_screenshots.py http://127.0.0.1:8420 rf_admin_… [JOB]
 """
 
 import argparse
+import io
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
 CHROMIUM = "/usr/bin/chromium"
 
-WINDOW: ViewportSize = {"width": 1360, "height": 860}
+WINDOW: ViewportSize = {"width": 1360, "height": 620}
 
 #: A job's page is taken with its first rows of frames.
-TALL: ViewportSize = {"width": 1360, "height": 1120}
+TALL: ViewportSize = {"width": 1360, "height": 1250}
 
-#: Twice the pixels, for sharp text on today's displays.
-SCALE = 2
+#: More pixels than shown, for sharp text on today's displays.
+SCALE = 1.5
 
-#: Chromium's video player takes this long to fade its spinner out, in milliseconds.
+#: So many colours a picture has.
+COLOURS = 256
+
+#: So long it takes until all thumbnails have faded in, in milliseconds.
 SETTLE_MS = 1500
 
 
 def take_screenshots(url: str, token: str, job: int | None, folder: Path) -> None:
-    """Sign in and save dashboard.png, job.png (of ``job``, or of the newest one) and agents.png to ``folder``."""
+    """Sign in and save jobs.png and job.png (of ``job``, or of the newest one that is rendered) to ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport=WINDOW, device_scale_factor=SCALE, color_scheme="dark", locale="en-GB")
         page.goto(f"{url.rstrip('/')}/#token={token}")
-        first = page.locator(".job-name").first
-        expect(first).to_be_visible()
-        _save(page, folder / "dashboard.png")
+        expect(page.locator(".job-name").first).to_be_visible()
+        _save(page, folder / "jobs.png")
         page.set_viewport_size(TALL)
         if job is None:
-            first.click()
+            page.locator(".job-row[data-state=running] .job-name").first.click()
         else:
             page.locator(f".job-name[href='#/jobs/{job}']").click()
-        expect(page.locator(".cell").first).to_be_visible()
+        # The film shows its newest frame, the map and the sheet of frames are below it.
+        expect(page.locator(".film-canvas")).to_be_visible()
+        expect(page.locator(".sheet img").first).to_be_visible()
         _save(page, folder / "job.png")
-        page.set_viewport_size(WINDOW)
-        page.get_by_role("link", name="Agents").click()
-        expect(page.locator(".agent").first).to_be_visible()
-        _save(page, folder / "agents.png")
         browser.close()
 
 
@@ -52,7 +54,9 @@ def _save(page: Page, path: Path) -> None:
     page.evaluate("Promise.allSettled([...document.images].map(image => image.decode()))")
     page.mouse.move(0, 0)
     page.wait_for_timeout(SETTLE_MS)
-    page.screenshot(path=path, animations="disabled")
+    # Few colours are enough for a page, and a README is loaded often.
+    picture = Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
+    picture.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
     print(path)  # noqa: T201 - what a script for the terminal is for
 
 
@@ -61,7 +65,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url", help="address of the coordinator")
     parser.add_argument("token", help="an admin token")
-    parser.add_argument("job", type=int, nargs="?", help="the job to show; the newest when left out")
+    parser.add_argument(
+        "job", type=int, nargs="?", help="the job to show; the newest one that is rendered when left out"
+    )
     parser.add_argument("--folder", type=Path, default=IMAGES, help="where the pictures go (docs/images)")
     arguments = parser.parse_args()
     take_screenshots(arguments.url, arguments.token, arguments.job, arguments.folder)

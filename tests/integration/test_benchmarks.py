@@ -79,3 +79,11 @@ def test_uploads_are_measured_after_edits_and_at_first() -> None:
         assert 0 < float(str(line["sent_share"])) < 1
     assert float(str(lines[3]["speed_against_copy"])) > 0
     assert float(str(lines[4]["upload_seconds"])) > 0
+
+
+def test_the_page_is_measured_with_a_long_job_and_with_many_jobs() -> None:
+    job, jobs = lines_of("benchmarks.bench_page", "--frames", "1000", "--jobs", "200", "--seconds", "1")
+    assert (job["view"], jobs["view"]) == ("job", "jobs")
+    for line in (job, jobs):
+        for name in ("first_paint_ms", "script_ms", "heap_mib", "events_per_second", "frames_per_second"):
+            assert float(str(line[name])) > 0
