@@ -13,6 +13,9 @@ _GONE = ("offline", "left")
 
 _GIBIBYTE = 1024**3
 
+#: Takes tags and pools away.
+_NONE = "none"
+
 _ONLY_HERE = ("localhost", "127.0.0.1", "::1")
 
 
@@ -50,6 +53,34 @@ def reinstate(terminal: Terminal, agent: str) -> None:
     """Let AGENT (its name, or its number) work again that was set aside, also on the jobs it was kept from."""
     view = terminal.client.steer_agent(_agent_id(terminal, agent), "reinstate")
     terminal.answer(view, f"{view['name']} works again.")
+
+
+@farm_command
+@click.argument("agent")
+@click.argument("reason")
+def set_aside(terminal: Terminal, agent: str, reason: str) -> None:
+    """Give AGENT (its name, or its number) no more work, and tell everybody the REASON; it finishes its frames."""
+    view = terminal.client.set_agent_aside(_agent_id(terminal, agent), reason)
+    name = view["name"]
+    terminal.answer(view, f"{name} is set aside; to let it work again: renderfarm reinstate {name}")
+
+
+@farm_command
+@click.argument("agent")
+@click.option("--tag", "tags", multiple=True, metavar="TAG|none", help="What it is tagged with; may be repeated.")
+@click.option("--pool", "pools", multiple=True, metavar="POOL|none", help="The pools it is in; may be repeated.")
+def set_agent(terminal: Terminal, agent: str, tags: tuple[str, ...], pools: tuple[str, ...]) -> None:
+    """Give AGENT (its name, or its number) tags or pools, in place of those given before; “none” takes them away.
+
+    Those of its own settings stay.
+    """
+    wanted = {"tags": tags, "pools": pools}
+    changes = {what: [name for name in names if name != _NONE] for what, names in wanted.items() if names}
+    if not changes:
+        raise click.UsageError("There is nothing to change: say what with --tag or --pool.")
+    view = terminal.client.change_agent(_agent_id(terminal, agent), changes)
+    has = [f"{what} {', '.join(view[what])}" for what in ("tags", "pools") if view[what]]
+    terminal.answer(view, f"{view['name']} has {' and '.join(has) or 'no tags and no pools'}.")
 
 
 @farm_command
@@ -103,6 +134,9 @@ def _described(agent: dict[str, Any]) -> str:
     notes = [agent["explanation"]] if agent["presence"] not in ("working", "idle") else []
     if not agent["sandboxed"]:
         notes.append("no sandbox")
+    finished, failed = agent.get("recent_finished", 0), agent.get("recent_failed", 0)
+    if failed:
+        notes.append(f"{failed} of its last {finished + failed} attempts failed")
     if agent["set_aside_jobs"]:
         notes.append(f"kept from jobs {', '.join(map(str, agent['set_aside_jobs']))}")
     return f"{agent['name']}: {'; '.join(notes)}" if notes else str(agent["name"])
@@ -144,6 +178,8 @@ COMMANDS: list[click.Command] = [
     drain,
     undrain,
     stop_agent,
+    set_aside,
+    set_agent,
     reinstate,
     revoke_agent,
     remove_agent,

@@ -86,6 +86,9 @@ def _format(_context: click.Context, _option: click.Parameter, text: str | None)
 @click.option(
     "--after", type=int, multiple=True, metavar="JOB", help="Begin when this job is completed; may be repeated."
 )
+@click.option(
+    "--notify", multiple=True, metavar="ADDRESS", help="E-mail this person when the job has ended; may be repeated."
+)
 @click.option("--blender", envvar="RENDERFARM_BLENDER", help="The Blender that reads the file: a path, or bpy.")
 @click.option("--wait", is_flag=True, help="Wait until the job has ended.")
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Wait, and fetch the result to here.")
@@ -105,6 +108,7 @@ def submit(
     stop_on_missing: bool,
     cpu_fallback: bool,
     after: tuple[int, ...],
+    notify: tuple[str, ...],
     blender: str | None,
     wait: bool,
     output: Path | None,
@@ -122,6 +126,7 @@ def submit(
         "stop_on_missing": stop_on_missing,
         "cpu_fallback": cpu_fallback,
         "after": after,
+        "notify": notify,
     }
     overrides = Overrides(
         percentage=percent, engine=engine.upper() if engine else None, format=file_format, farm=schedule, **choices
@@ -146,6 +151,10 @@ def _send(
 
     header = blend_header.read_header(file)
     farm = farm_facts.read_facts(terminal.client)
+    if overrides.farm.get("notify") and not terminal.client.notifications()["email"]:
+        raise Failure(
+            "This farm sends no e-mail, so --notify is of no use; whoever runs it can set RENDERFARM_SMTP_HOST."
+        )
     with spinner(f"Reading {file.name}"):
         found = inspection.inspect(file, header, scene, inspection.find_blender(blender))
     snapshot = found.snapshot

@@ -29,6 +29,7 @@ _CONNECT = frozenset({"id", "code", "expires_at"})
 _HEALTH, _SESSION = frozenset({"status", "version"}), frozenset({"kind", "name"})
 _USER = frozenset({"name", "max_slots", "slots"})
 _AGENT = frozenset({"id", "name", "presence", "explanation", "slots", "speed", "set_aside_jobs", "sandboxed"})
+_NOTIFICATIONS, _TESTED = frozenset({"email", "webhooks"}), frozenset({"delivered", "problems"})
 _JOIN_CODE = frozenset({"id", "code", "expires_at"})
 _STORAGE = frozenset({"disk_total_bytes", "disk_free_bytes", "blob_bytes", "sweep_bytes", "keep_days", "users", "jobs"})
 _FRAME = frozenset({"frame", "state", "reason", "filename", "sha256"})
@@ -214,6 +215,15 @@ class FarmClient:
         """Do something to an agent, as docs/PROTOCOL.md tells; return it."""
         return self._having(_AGENT, self._transport.call("POST", f"/api/v1/agents/{agent_id}/{action}"))
 
+    def set_agent_aside(self, agent_id: int, reason: str) -> dict[str, Any]:
+        """Give an agent no more work until it is reinstated, and say why; return it."""
+        path = f"/api/v1/agents/{agent_id}/set-aside"
+        return self._having(_AGENT, self._transport.call("POST", path, {"reason": reason}))
+
+    def change_agent(self, agent_id: int, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Give an agent other ``tags`` and ``pools``, beside those of its own settings; return it."""
+        return self._having(_AGENT, self._transport.call("PATCH", f"/api/v1/agents/{agent_id}", dict(changes)))
+
     def revoke_agent(self, agent_id: int) -> None:
         """Make an agent's own token void."""
         self._transport.call("DELETE", f"/api/v1/agents/{agent_id}/credential")
@@ -225,6 +235,15 @@ class FarmClient:
     def join_code(self) -> dict[str, Any]:
         """Return a new code that lets one machine in."""
         return self._having(_JOIN_CODE, self._transport.call("POST", "/api/v1/join-codes"))
+
+    def notifications(self) -> dict[str, Any]:
+        """Return what the farm's settings allow: whether it sends ``email``, and to how many ``webhooks``."""
+        return self._having(_NOTIFICATIONS, self._transport.call("GET", "/api/v1/notifications"))
+
+    def test_notification(self, email: str | None) -> dict[str, Any]:
+        """Have a test message sent, to an address or to the webhooks; return how many arrived and the problems."""
+        body = {} if email is None else {"email": email}
+        return self._having(_TESTED, self._transport.call("POST", "/api/v1/notifications/test", body))
 
     def frames(self, job_id: int) -> Iterator[dict[str, Any]]:
         """Yield the finished and failed frames in order."""

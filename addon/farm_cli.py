@@ -1,12 +1,14 @@
 """Steering the farm from the terminal: look at jobs, pause, requeue and change them; users."""
 
+import json
 import secrets
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from .terminal import Terminal, failure_line, farm_command, time_left
+from .terminal import FAILED, Failure, Terminal, failure_line, farm_command, time_left
 
 DEVICES = click.Choice(["GPU", "CPU", "CUDA", "OPTIX", "HIP", "ONEAPI", "METAL"], case_sensitive=False)
 
@@ -202,6 +204,27 @@ def allow_scripts(terminal: Terminal, user: str, forbidden: bool) -> None:
     terminal.answer(view, f"Jobs of {view['name']} {may}.")
 
 
+@farm_command
+@click.argument("address", required=False)
+def notify_test(terminal: Terminal, address: str | None) -> None:
+    """Send a test message now: an e-mail to ADDRESS, or, without one, a message to all webhooks of the farm.
+
+    Ends with 0 only when all of it arrived.
+    """
+    if address is None and not terminal.client.notifications()["webhooks"]:
+        raise Failure(
+            "The farm has no webhooks (RENDERFARM_WEBHOOK_URLS); to try an e-mail: renderfarm notify-test ADDRESS"
+        )
+    result = terminal.client.test_notification(address)
+    if result["problems"]:
+        if terminal.as_json:
+            click.echo(json.dumps(result))
+        terminal.say("\n".join(result["problems"]))
+        sys.exit(FAILED)
+    to = address or ("the webhook" if result["delivered"] == 1 else f"all {result['delivered']} webhooks")
+    terminal.answer(result, f"The message was delivered to {to}.")
+
+
 COMMANDS: list[click.Command] = [
     jobs,
     show,
@@ -214,4 +237,5 @@ COMMANDS: list[click.Command] = [
     users,
     limit,
     allow_scripts,
+    notify_test,
 ]

@@ -18,6 +18,7 @@ from coordinator.background.farm_sampler import FarmSampler
 from coordinator.background.herald import Herald
 from coordinator.background.inspection_reaper import InspectionReaper
 from coordinator.background.lease_reaper import LeaseReaper
+from coordinator.background.load_sampler import LoadSampler
 from coordinator.background.runner import Waker, run_duties
 from coordinator.background.stitcher import Stitcher
 from coordinator.background.sweeper import Sweeper
@@ -26,6 +27,7 @@ from coordinator.db.engine import Database, Notice, open_database
 from coordinator.db.migrate import SchemaTooNew
 from coordinator.domain.board import SlotOffer
 from coordinator.domain.lifetime import Lifetime
+from coordinator.domain.loads import Loads
 from coordinator.domain.timing import Timing
 from coordinator.extension import build_extension
 from coordinator.http.envelope import render_errors
@@ -46,6 +48,7 @@ from coordinator.keys import (
     KNOWN_CALLERS,
     LIFETIME,
     LIVE,
+    LOADS,
     MAIL,
     NEW_TOKENS,
     OPENAPI,
@@ -141,6 +144,7 @@ async def _files(app: web.Application) -> AsyncIterator[None]:
     except StoreUnusable as error:
         raise StartError(str(error)) from error
     app[STORE] = store
+    app[LOADS] = Loads()
     app[VERIFIER] = FrameVerifier()
     try:
         app[EXTENSION] = await asyncio.to_thread(build_extension)
@@ -219,7 +223,7 @@ async def _streams(clock: Callable[[], datetime], app: web.Application) -> Async
         return await database.read(views.known_job_views, ids)
 
     async def read_agents(ids: Sequence[int]) -> Sequence[AgentView]:
-        return await database.read(lambda tx: [agent_views.agent_view(tx, agent_id) for agent_id in ids])
+        return await database.read(agent_views.known_agent_views, ids)
 
     async def read_frames(frames: Sequence[tuple[int, int]]) -> Sequence[FrameChange]:
         return await database.read(frame_views.frame_changes, frames)
@@ -273,6 +277,7 @@ async def _duties(app: web.Application) -> AsyncIterator[None]:
         (Stitcher(database, store, settings.ffmpeg, timing), stitching),
         (Sweeper(database, store, app[LIFETIME]), sweeping),
         (FarmSampler(database), Waker()),
+        (LoadSampler(database, app[LOADS]), Waker()),
         (Herald(database, app[WEBHOOKS], app[MAIL], settings.public_url), news),
         (ThumbnailSweeper(app[THUMBNAILS], store), Waker()),
     )

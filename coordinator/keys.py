@@ -8,6 +8,7 @@ from aiohttp import web
 
 from coordinator.db.engine import Database
 from coordinator.domain.lifetime import Lifetime
+from coordinator.domain.loads import Loads
 from coordinator.domain.timing import Timing
 from coordinator.extension import Extension
 from coordinator.http.inspectors import WaitingInspectors
@@ -34,6 +35,7 @@ LIFETIME = web.AppKey("lifetime", Lifetime)
 VERIFIER = web.AppKey("verifier", FrameVerifier)
 WORK = web.AppKey("work", WaitingSlots)
 INSPECTORS = web.AppKey("inspectors", WaitingInspectors)
+LOADS = web.AppKey("loads", Loads)
 LIVE = web.AppKey("live", LiveStream)
 KNOWN_CALLERS = web.AppKey("known_callers", KnownCallers)
 CONNECT_STARTS = web.AppKey("connect_starts", FailedSignIns)

@@ -118,6 +118,10 @@ export const api = {
   /** @param {{cursor?: string, kinds?: "all" | "notable"}} page Newest first. */
   jobEvents: (id, page, options) =>
     call("GET", `jobs/${id}/events`, { ...options, query: { ...page, order: "newest", limit: 100 } }),
+  agentLoads: (options) => call("GET", "agents/loads", options),
+  /** @param {{tags?: string[], pools?: string[]}} changes */
+  changeAgent: (id, changes) => call("PATCH", `agents/${id}`, { body: changes }),
+  setAgentAside: (id, reason) => call("POST", `agents/${id}/set-aside`, { body: { reason } }),
   /** @param {"reinstate" | "drain" | "resume" | "stop"} action */
   steerAgent: (id, action) => call("POST", `agents/${id}/${action}`),
   removeAgent: (id) => call("DELETE", `agents/${id}`),
@@ -168,6 +172,7 @@ export const addresses = {
     fileOf(job, `frames/${frame}/files/${path.split("/").map(encodeURIComponent).join("/")}`, sha256.slice(0, 12)),
   allFrames: (job, extras = false) => new URL(`jobs/${job.id}/frames.zip${extras ? "?extras=true" : ""}`, ROOT).href,
   log: (job) => new URL(`jobs/${job.id}/log`, ROOT).href,
+  latestThumbnail: (job, width) => fileOf(job, `frames/${job.latest_frame}/thumbnail`, stateOf(job), { width }),
   latestPreview: (job) => fileOf(job, `frames/${job.latest_frame}/preview`, stateOf(job)),
   video: (job) => fileOf(job, "video", stateOf(job)),
 };

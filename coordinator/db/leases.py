@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, case, func, insert, literal_column, select, update
 
 from coordinator.db.kept import Shelf
-from coordinator.db.schema import chunks, jobs, leases
+from coordinator.db.schema import agents, attempts, chunks, jobs, leases
 from coordinator.db.statement import Change, Command, bound, records
 from coordinator.domain.model import Lease, LeaseState
 
@@ -79,6 +79,24 @@ _OF_JOBS: Shelf[tuple[int, int, int], Sequence[Lease]] = Shelf()
 """The live leases of slots that are of one job, read under its lock."""
 
 
+#: An agent's record is what came of so many leases.
+RECENT = 32
+_LATELY = (
+    select(leases.c.id)
+    .where(leases.c.agent_id == agents.c.id)
+    .order_by(leases.c.granted_at.desc())
+    .limit(RECENT)
+    .correlate(agents)
+)
+_ENDED_WELL = select(func.coalesce(func.sum(leases.c.finished), 0)).where(leases.c.id.in_(_LATELY)).correlate(agents)
+_ENDED_BADLY = (
+    select(func.count())
+    .select_from(attempts)
+    .where(attempts.c.lease_id.in_(_LATELY), attempts.c.voided.is_(False))
+    .correlate(agents)
+)
+
+
 def insert_lease(
     conn: Connection,
     *,
@@ -113,6 +131,7 @@ def insert_lease(
         load_seconds=load_seconds,
         charged=charged,
         used=0.0,
+        finished=0,
     )
     _INSERT.must(conn, **{name: getattr(made, name) for name in _COLUMNS})
     _keep(conn, made)
@@ -319,3 +338,12 @@ def _keep(conn: Connection, lease: Lease) -> None:
     _PLACES.put(conn, lease.id, Place(job_id=lease.job_id, agent_id=lease.agent_id, slot=lease.slot))
     _SEEN.change(conn, (lease.agent_id, lease.slot), with_it)
     _OF_JOBS.change(conn, (lease.agent_id, lease.slot, lease.job_id), with_it)
+
+
+def records_of_agents(conn: Connection, agent_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Return how many frames agents finished, and how many attempts failed, under the last leases of each.
+
+    Attempts from before a requeue are not counted, as everywhere.
+    """
+    query = select(agents.c.id, _ENDED_WELL.scalar_subquery(), _ENDED_BADLY.scalar_subquery())
+    return {row[0]: (row[1], row[2]) for row in conn.execute(query.where(agents.c.id.in_(agent_ids)))}

@@ -81,12 +81,12 @@ class Agents:
         if not able:
             return reason
         if all(agent.set_aside is not None or agent.id in barred for agent in able):
-            return "The agents that could render it were set aside after failures."
+            return "The agents that could render it were set aside."
         return "The agents that could render it take no work just now: they rest, or were drained."
 
 
 def _takes_work(agent: Agent) -> bool:
-    return agent.set_aside is None and agent.resting is None and not agent.drained
+    return agent.resting is None and not agent.kept_from_work
 
 
 def _same(old: Agent, new: Agent) -> bool:

@@ -93,10 +93,15 @@ def needs_of(job: Job) -> Needs:
 
 
 def capability_of(agent: Agent, blender: int | None = None) -> Capability:
-    """Return what an agent's slots have; ``blender`` is a slot's own version, by default the agent's newest."""
+    """Return what an agent's slots have; ``blender`` is a slot's own version, by default the agent's newest.
+
+    Tags and pools count whether its own settings or people gave them to it.
+    """
     return _capability(
         agent.tags,
         agent.pools,
+        agent.farm_tags,
+        agent.farm_pools,
         agent.max_blender if blender is None else blender,
         agent.engines,
         agent.device,
@@ -300,6 +305,8 @@ def _raised(text: str, min_blender: int, ram_needed: int, vram_needed: int) -> N
 def _capability(
     tags: str,
     pools: str,
+    farm_tags: str,
+    farm_pools: str,
     blender: int,
     engines: str,
     device: str,
@@ -310,8 +317,8 @@ def _capability(
     sandboxed: bool,
 ) -> Capability:
     return Capability(
-        tags=frozenset(json.loads(tags)),
-        pools=frozenset(json.loads(pools)),
+        tags=frozenset(json.loads(tags) + json.loads(farm_tags)),
+        pools=frozenset(json.loads(pools) + json.loads(farm_pools)),
         blender=blender,
         engines=frozenset(map(engine_name, json.loads(engines))),
         device=device,

@@ -278,6 +278,8 @@ class Lease:
     """Slot-seconds its job and their owner were charged for it."""
     used: float
     """Slot-seconds that its finished frames took, opening the scene included."""
+    finished: int
+    """Frames that were finished under it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,7 +324,10 @@ class Agent:
     blenders: str
     tags: str
     pools: str
-    """JSON, as are the engines."""
+    """JSON, as are the next three; these two are of its own settings."""
+    farm_tags: str
+    farm_pools: str
+    """Given by people."""
     engines: str
     """The engines it can render with; an empty list stands for all."""
     device: str
@@ -353,6 +358,11 @@ class Agent:
     """A person does not want to see it any more; it has left, and is seen again when it comes back."""
     registered_at: datetime
     last_seen_at: datetime
+
+    @property
+    def kept_from_work(self) -> bool:
+        """A person or its failures keep work from it: it ends the frames that it renders, and gets no others."""
+        return self.drained or self.set_aside is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,7 @@ _SENTENCES = {
     Presence.LEFT: "Its agent was stopped or sent away; start it again, and it is back.",
     Presence.OFFLINE: "It has not been heard of for a while: it may be switched off, asleep or without a network."
     " What it was rendering went to other machines.",
-    Presence.SET_ASIDE: "It was set aside after failures.",
+    Presence.SET_ASIDE: "It was set aside.",
     Presence.DRAINING: "It finishes the frames that it renders and begins no others.",
     Presence.DRAINED: "It has finished its frames and gets no others until it is resumed.",
     Presence.RESTING: "It takes no work just now.",

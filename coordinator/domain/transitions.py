@@ -64,7 +64,7 @@ TRANSITIONS: dict[tuple[Subject, str, str], str] = {
         "chunk",
         ChunkState.LEASED,
         ChunkState.PENDING,
-    ): "its lease ended, it is to be tried again, or its agent was drained",
+    ): "its lease ended, it is to be tried again, or its agent was drained or set aside",
     ("chunk", ChunkState.LEASED, ChunkState.HELD): "its job ended or was paused",
     ("chunk", ChunkState.LEASED, GONE): "its last frame ended, or was cut off the job's range",
     ("chunk", ChunkState.HELD, ChunkState.PENDING): "its job goes on",

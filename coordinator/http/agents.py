@@ -5,16 +5,57 @@ from collections.abc import Callable
 from aiohttp import web
 
 from coordinator.db.engine import Transaction
-from coordinator.keys import DATABASE
+from coordinator.keys import DATABASE, LOADS
 from coordinator.services import agent_control, agent_views
 from coordinator.services.accounts import Principal
-from coordinator.services.agent_schemas import AgentView
+from coordinator.services.agent_schemas import (
+    AgentChange,
+    AgentView,
+    CardHistory,
+    LoadHistory,
+    LoadQuery,
+    SetAsideRequest,
+)
 from coordinator.services.schemas import Page
 
 
 async def index(request: web.Request) -> Page[AgentView]:
     """List agents with what each slot does."""
     return Page(items=await request.app[DATABASE].read(agent_views.list_agents))
+
+
+async def loads(request: web.Request, query: LoadQuery) -> Page[LoadHistory]:
+    """Show how the agents' graphics cards were in the last half hour, as far as this coordinator was there."""
+    found = request.app[LOADS].since(query.since)
+    return Page(
+        items=[
+            LoadHistory(
+                agent=agent_id,
+                at=history.at,
+                cards=[
+                    CardHistory(
+                        celsius=[it.celsius for it in card],
+                        utilization=[it.utilization for it in card],
+                        memory=[it.memory for it in card],
+                    )
+                    for card in history.cards
+                ],
+            )
+            for agent_id, history in found.items()
+        ]
+    )
+
+
+async def change(request: web.Request, caller: Principal, agent_id: int, body: AgentChange) -> AgentView:
+    """Give an agent other tags and pools, beside those of its own settings."""
+    await request.app[DATABASE].write(agent_control.change, agent_id, caller.name, body)
+    return await request.app[DATABASE].read(agent_views.agent_view, agent_id)
+
+
+async def set_aside(request: web.Request, caller: Principal, agent_id: int, body: SetAsideRequest) -> AgentView:
+    """Give an agent no more work until a person lets it back, and say why."""
+    await request.app[DATABASE].write(agent_control.set_aside, agent_id, caller.name, body.reason)
+    return await request.app[DATABASE].read(agent_views.agent_view, agent_id)
 
 
 async def reinstate(request: web.Request, caller: Principal, agent_id: int) -> AgentView:

@@ -44,7 +44,10 @@ STEADY_OF_JOB = (
     *("first_look", "stop_after", "stop_on_missing", "cpu_fallback", "after", "video", "sound", "max_retries"),
     *("warnings", "user", "created_at"),
 )
-STEADY_OF_AGENT = ("hardware", "blenders", "tags", "pools", "version", "device", "vram_bytes", "sandboxed")
+STEADY_OF_AGENT = (
+    *("hardware", "blenders", "tags", "pools", "farm_tags", "farm_pools", "version", "device", "vram_bytes"),
+    "sandboxed",
+)
 
 
 class Client:

@@ -1,17 +1,22 @@
-"""What a person does to an agent: drain it, let it work again, stop its work, bar it, take it off the list.
+"""What a person does to an agent: drain it or set it aside, let it work again, stop its work, label it, send it away.
 
 What was done already is answered as if it were done now.  ``by`` is who does it.  No frame is lost or counted as failed
 by any of it: what an agent does not finish goes to others.
 """
+
+import msgspec
+from msgspec import UNSET
 
 from coordinator.db import agents, leases, set_asides
 from coordinator.db.engine import Notice, Transaction
 from coordinator.domain.model import Agent, AgentState, LeaseEnd
 from coordinator.protocol import ErrorCode
 from coordinator.services.accounts import revoke_agent
+from coordinator.services.agent_schemas import AgentChange
 from coordinator.services.agents import end_leases
-from coordinator.services.changes import move_agent, tell_agent, update_agent
+from coordinator.services.changes import move_agent, set_agent_aside, tell_agent, update_agent
 from coordinator.services.errors import Refused, not_found
+from coordinator.services.notifications import agent_set_aside
 
 
 def drain(tx: Transaction, agent_id: int, by: str) -> None:
@@ -39,6 +44,46 @@ def resume(tx: Transaction, agent_id: int, by: str) -> None:
         agent = update_agent(tx, agent, drained=False)
         tell_agent(tx, agent, "resumed", f"{by} let {agent.name} work again.")
         tx.notify(Notice(kind="work", id=agent.id))
+
+
+def set_aside(tx: Transaction, agent_id: int, by: str, reason: str) -> None:
+    """Give an agent no more work until a person lets it back, and say why; it finishes the frames that it renders.
+
+    The reason takes the place of another one.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    agent = _lock(tx, agent_id)
+    words = f"{by} set it aside: {reason}"
+    if agent.set_aside == words:
+        return
+    set_agent_aside(tx, agent_id, words)
+    agent_set_aside(tx, agent_id)
+
+
+def change(tx: Transaction, agent_id: int, by: str, request: AgentChange) -> None:
+    """Give an agent other tags and pools, beside those of its own settings, which stay.
+
+    What it renders it ends, also where it would not be given it any more.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    agent = _lock(tx, agent_id)
+    wanted = {"farm_tags": request.tags, "farm_pools": request.pools}
+    given = {
+        column: msgspec.json.encode(list(dict.fromkeys(names))).decode()
+        for column, names in wanted.items()
+        if names is not UNSET
+    }
+    changed = {column: text for column, text in given.items() if text != getattr(agent, column)}
+    if not changed:
+        return
+    agent = update_agent(tx, agent, **changed)
+    labels = [*_named("tag", agent.farm_tags), *_named("pool", agent.farm_pools)]
+    tell_agent(tx, agent, "labelled", f"{by} gave {agent.name} {', '.join(labels) or 'no tags and no pools'}.")
+    tx.notify(Notice(kind="work", id=agent.id))
 
 
 def reinstate(tx: Transaction, agent_id: int, by: str) -> None:
@@ -102,6 +147,10 @@ def remove(tx: Transaction, agent_id: int, by: str) -> None:
     if not agent.removed:
         agent = update_agent(tx, agent, removed=True)
         tell_agent(tx, agent, "removed", f"{by} took {agent.name} off the list.")
+
+
+def _named(kind: str, names: str) -> list[str]:
+    return [f"the {kind} “{name}”" for name in msgspec.json.decode(names, type=list[str])]
 
 
 def _lock(tx: Transaction, agent_id: int) -> Agent:

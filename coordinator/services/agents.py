@@ -3,7 +3,7 @@
 import msgspec
 
 from coordinator.db import agents, jobs, leases
-from coordinator.db.engine import Transaction
+from coordinator.db.engine import Notice, Transaction
 from coordinator.domain.model import Agent, AgentState, LeaseEnd, LeaseState
 from coordinator.domain.timing import Timing
 from coordinator.domain.tokens import TokenKind
@@ -100,6 +100,8 @@ def heard_of(tx: Transaction, agent_id: int, timing: Timing, telemetry: Telemetr
     if agent is None or agent.state == AgentState.LEFT:
         raise _gone()
     told = {} if telemetry is None else {"telemetry": msgspec.json.encode(telemetry).decode()}
+    if told:
+        tx.notify(Notice(kind="agent", id=agent_id))
     if agent.state == AgentState.OFFLINE:
         return move_agent(tx, agent, AgentState.ONLINE, f"{agent.name} is back.", last_seen_at=tx.now, **told)
     if not told and (tx.now - agent.last_seen_at).total_seconds() < timing.offline_seconds / _SIGNS_OF_LIFE:
@@ -148,6 +150,8 @@ def _add(tx: Transaction, request: RegisterRequest) -> Agent:
         speed=1.0,
         speed_count=0,
         drained=False,
+        farm_tags="[]",
+        farm_pools="[]",
         **_details(tx, request),
     )
     tell_agent(tx, agent, "registered", f"{agent.name} joined the farm.")

@@ -229,6 +229,7 @@ def _advance(tx: Transaction, job: Job, lease: Lease, frame: int, result: FrameR
         lease,
         expires_at=tx.now + timedelta(seconds=timing.lease_seconds),
         used=lease.used + result.seconds + result.load_seconds,
+        finished=lease.finished + 1,
         **moved,
     )
 

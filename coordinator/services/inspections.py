@@ -90,7 +90,7 @@ def view(tx: Transaction, pack_id: str) -> InspectionView:
 def claim(tx: Transaction, agent_id: int, request: InspectionRequest, timing: Timing) -> InspectionGrant | bool:
     """Give an agent a pack to look into; False, none waits; True, some do, but not for this one."""
     agent = agents.get(tx.conn, agent_id)
-    trusted = agent is not None and agent.state != AgentState.LEFT and not agent.drained and agent.set_aside is None
+    trusted = agent is not None and agent.state != AgentState.LEFT and not agent.kept_from_work
     some = False
     for found in inspections.waiting(tx.conn, tx.now - WANTED, _CHOICE):
         some = True

@@ -87,7 +87,7 @@ def lease(tx: Transaction, agent_id: int, request: LeaseRequest, timing: Timing)
             held.append(live)
         elif (again := _grant_again(tx, agent, live, timing)) is not None:
             return again
-    if len(held) >= LEASES_PER_SLOT or agent.set_aside is not None or agent.drained:
+    if len(held) >= LEASES_PER_SLOT or agent.kept_from_work:
         return None
     asking = Asking(
         agent=agent, request=request, held=held, offer=_offer(tx, agent, request, held), timing=timing, board=tx.board
@@ -98,7 +98,7 @@ def lease(tx: Transaction, agent_id: int, request: LeaseRequest, timing: Timing)
 def offer_of(tx: Transaction, agent_id: int, request: LeaseRequest) -> SlotOffer | None:
     """Return what a request for work offers, to ask the board with while it waits; None: it can be given nothing."""
     agent = agents.lock(tx.conn, agent_id)
-    if agent is None or agent.set_aside is not None or agent.drained or request.resting is not None:
+    if agent is None or agent.kept_from_work or request.resting is not None:
         return None
     held = [live for live in leases.seen_of_slot(tx.conn, agent_id, request.slot) if live.id in request.holds]
     return None if len(held) >= LEASES_PER_SLOT else _offer(tx, agent, request, held)
@@ -150,7 +150,7 @@ def report(tx: Transaction, agent_id: int, lease_id: str, request: ReportRequest
     job = known = None
     seen = jobs.seen_of_lease(tx.conn, lease_id)
     paused = seen is not None and seen.state == JobState.PAUSED
-    if _decides(request) or agent.drained or paused or wanted_elsewhere(tx, seen):
+    if _decides(request) or agent.kept_from_work or paused or wanted_elsewhere(tx, seen):
         job, known = lock_live(tx, agent_id, lease_id)
     current = leases.report(
         tx.conn,
@@ -183,8 +183,8 @@ def report(tx: Transaction, agent_id: int, lease_id: str, request: ReportRequest
             return ReportResponse(last_frame=None)
         if job.state == JobState.PAUSED:
             take_untouched(tx, job, current, "The job was paused before a frame was begun.")
-        elif agent.drained:
-            take_untouched(tx, job, current, "The agent was drained before a frame was begun.")
+        elif agent.kept_from_work:
+            take_untouched(tx, job, current, "The agent was drained or set aside before a frame was begun.")
         elif job.state == JobState.RUNNING:
             leave_to_others(tx, job, current)
     return ReportResponse(last_frame=last_frame(tx, lease_id), processor=_on_processors(job or seen))
@@ -361,7 +361,7 @@ def _grant_again(tx: Transaction, agent: Agent, live: Lease, timing: Timing) -> 
         for chunk in chunks.of_lease(tx.conn, live.id)
         for frame in job.frame_range.between(chunk.first, chunk.last)
     ]
-    if not frames or agent.drained:
+    if not frames or agent.kept_from_work:
         end_lease(tx, job, live, LeaseEnd.RELEASED, "The agent lost sight of a lease that it need not go on with.")
         return None
     leases.change(

@@ -1,4 +1,5 @@
-"""What a slot has not begun is taken from it when it reports: others want it, its job was paused, its agent drained."""
+"""What a slot has not begun is taken from it when it reports: others want it, its job was paused, its agent is kept
+from work."""
 
 from collections.abc import Sequence
 from itertools import islice

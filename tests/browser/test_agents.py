@@ -1,10 +1,12 @@
-"""Machines on the page: let in, drained, stopped, taken off the list."""
+"""Machines on the page: let in, drained, stopped, set aside, labelled, taken off the list."""
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import Locator, expect
 
+from coordinator.protocol import GpuLoad, Telemetry
 from tests.browser.conftest import PHONE, Site
 from tests.browser.people import PretendAgent
 from tests.browser.test_page import assert_fits
@@ -108,6 +110,71 @@ def test_stopping_asks_first(site: Site) -> None:
     assert site.artist.api("GET", f"jobs/{job}/frames")["items"][0]["attempts"] == 1
     card.get_by_role("button", name="Resume").click()
     expect(card).to_contain_text("Idle")
+
+
+def test_a_machine_is_set_aside_for_a_reason(site: Site) -> None:
+    page = site.page
+    agent = site.agent("studio-01")
+    site.artist.submit("Harbour", frames="1-4", chunk_frames=4)
+    agent.take_work()
+    agent.fail(1, "it broke")
+    agent.finish(2)
+    site.sign_in("#/agents")
+    card = card_of(site, "studio-01")
+    expect(card).to_contain_text("50 % of its last 2 attempts")
+    agent.finish(3)
+    agent.report(4, 0.1)
+    expect(card).to_contain_text("67 % of its last 3 attempts")
+    card.get_by_role("button", name="Set aside…").click()
+    dialog = page.get_by_role("dialog", name="Set studio-01 aside?")
+    dialog.get_by_label("Why?").fill("  ")
+    dialog.get_by_role("button", name="Set it aside").click()
+    dialog.get_by_label("Why?").fill("its fan rattles")
+    dialog.get_by_label("Why?").press("Enter")
+    expect(card).to_contain_text("set it aside: its fan rattles")
+    expect(card.get_by_role("button", name="Set aside…")).to_be_hidden()
+    card.get_by_role("button", name="Let it work again").click()
+    expect(card).not_to_contain_text("its fan rattles")
+
+
+def test_a_machine_is_given_tags_and_pools(site: Site) -> None:
+    page = site.page
+    site.agent("studio-01")
+    job = site.artist.submit("Harbour", frames="1", needs={"pool": "night", "tags": ["quiet"]})
+    site.sign_in("#/agents")
+    card = card_of(site, "studio-01")
+    card.get_by_role("button", name="Tags and pools…").click()
+    dialog = page.get_by_role("dialog", name="Tags and pools of studio-01")
+    expect(dialog).to_contain_text("Its own settings add studio.")
+    dialog.get_by_label("Tags").fill("quiet, big,quiet, ")
+    dialog.get_by_label("Pools").fill("night")
+    page.set_viewport_size(PHONE)
+    assert_fits(site)
+    dialog.get_by_role("button", name="Save").click()
+    expect(card.locator(".tags span")).to_have_text(["pool night", "studio", "quiet", "big"])
+    assert site.artist.api("GET", f"jobs/{job}")["waiting"] is None
+
+
+def test_how_a_card_was_outlives_a_reload(site: Site) -> None:
+    page = site.page
+    agent = site.agent("studio-01")
+    [shown] = [it for it in site.artist.api("GET", "agents")["items"] if it["name"] == "studio-01"]
+    start = int(time.time()) - 1200
+    heat = [40.0 + minute for minute in range(20)]
+    card = {"celsius": heat, "utilization": [0.5] * 20, "memory": [None] * 20}
+    remembered = {"agent": shown["id"], "at": [start + 60 * minute for minute in range(20)], "cards": [card]}
+    page.route("**/api/v1/agents/loads", lambda route: route.fulfill(json={"items": [remembered], "next": None}))
+    site.artist.submit("Harbour", frames="5")
+    agent.take_work()
+    agent.report(5, 0.5, Telemetry(gpus=[GpuLoad(name="RTX", utilization=0.5, celsius=61)]))
+    site.sign_in("#/agents")
+    lines = card_of(site, "studio-01").get_by_role("img")
+    expect(lines).to_have_count(2)
+    expect(lines.nth(1)).to_have_accessible_name(re.compile("Temperature of the graphics card"))
+    # Twenty remembered measurements, and the one that the machine told last.
+    expect(lines.nth(1).locator("path")).to_have_attribute("d", re.compile(r"^M0\.0 17\.5(L[\d.]+ [\d.]+){20}$"))
+    agent.report(5, 0.6, Telemetry(gpus=[GpuLoad(name="RTX", utilization=0.6, celsius=100)]))
+    expect(lines.nth(1).locator("path")).to_have_attribute("d", re.compile(r"L100\.0 1\.0$"))
 
 
 def test_a_machine_that_left_is_taken_off_the_list(fresh_site: Site) -> None:

@@ -201,7 +201,7 @@ def test_the_agents(site: Site) -> None:
     agent.report(5, 0.5, Telemetry(gpus=[hot, GpuLoad(name="GB10")], cpu_utilization=0.12, disk_free_bytes=5 * GIB))
     expect(card).to_contain_text("Rendering frame 5")
     loads = card.get_by_role("list", name="Graphics cards").get_by_role("listitem")
-    expect(loads.nth(0)).to_have_text("RTX 409088 °C · 310 W · 6.0 GiB of 24 GiB")
+    expect(loads.nth(0)).to_have_text("RTX 4090310 W88 °C6.0 of 24 GiB")
     expect(loads.nth(0)).to_have_attribute("data-hot", "true")
     expect(loads.nth(1)).to_have_text("GB10tells nothing")
     expect(card).to_contain_text("Processor 12 % · 5.0 GiB free on disk")

@@ -3,13 +3,15 @@
 import pytest
 
 from coordinator.db import events, leases
+from coordinator.db.leases import RECENT
 from coordinator.domain.model import JobState, LeaseEnd, SoundState
 from coordinator.domain.presence import Presence
 from coordinator.protocol import ErrorCode, LeaseRequest, Stage
 from coordinator.services import accounts, agent_control, agent_views
-from coordinator.services.agent_schemas import AgentView
+from coordinator.services.agent_schemas import AgentChange, AgentView
 from coordinator.services.errors import Refused
 from coordinator.services.leases import lease_or_offer
+from coordinator.services.schemas import NeedsRequest
 from tests.conformance.farm import Farm
 
 
@@ -175,6 +177,74 @@ async def test_an_agent_that_is_gone_is_taken_off_the_list_until_it_is_back(farm
     assert (await farm.register("ant", own)).agent_id == ant
     [shown] = await farm.database.read(agent_views.list_agents)
     assert (shown.presence, shown.removed) == (Presence.IDLE, False)
+
+
+async def test_an_agent_set_aside_by_hand_ends_its_frame_and_says_why(farm: Farm) -> None:
+    ant, bee = await farm.agent("ant"), await farm.agent("bee")
+    job = await farm.submit("1-10", chunk_frames=5)
+    grant = await farm.must_lease(ant)
+    for reason in ("its fan rattles", "its fan rattles", "its fan is broken"):
+        await farm.database.write(agent_control.set_aside, ant, "ana", reason)
+    shown = await view(farm, ant)
+    assert (shown.presence, shown.set_aside) == (Presence.SET_ASIDE, "ana set it aside: its fan is broken")
+    assert shown.explanation == shown.set_aside
+    assert (await farm.report(ant, grant, frame=1)).last_frame == 1
+    await farm.deliver(ant, grant, 1)
+    assert await farm.lease(ant) is None
+    assert await farm.lease(ant, holds=[]) is None
+    await farm.render_everything(bee)
+    assert (await farm.job(job.id)).state == JobState.COMPLETED
+    history = await farm.database.read(lambda tx: events.history(tx, agent_id=ant))
+    assert len([line for line in history if " set_aside: " in line]) == 2
+    await farm.reinstate(ant)
+    await farm.submit("1")
+    assert await farm.lease(ant) is not None
+
+
+async def test_people_give_agents_tags_and_pools_beside_their_own(farm: Farm) -> None:
+    joined = await farm.register("ant", tags=["fast"], pools=["day"])
+    ant = joined.agent_id
+    job = await farm.submit("1-2", needs=NeedsRequest(tags=["fast", "quiet"], pool="night"))
+    assert await farm.lease(ant) is None
+    assert (await farm.job(job.id)).waiting == (
+        "It needs an agent of the pool “night” and the tags “fast” and “quiet”; the agent that comes closest"
+        " is not in that pool and does not have the tag “quiet”."
+    )
+    wanted = AgentChange(tags=["quiet", "fast", "quiet"], pools=["night"])
+    await farm.database.write(agent_control.change, ant, "ana", wanted)
+    await farm.database.write(agent_control.change, ant, "ana", wanted)
+    shown = await view(farm, ant)
+    assert (shown.tags, shown.pools) == (["fast", "quiet"], ["day", "night"])
+    assert (shown.farm_tags, shown.farm_pools) == (["quiet", "fast"], ["night"])
+    own = await farm.database.read(accounts.authenticate, joined.token)
+    await farm.register("ant", own, tags=["slow"], pools=[])
+    shown = await view(farm, ant)
+    assert (shown.tags, shown.pools) == (["slow", "quiet", "fast"], ["night"])
+    assert (await farm.must_lease(ant)).frames
+    await farm.database.write(agent_control.change, ant, "ana", AgentChange(pools=[]))
+    shown = await view(farm, ant)
+    assert (shown.farm_tags, shown.farm_pools) == (["quiet", "fast"], [])
+    history = await farm.database.read(lambda tx: events.history(tx, agent_id=ant))
+    assert len([line for line in history if " labelled: " in line]) == 2
+
+
+async def test_an_agent_has_a_record_of_its_last_leases(farm: Farm) -> None:
+    ant, bee = await farm.agent("ant"), await farm.agent("bee")
+    assert ((await view(farm, ant)).recent_finished, (await view(farm, ant)).recent_failed) == (0, 0)
+    job = await farm.submit("1-40", chunk_frames=1, stop_after=0)
+    grant = await farm.must_lease(ant)
+    await farm.fail(ant, grant, grant.frames[0])
+    for _ in range(3):
+        await farm.deliver_all(ant, await farm.must_lease(ant))
+    listed = {it.id: it for it in await farm.database.read(agent_views.list_agents)}
+    assert (listed[ant].recent_finished, listed[ant].recent_failed) == (3, 1)
+    assert (listed[bee].recent_finished, listed[bee].recent_failed) == (0, 0)
+    for _ in range(RECENT - 3):
+        farm.clock.advance(1)
+        await farm.deliver_all(ant, await farm.must_lease(ant))
+    assert (await farm.job(job.id)).finished == RECENT
+    # The lease under which it failed is not one of the last any more.
+    assert ((await view(farm, ant)).recent_finished, (await view(farm, ant)).recent_failed) == (RECENT, 0)
 
 
 @pytest.mark.parametrize("what", ["drain", "resume", "stop", "bar", "remove"])

@@ -1,8 +1,9 @@
 /** One machine: what it is, how it is, what each of its slots does, and what can be done about it. */
 import { api } from "../api.js";
 import { clock } from "../clock.js";
-import { ago, bytes, dateTime, plural, version } from "../format.js";
+import { ago, bytes, dateTime, number, percent, plural, version } from "../format.js";
 import { presenceName } from "../words.js";
+import { askWords } from "./ask_words.js";
 import { confirm } from "./confirm.js";
 import { el, icon, setText } from "./element.js";
 import { machineLoad } from "./machine_load.js";
@@ -13,7 +14,8 @@ const ABOUT_TYPICAL = 0.05;
 /** Presences that need no explanation: the slots show it. */
 const PLAIN = Object.freeze(["working", "idle"]);
 
-export function agentCard(first, guard) {
+/** @param {import("../load_history.js").LoadHistory} loads how the cards of all agents were. */
+export function agentCard(first, guard, loads) {
   let agent = first;
   const name = el("h2", {});
   const presence = el("span", { class: "presence" });
@@ -30,11 +32,14 @@ export function agentCard(first, guard) {
   drain.title = "It finishes the frames that it renders and gets no others";
   const resume = button("Resume", () => api.steerAgent(agent.id, "resume"));
   const stop = button("Stop now", stopNow);
+  const aside = button("Set aside…", askAside);
+  aside.title = "It gets no more work, and everybody reads why, until it is let back";
+  const labels = button("Tags and pools…", askLabels);
   const remove = button("Remove", () => api.removeAgent(agent.id));
   remove.title = "Take it off this list; it is back when it joins again";
   const revoke = button("Revoke", revokeToken);
   revoke.title = "Make its token void: it must join anew";
-  const buttons = el("div", { class: "buttons" }, drain, resume, stop, revoke, remove);
+  const buttons = el("div", { class: "buttons" }, drain, resume, stop, aside, labels, revoke, remove);
   const element = el(
     "li",
     { class: "panel agent" },
@@ -63,6 +68,29 @@ export function agentCard(first, guard) {
       refuse: "Let it go on",
     });
     if (agreed) await api.steerAgent(agent.id, "stop");
+  }
+
+  async function askAside() {
+    const words = await askWords({
+      title: `Set ${agent.name} aside?`,
+      text: "It finishes the frames that it renders and gets no others, until somebody lets it work again.",
+      fields: [{ label: "Why?", hint: "For everybody who looks at the farm, such as “its fan rattles”.", required: true, most: 500 }],
+      agree: "Set it aside",
+    });
+    if (words !== null) await api.setAgentAside(agent.id, words[0]);
+  }
+
+  async function askLabels() {
+    const words = await askWords({
+      title: `Tags and pools of ${agent.name}`,
+      text: "Jobs may ask for tags, and for a pool. Separate several by commas.",
+      fields: [
+        { label: "Tags", value: agent.farm_tags.join(", "), hint: ownText(agent.tags, agent.farm_tags) },
+        { label: "Pools", value: agent.farm_pools.join(", "), hint: ownText(agent.pools, agent.farm_pools) },
+      ],
+      agree: "Save",
+    });
+    if (words !== null) await api.changeAgent(agent.id, { tags: listed(words[0]), pools: listed(words[1]) });
   }
 
   async function revokeToken() {
@@ -96,20 +124,22 @@ export function agentCard(first, guard) {
       about.hidden = PLAIN.includes(agent.presence) || agent.presence === "set_aside";
       const online = agent.state === "online";
       slots.update(online ? agent.slots : []);
-      load.update(online ? agent.telemetry : null);
+      loads.note(agent);
+      load.update(online ? agent.telemetry : null, loads.of(agent.id));
       drain.hidden = !online || agent.drained;
       resume.hidden = !agent.drained;
       stop.hidden = !online || agent.slots.every((slot) => slot.job === null);
+      aside.hidden = agent.state === "left" || agent.set_aside !== null;
       revoke.hidden = agent.state === "left";
       remove.hidden = online;
-      const signature = JSON.stringify([agent.hardware, agent.blenders, agent.version, agent.tags, agent.pools, agent.speed, agent.sandboxed]);
+      const signature = JSON.stringify([agent.hardware, agent.blenders, agent.version, agent.tags, agent.pools, agent.speed, agent.sandboxed, recordText(agent)]);
       if (signature !== shown) {
         shown = signature;
         facts.replaceChildren(...factRows(agent));
-        const labels = [...agent.pools.map((pool) => `pool ${pool}`), ...agent.tags];
-        if (!agent.sandboxed) labels.push("no sandbox");
-        tags.replaceChildren(...labels.map((label) => el("span", {}, label)));
-        tags.hidden = labels.length === 0;
+        const chips = [...agent.pools.map((pool) => `pool ${pool}`), ...agent.tags];
+        if (!agent.sandboxed) chips.push("no sandbox");
+        tags.replaceChildren(...chips.map((label) => el("span", {}, label)));
+        tags.hidden = chips.length === 0;
       }
       tick();
     },
@@ -124,16 +154,38 @@ function troubleText(agent) {
   return `It gets no more work of ${agent.set_aside_jobs.length === 1 ? "job" : "jobs"} ${jobs}: it failed what others rendered.`;
 }
 
-function factRows({ hardware, blenders, speed, version: software }) {
+function factRows(agent) {
+  const { hardware, blenders, speed, version: software } = agent;
   const rows = [
     ["Blender", blenders.map((blender) => version(blender.version)).join(", ")],
     ["Processor", `${hardware.cpu}, ${plural(hardware.cpu_count, "thread", "threads")}`],
     ["Memory", bytes(hardware.memory_bytes)],
     ["Graphics", gpuText(hardware.gpus)],
     ["Speed", speedText(speed)],
+    ["Finished", recordText(agent)],
     ["Software", software],
   ];
   return rows.filter(([, value]) => value !== null).map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value)));
+}
+
+/** "97 % of its last 214 attempts", or null before the first. */
+function recordText({ recent_finished: finished, recent_failed: failed }) {
+  const all = finished + failed;
+  if (all === 0) return null;
+  // One failure in a thousand is none too many to be seen.
+  const share = failed === 0 ? 1 : Math.min(finished / all, 0.99);
+  return `${percent(share)} of its last ${all === 1 ? "attempt" : `${number(all)} attempts`}`;
+}
+
+/** What an agent's own settings give it beside what people do. */
+function ownText(all, given) {
+  const own = all.filter((name) => !given.includes(name));
+  return own.length === 0 ? "" : `Its own settings add ${own.join(", ")}.`;
+}
+
+/** "a, b" as ["a", "b"], without repeats. */
+function listed(text) {
+  return [...new Set(text.split(",").map((word) => word.trim()))].filter((word) => word !== "");
 }
 
 /** "1.8 × the farm’s typical slot", or null where it is about that. */

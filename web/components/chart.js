@@ -62,6 +62,9 @@ export function chart(title) {
   };
 }
 
+/** Between two measurements farther apart than this, in milliseconds, nothing is known: the line is broken. */
+const GAP_MS = 120_000;
+
 /** A line of the last values, without axes. */
 export function sparkline(label) {
   const path = shape("path", { class: "spark-line" });
@@ -69,17 +72,19 @@ export function sparkline(label) {
   svg.append(path);
   return {
     element: svg,
-    /** @param {Array<number | null>} values from 0 to 1, the oldest first. */
-    update(values) {
-      let pen = "M";
-      const d = values.map((value, place) => {
+    /** @param {Array<{at: number, value: number | null}>} points values from 0 to 1 and their times, the oldest first. */
+    update(points) {
+      const first = points[0]?.at ?? 0;
+      const span = Math.max((points.at(-1)?.at ?? 0) - first, 1);
+      let before = null;
+      const d = points.map(({ at, value }) => {
         if (value === null) {
-          pen = "M";
+          before = null;
           return "";
         }
-        const part = `${pen}${fixed((place / Math.max(values.length - 1, 1)) * 100)} ${fixed(23 - value * 22)}`;
-        pen = "L";
-        return part;
+        const pen = before === null || at - before > GAP_MS ? "M" : "L";
+        before = at;
+        return `${pen}${fixed(((at - first) / span) * 100)} ${fixed(23 - Math.min(1, Math.max(0, value)) * 22)}`;
       });
       path.setAttribute("d", d.join(""));
     },

@@ -9,6 +9,9 @@ import { preview } from "./preview.js";
 import { progressBar } from "./progress_bar.js";
 import { stateBadge } from "./state_badge.js";
 
+/** As wide as the coordinator makes the smallest one, in pixels. */
+const THUMBNAIL_PX = 160;
+
 /**
  * @param {object} first
  * @param {(job: object, event: Event) => void} onSelect called when its box is ticked or unticked.
@@ -85,7 +88,7 @@ export function jobRow(first, onSelect) {
       setText(priority, String(job.priority));
       setText(user, job.user);
       setAttribute(user, "title", job.user);
-      picture.show(job.latest_frame === null ? null : addresses.latestPreview(job));
+      picture.show(job.latest_frame === null ? null : addresses.latestThumbnail(job, THUMBNAIL_PX));
       tick();
     },
   };

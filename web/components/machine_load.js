@@ -1,14 +1,14 @@
-/** How a machine is: each graphics card's temperature, power, load and memory; then its processor and its disk. */
+/** How a machine is: each graphics card's use, temperature and memory, now and lately; then its processor and its disk. */
 import { bytes, percent } from "../format.js";
 import { el, setText } from "./element.js";
 import { KeyedList } from "./keyed_list.js";
 import { sparkline } from "./chart.js";
-import { progressBar } from "./progress_bar.js";
 
 /** Degrees Celsius at which cards begin to slow down. */
 const HOT = 85;
-/** So many measurements are drawn: with one in ten seconds, the last ten minutes. */
-const KEPT = 60;
+/** Degrees Celsius at the lower and the upper end of the line. */
+const COLD = 20;
+const BOILING = 100;
 /** Less free space than this is worth a look. */
 const LITTLE_ROOM = 20 * 1024 ** 3;
 
@@ -19,11 +19,16 @@ export function machineLoad() {
   const element = el("div", { class: "load", hidden: true }, cards, rest);
   return {
     element,
-    /** @param {object | null} telemetry as the agent told it last; null hides it. */
-    update(telemetry) {
+    /**
+     * @param {object | null} telemetry as the agent told it last; null hides it.
+     * @param {Array<{at: number, cards: object[]}>} history how its cards were.
+     */
+    update(telemetry, history) {
       element.hidden = telemetry === null;
       if (telemetry === null) return;
-      list.update(telemetry.gpus.map((gpu, place) => ({ ...gpu, place })), (gpu) => gpu.place);
+      // Of other cards than it has now, nothing is shown.
+      const points = history.filter(({ cards: then }) => then.length === telemetry.gpus.length);
+      list.update(telemetry.gpus.map((gpu, place) => ({ ...gpu, place, points })), (gpu) => gpu.place);
       cards.hidden = telemetry.gpus.length === 0;
       const { cpu_utilization: processor, disk_free_bytes: room } = telemetry;
       setText(rest, [processor === null ? null : `Processor ${percent(processor)}`, room === null ? null : `${bytes(room)} free on disk`].filter(Boolean).join(" · "));
@@ -34,36 +39,68 @@ export function machineLoad() {
 
 function cardLoad() {
   const name = el("span", { class: "load-name" });
-  const words = el("span", { class: "load-words" });
-  const memory = progressBar("Memory of the graphics card", "thin");
-  const use = sparkline("Use of the graphics card over the last minutes");
-  const seen = [];
-  const element = el("li", {}, name, words, use.element, memory.element);
+  const watts = el("span", { class: "load-watts" });
+  const measures = MEASURES.map(measure);
+  const lines = el("div", { class: "load-lines" }, ...measures.map((it) => it.element));
+  const element = el("li", {}, name, watts, lines);
   return {
     element,
-    update(gpu) {
+    update({ points, place, ...gpu }) {
       setText(name, gpu.name.replace(/^NVIDIA (GeForce )?/, ""));
       name.title = gpu.name;
-      setText(words, loadText(gpu));
       element.dataset.hot = String(gpu.celsius !== null && gpu.celsius >= HOT);
-      seen.push(gpu.utilization);
-      seen.splice(0, seen.length - KEPT);
-      use.element.toggleAttribute("hidden", seen.length < 2 || seen.every((value) => value === null));
-      use.update(seen);
-      const told = gpu.memory_used_bytes !== null && gpu.memory_bytes;
-      memory.element.hidden = !told;
-      if (told) memory.update(gpu.memory_used_bytes / gpu.memory_bytes, "idle");
+      const told = measures.map((it) => it.update(gpu, points.map(({ at, cards }) => ({ at, card: cards[place] }))));
+      lines.hidden = !told.includes(true);
+      setText(watts, gpu.watts === null ? (lines.hidden ? "tells nothing" : "") : `${Math.round(gpu.watts)} W`);
     },
   };
 }
 
-/** "61 °C · 120 W · 87 % · 5.1 GiB of 24 GiB", without what the card does not measure. */
-function loadText({ celsius, watts, utilization, memory_used_bytes: used, memory_bytes: all }) {
-  const parts = [
-    celsius === null ? null : `${Math.round(celsius)} °C`,
-    watts === null ? null : `${Math.round(watts)} W`,
-    utilization === null ? null : percent(utilization),
-    used === null ? null : all === null ? bytes(used) : `${bytes(used)} of ${bytes(all)}`,
-  ];
-  return parts.filter((part) => part !== null).join(" · ") || "tells nothing";
+/** What is measured of a card: what it is called, its words now, and where a value stands between 0 and 1. */
+const MEASURES = [
+  {
+    kind: "use",
+    label: "Use of the graphics card in the last half hour",
+    words: ({ utilization }) => (utilization === null ? null : `Use ${percent(utilization)}`),
+    share: ({ utilization }) => utilization,
+  },
+  {
+    kind: "heat",
+    label: "Temperature of the graphics card in the last half hour, from 20 to 100 °C",
+    words: ({ celsius }) => (celsius === null ? null : `${Math.round(celsius)} °C`),
+    share: ({ celsius }) => (celsius === null ? null : (celsius - COLD) / (BOILING - COLD)),
+  },
+  {
+    kind: "memory",
+    label: "Memory of the graphics card in the last half hour",
+    words: ({ memory_used_bytes: used, memory_bytes: all }) =>
+      used === null ? null : all === null ? bytes(used) : memoryText(bytes(used), bytes(all)),
+    share: ({ memory }) => memory,
+  },
+];
+
+/** "6.0 of 24 GiB": there is little room, so one unit is told once. */
+function memoryText(used, all) {
+  const unit = all.slice(all.indexOf(" "));
+  return `${used.endsWith(unit) ? used.slice(0, -unit.length) : used} of ${all}`;
+}
+
+function measure({ kind, label, words, share }) {
+  const now = el("span", { class: "load-words" });
+  const line = sparkline(label);
+  const element = el("div", { class: `load-line ${kind}` }, now, line.element);
+  return {
+    element,
+    /** Returns whether there is anything to tell. */
+    update(gpu, history) {
+      const told = words(gpu);
+      element.hidden = told === null;
+      if (told === null) return false;
+      setText(now, told);
+      const points = history.map(({ at, card }) => ({ at, value: share(card) }));
+      line.element.toggleAttribute("hidden", points.filter(({ value }) => value !== null).length < 2);
+      line.update(points);
+      return true;
+    },
+  };
 }

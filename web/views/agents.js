@@ -7,11 +7,13 @@ import { el, setText } from "../components/element.js";
 import { KeyedList } from "../components/keyed_list.js";
 import { emptyState, loading } from "../components/notice.js";
 import { ago, plural } from "../format.js";
+import { LoadHistory } from "../load_history.js";
 
 export function agentsView({ fleet, guard }) {
   const summary = el("p", { class: "summary" });
+  const loads = new LoadHistory();
   const cards = el("ul", { class: "agent-list", "aria-label": "Agents" });
-  const list = new KeyedList(cards, (agent) => agentCard(agent, guard));
+  const list = new KeyedList(cards, (agent) => agentCard(agent, guard, loads));
   const gone = goneList(guard);
   const body = el("div", {}, loading());
   const element = el(
@@ -50,7 +52,10 @@ export function agentsView({ fleet, guard }) {
   return {
     element,
     title: () => "Agents",
-    refresh: async () => {},
+    async refresh() {
+      await loads.fetch();
+      show();
+    },
     route() {},
     close() {
       fleet.removeEventListener("change", show);

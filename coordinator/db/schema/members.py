@@ -30,6 +30,9 @@ agents = Table(
     Column("blenders", PlainText, nullable=False),
     Column("tags", PlainText, nullable=False),
     Column("pools", PlainText, nullable=False),
+    # Given by people, beside those of its own settings: registering again leaves them.
+    Column("farm_tags", PlainText, nullable=False),
+    Column("farm_pools", PlainText, nullable=False),
     Column("engines", PlainText, nullable=False),
     Column("device", String(16), nullable=False),
     Column("platform", String(16), nullable=False),

@@ -153,6 +153,7 @@ leases = Table(
     Column("load_seconds", Float, nullable=False),
     Column("charged", Float, nullable=False),
     Column("used", Float, nullable=False),
+    Column("finished", Integer, nullable=False),
     one_of("state", LeaseState),
     CheckConstraint("(state = 'ended') = (end_reason IS NOT NULL AND ended_at IS NOT NULL)", name="ended"),
     one_of("end_reason", LeaseEnd),
@@ -163,6 +164,8 @@ leases = Table(
     partial_index("ix_leases_job", "job_id", where="state = 'live'"),
     # What an agent was ever given tells what it may read.
     Index("ix_leases_job_agent", "job_id", "agent_id"),
+    # How an agent did lately.
+    Index("ix_leases_agent_granted", "agent_id", "granted_at"),
 )
 
 chunks = Table(

@@ -48,13 +48,21 @@ def test_agents_are_listed_with_how_their_machines_are(run: Run, coordinator: Fa
 
 
 def test_agents_are_listed_with_what_is_the_matter(run: Run, coordinator: FaultyCoordinator) -> None:
-    aside = {"presence": "set_aside", "explanation": "It failed frames of 3 jobs.", "set_aside_jobs": [7, 8]}
+    aside = {
+        "presence": "set_aside",
+        "explanation": "It failed frames of 3 jobs.",
+        "set_aside_jobs": [7, 8],
+        "recent_finished": 8,
+        "recent_failed": 2,
+    }
     bad = {**AGENT, "id": 5, "name": "bob", "sandboxed": False, **aside}
     listed(coordinator, AGENT, bad, times=2)
     shown = run("agents").stdout
     assert "1/2    1.5  ada\n" in shown
     assert "set aside" in shown
-    assert "bob: It failed frames of 3 jobs.; no sandbox; kept from jobs 7, 8" in shown
+    assert (
+        "bob: It failed frames of 3 jobs.; no sandbox; 2 of its last 10 attempts failed; kept from jobs 7, 8" in shown
+    )
     assert json.loads(run("agents", "--json").stdout) == {"items": [AGENT, bad]}
 
 
@@ -75,6 +83,21 @@ def test_an_agent_is_steered_by_its_name_or_number(
     assert words in run(command, "ada").stdout
     assert json.loads(run(command, "4", "--json").stdout) == AGENT
     assert "There is no agent eve" in error_of(run(command, "eve"))
+
+
+def test_an_agent_is_set_aside_with_a_reason(run: Run, coordinator: FaultyCoordinator) -> None:
+    listed(coordinator, AGENT)
+    answers(coordinator, "POST /api/v1/agents/4/set-aside", AGENT)
+    assert "renderfarm reinstate ada" in run("set-aside", "ada", "its fan rattles").stdout
+
+
+def test_an_agent_is_given_tags_and_pools(run: Run, coordinator: FaultyCoordinator) -> None:
+    listed(coordinator, AGENT, times=2)
+    labelled = {**AGENT, "tags": ["fast", "quiet"], "pools": []}
+    answers(coordinator, "PATCH /api/v1/agents/4", labelled, {**labelled, "tags": []})
+    assert run("set-agent", "ada", "--tag", "fast", "--tag", "quiet").stdout == "ada has tags fast, quiet.\n"
+    assert run("set-agent", "ada", "--tag", "none", "--pool", "none").stdout == "ada has no tags and no pools.\n"
+    assert "nothing to change" in run("set-agent", "ada").stderr
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from addon import cli, inspection
 from addon.inspection import Inspection
 from addon.snapshot import Dependency
 from tests.fakes.faulty_coordinator import FaultyCoordinator, status
-from tests.unit.addon.commands import Run, error_of, states
+from tests.unit.addon.commands import Run, answers, error_of, states
 from tests.unit.addon.snapshots import scene, texture
 
 #: The scene is set to another format.
@@ -68,6 +68,15 @@ def test_every_option_reaches_the_job(run: Run, blend: Path, coordinator: Faulty
     assert job["needs"] == {"tags": ["fast", "big"], "pool": "night", "device": "GPU"}
     assert (job["max_slots"], job["chunk_frames"], job["first_look"], job["after"]) == (4, 2, True, [3, 5])
     assert (job["stop_on_missing"], job["cpu_fallback"]) == (True, True)
+
+
+def test_who_is_told_of_the_end(run: Run, blend: Path, coordinator: FaultyCoordinator) -> None:
+    answers(coordinator, "GET /api/v1/notifications", *[{"email": email, "webhooks": 0} for email in (False, True)])
+    options = ("--notify", "ana@example.com", "--notify", "ben@example.com")
+    assert "sends no e-mail" in error_of(run("submit", str(blend), *options))
+    assert coordinator.jobs == []
+    assert run("submit", str(blend), *options).exit_code == 0
+    assert coordinator.jobs[0]["notify"] == ["ana@example.com", "ben@example.com"]
 
 
 @pytest.mark.parametrize(

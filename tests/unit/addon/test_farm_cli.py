@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from addon.terminal import FAILED
 from tests.fakes.faulty_coordinator import FaultyCoordinator, status
 from tests.unit.addon.commands import JOB, Run, answers, error_of, states
 
@@ -123,3 +124,21 @@ def test_scripts_are_allowed_and_forbidden(run: Run, coordinator: FaultyCoordina
     assert "Jobs of ana may run" in run("allow-scripts", "ana").stdout
     assert "Jobs of ana may not run" in run("allow-scripts", "ana", "--no").stdout
     assert sent == [{"scripts": True}, {"scripts": False}]
+
+
+def test_a_test_message_is_sent(run: Run, coordinator: FaultyCoordinator) -> None:
+    answers(coordinator, "GET /api/v1/notifications", *[{"email": True, "webhooks": hooks} for hooks in (0, 2)])
+    answers(coordinator, "POST /api/v1/notifications/test", *[{"delivered": count, "problems": []} for count in (1, 2)])
+    assert "delivered to ana@example.com." in run("notify-test", "ana@example.com").stdout
+    assert "has no webhooks" in error_of(run("notify-test"))
+    assert "delivered to all 2 webhooks." in run("notify-test").stdout
+
+
+def test_a_test_message_that_does_not_arrive_is_told_of(run: Run, coordinator: FaultyCoordinator) -> None:
+    failed = {"delivered": 0, "problems": ["The mail server did not take it: it refused the address."]}
+    answers(coordinator, "POST /api/v1/notifications/test", failed, failed)
+    told = run("notify-test", "ana@example.com")
+    assert told.exit_code == FAILED
+    assert "refused the address" in told.stderr
+    told = run("notify-test", "ana@example.com", "--json")
+    assert (told.exit_code, json.loads(told.stdout)) == (FAILED, failed)

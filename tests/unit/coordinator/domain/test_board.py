@@ -385,7 +385,7 @@ def test_why_a_job_waits_for_agents() -> None:
     board = Board()
     board.load([a_job(1)], [], [an_agent(1, state=AgentState.OFFLINE)])
     assert board.waiting(1, at(0)) == "No agent is online."
-    aside = "The agents that could render it were set aside after failures."
+    aside = "The agents that could render it were set aside."
     board.put_agent(an_agent(1, set_aside="It failed.", set_aside_at=at(0)))
     assert board.waiting(1, at(0)) == aside
     board.put_agent(an_agent(1))
