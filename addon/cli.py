@@ -151,7 +151,7 @@ def _send(
 
     header = blend_header.read_header(file)
     farm = farm_facts.read_facts(terminal.client)
-    if overrides.farm.get("notify") and not terminal.client.notifications()["email"]:
+    if overrides.farm.get("notify") and not farm.sends_mail:
         raise Failure(
             "This farm sends no e-mail, so --notify is of no use; whoever runs it can set RENDERFARM_SMTP_HOST."
         )

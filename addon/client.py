@@ -29,7 +29,7 @@ _CONNECT = frozenset({"id", "code", "expires_at"})
 _HEALTH, _SESSION = frozenset({"status", "version"}), frozenset({"kind", "name"})
 _USER = frozenset({"name", "max_slots", "slots"})
 _AGENT = frozenset({"id", "name", "presence", "explanation", "slots", "speed", "set_aside_jobs", "sandboxed"})
-_NOTIFICATIONS, _TESTED = frozenset({"email", "webhooks"}), frozenset({"delivered", "problems"})
+_TESTED = frozenset({"delivered", "problems"})
 _JOIN_CODE = frozenset({"id", "code", "expires_at"})
 _STORAGE = frozenset({"disk_total_bytes", "disk_free_bytes", "blob_bytes", "sweep_bytes", "keep_days", "users", "jobs"})
 _FRAME = frozenset({"frame", "state", "reason", "filename", "sha256"})
@@ -235,10 +235,6 @@ class FarmClient:
     def join_code(self) -> dict[str, Any]:
         """Return a new code that lets one machine in."""
         return self._having(_JOIN_CODE, self._transport.call("POST", "/api/v1/join-codes"))
-
-    def notifications(self) -> dict[str, Any]:
-        """Return what the farm's settings allow: whether it sends ``email``, and to how many ``webhooks``."""
-        return self._having(_NOTIFICATIONS, self._transport.call("GET", "/api/v1/notifications"))
 
     def test_notification(self, email: str | None) -> dict[str, Any]:
         """Have a test message sent, to an address or to the webhooks; return how many arrived and the problems."""

@@ -211,7 +211,7 @@ def notify_test(terminal: Terminal, address: str | None) -> None:
 
     Ends with 0 only when all of it arrived.
     """
-    if address is None and not terminal.client.notifications()["webhooks"]:
+    if address is None and not terminal.client.notifications().get("webhooks"):
         raise Failure(
             "The farm has no webhooks (RENDERFARM_WEBHOOK_URLS); to try an e-mail: renderfarm notify-test ADDRESS"
         )

@@ -279,7 +279,6 @@ class Lease:
     used: float
     """Slot-seconds that its finished frames took, opening the scene included."""
     finished: int
-    """Frames that were finished under it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,10 +323,9 @@ class Agent:
     blenders: str
     tags: str
     pools: str
-    """JSON, as are the next three; these two are of its own settings."""
+    """JSON, as are the next three; these two are its own settings', and the following people's."""
     farm_tags: str
     farm_pools: str
-    """Given by people."""
     engines: str
     """The engines it can render with; an empty list stands for all."""
     device: str
