@@ -185,12 +185,12 @@ def change(conn: Connection, lease: Lease, **values: Any) -> Lease:
     return changed
 
 
-def extend(conn: Connection, lease_id: str, agent_id: int, expires_at: datetime) -> bool:
-    """Let an agent's live lease last until ``expires_at`` at least; False if it has none of that id."""
+def extend(conn: Connection, lease_id: str, agent_id: int, expires_at: datetime) -> Lease | None:
+    """Let an agent's live lease last until ``expires_at`` at least, and return it; None if it has none of that id."""
     extended = _EXTEND.one_or_none(conn, of_id=lease_id, of_agent_id=agent_id, expires_at=expires_at)
     if extended is not None:
         _keep(conn, extended)
-    return extended is not None
+    return extended
 
 
 def report(

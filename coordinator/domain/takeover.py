@@ -131,7 +131,7 @@ def frames_in_time(running: Sequence[Running], lease_id: str, end_seconds: float
         end_seconds: from now.
     """
     for tail in _tails(running):
-        if tail.lease.lease_id == lease_id and tail.pace > 0:
+        if tail.lease.lease_id == lease_id and tail.pace > 0 and tail.ends > end_seconds:
             return max(0, min(math.floor((end_seconds - tail.begins) / tail.pace), tail.lease.untouched))
     return next((lease.untouched for lease in running if lease.lease_id == lease_id), 0)
 

@@ -135,12 +135,12 @@ def record_frame(
     _check_files(tx, output, result)
     wanted = (job.width or output.width or width, job.height or output.height or height)
     if agent is None or wanted != (width, height):
-        renew(tx, agent_id, lease_id, timing)
+        lease = renew(tx, agent_id, lease_id, timing)
         reason = f"the frame has {width}×{height} pixels; the job's frames have {wanted[0]}×{wanted[1]}"
         fail_frame(tx, job, lease, frame, ErrorCode.BAD_FRAME, reason)
         return FrameOutcome(status="bad", reason=reason)
     if look.blank is not None and (suspicion := reason_to_try_again(tx, job, frame, look.blank, agent_id)) is not None:
-        renew(tx, agent_id, lease_id, timing)
+        lease = renew(tx, agent_id, lease_id, timing)
         fail_frame(tx, job, lease, frame, BLANK_FRAME, suspicion)
         return FrameOutcome(status="bad", reason=suspicion)
     # What is no larger than a preview is its own.
@@ -204,7 +204,7 @@ def record_bad_frame(tx: Transaction, agent_id: int, lease_id: str, frame: int, 
     """
     job, lease = lock_live(tx, agent_id, lease_id)
     _held_chunk(tx, job, lease, frame)
-    renew(tx, agent_id, lease_id, timing)
+    lease = renew(tx, agent_id, lease_id, timing)
     fail_frame(tx, job, lease, frame, ErrorCode.BAD_FRAME, reason)
 
 

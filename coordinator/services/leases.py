@@ -201,14 +201,16 @@ def last_frame(tx: Transaction, lease_id: str) -> int | None:
     return left[-1].last if left else None
 
 
-def renew(tx: Transaction, agent_id: int, lease_id: str, timing: Timing) -> None:
-    """Let a lease live on, as an upload under it does.
+def renew(tx: Transaction, agent_id: int, lease_id: str, timing: Timing) -> Lease:
+    """Let a lease live on, as an upload under it does, and return it.
 
     Raises:
         Refused: LEASE_LOST.
     """
-    if not leases.extend(tx.conn, lease_id, agent_id, tx.now + timedelta(seconds=timing.lease_seconds)):
+    renewed = leases.extend(tx.conn, lease_id, agent_id, tx.now + timedelta(seconds=timing.lease_seconds))
+    if renewed is None:
         raise lease_lost()
+    return renewed
 
 
 def lock_lease(tx: Transaction, agent_id: int, lease_id: str) -> tuple[Job, Lease]:

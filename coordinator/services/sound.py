@@ -28,7 +28,7 @@ def record_sound(tx: Transaction, agent_id: int, lease_id: str, result: SoundRes
     require_live(lease)
     if job.sound_lease_id != lease.id:
         raise Refused(ErrorCode.INVALID, "this lease was not asked to mix the sound")
-    renew(tx, agent_id, lease_id, timing)
+    lease = renew(tx, agent_id, lease_id, timing)
     if result.file is None:
         job = give_sound_back(tx, job, result.failure)
         if job.sound_state == SoundState.WANTED:

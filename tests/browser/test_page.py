@@ -68,7 +68,7 @@ def test_the_list_follows_a_job_live(site: Site) -> None:
     expect(page.get_by_text("1 of 1 slots at work on 1 agent")).to_be_visible()
     agent.finish(first)
     expect(row).to_contain_text("1 of 4 frames")
-    expect(row.locator("img")).to_have_attribute("src", re.compile(f"/jobs/{job}/frames/{first}/preview"))
+    expect(row.locator("img")).to_have_attribute("src", re.compile(f"/jobs/{job}/frames/{first}/thumbnail"))
 
     page.get_by_role("link", name="Finished").click()
     expect(row).to_be_hidden()

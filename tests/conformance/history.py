@@ -102,7 +102,11 @@ class History:
         ]
         results = self.run(in_one_group(self.database, [*calls, *checks]))
         told = [result.code if isinstance(result, Refused) else result for result in results]
-        assert all(isinstance(told.pop(), ErrorCode) for _ in checks)
+        for _ in checks:
+            end = told.pop()
+            if isinstance(end, BaseException):
+                raise end
+            assert isinstance(end, ErrorCode), end
         for result in told:
             if isinstance(result, BaseException):
                 raise result

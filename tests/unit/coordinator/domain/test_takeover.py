@@ -270,6 +270,8 @@ def test_the_frame_that_gains_most_is_rendered_once_more() -> None:
         ("busy", 9.0, 0),  # the frame that was just begun takes ten seconds
         ("busy", 30.0, 2),
         ("busy", 1e6, 10),
+        ("busy", math.inf, 10),  # there are no other slots
+        ("free", 30.0, 10),  # its frames take no time at all
         ("next", 119.0, 0),  # it begins after those
         ("next", 141.0, 3),
         ("unknown", 0.0, 4),
@@ -278,4 +280,5 @@ def test_the_frame_that_gains_most_is_rendered_once_more() -> None:
 )
 def test_the_frames_that_a_slot_is_done_with_in_time(lease_id: str, end: float, frames: int) -> None:
     unknown = replace(NEXT, lease_id="unknown", untouched=4, seconds_per_frame=None)
-    assert frames_in_time([BUSY, NEXT, unknown], lease_id, end) == frames
+    free = replace(BUSY, lease_id="free", agent_id=7, seconds_per_frame=0.0)
+    assert frames_in_time([BUSY, NEXT, unknown, free], lease_id, end) == frames
