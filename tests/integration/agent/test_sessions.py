@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from agent import upkeep
-from agent.blender.session import Limits
 from agent.blender.watchdog import Patience
 from agent.settings import AgentSettings
 from agent.upkeep import Upkeep
@@ -72,7 +71,7 @@ async def test_frame_that_hangs_is_told_as_such_and_the_next_begins_in_a_new_ble
     farm: StandIn, settings: AgentSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     impatient = Patience(look=0.2, idle=3.0)
-    monkeypatch.setattr("agent.daemon.Limits", partial(Limits, patience=impatient))
+    monkeypatch.setattr("agent.daemon.patience_for", lambda _device: impatient)
     await farm.offer("one", farm.add_pack(scene=await make(tmp_path, HANGS)), 1, 2, 3, allow_scripts=True)
     async with agent_of(settings):
         await farm.until(("one", 1), ("one", 3))
