@@ -25,6 +25,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NEW_JOB = frozenset({"id", "name", "state", "warnings"})
 _JOB = _NEW_JOB | {"reason", "frame_count", "finished", "progress", "eta_seconds", "video_ready"}
 _WHOLE_JOB = _JOB | {"failures", "doubts", "slots"}
+_COST = frozenset({"frames", "seconds", "gpu_seconds", "energy_frames", "energy_joules", "devices"})
 _CONNECT = frozenset({"id", "code", "expires_at"})
 _HEALTH, _SESSION = frozenset({"status", "version"}), frozenset({"kind", "name"})
 _USER = frozenset({"name", "max_slots", "slots"})
@@ -133,6 +134,10 @@ class FarmClient:
     def job(self, job_id: int) -> dict[str, Any]:
         """Return one job, with its failures and the slots that work on it."""
         return self._having(_WHOLE_JOB, self._transport.call("GET", f"/api/v1/jobs/{job_id}"))
+
+    def cost(self, job_id: int) -> dict[str, Any]:
+        """Return what a job's finished frames took: time, and energy where graphics cards told."""
+        return self._having(_COST, self._transport.call("GET", f"/api/v1/jobs/{job_id}/cost"))
 
     def cancel(self, job_id: int) -> dict[str, Any]:
         """Cancel a job and return it."""

@@ -4,6 +4,7 @@ import json
 import secrets
 import sys
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -44,13 +45,24 @@ def _frame_line(frame: Mapping[str, Any]) -> str:
     return f"{frame['frame']:>8}  {frame['state']}  {frame['filename'] or frame['reason']}{doubt}"
 
 
+def _cost_line(cost: Mapping[str, Any]) -> str:
+    seconds, on_cards = (timedelta(seconds=round(cost[name])) for name in ("seconds", "gpu_seconds"))
+    line = f"{cost['frames']} frames took {seconds}, {on_cards} of it on graphics cards"
+    if not cost["energy_frames"]:
+        return line
+    return f"{line}, which used {cost['energy_joules'] / 3_600_000:.3g} kWh for {cost['energy_frames']} of the frames"
+
+
 @farm_command
 @click.argument("job_id", metavar="JOB", type=int)
 @click.option("--frames", "with_frames", is_flag=True, help="List the frames that have ended too.")
-def show(terminal: Terminal, job_id: int, with_frames: bool) -> None:
+@click.option("--cost", "with_cost", is_flag=True, help="Tell what its frames took: time, and energy of cards.")
+def show(terminal: Terminal, job_id: int, with_frames: bool, with_cost: bool) -> None:
     """Show how a job is doing."""
     job = terminal.client.job(job_id)
-    frames = list(terminal.client.frames(job_id)) if with_frames else None
+    more: dict[str, Any] = {"frames": list(terminal.client.frames(job_id))} if with_frames else {}
+    if with_cost:
+        more["cost"] = terminal.client.cost(job_id)
     left = time_left(job)
     lines = [
         f"Job {job['id']}: {job['name']}",
@@ -60,9 +72,10 @@ def show(terminal: Terminal, job_id: int, with_frames: bool) -> None:
         *(f"Look at frame {doubt['frame']}: {doubt['doubt']}" for doubt in job["doubts"]),
         *(failure_line(failure) for failure in job["failures"]),
         *(f"{slot['agent']}/{slot['slot']}: {slot['stage']} frame {slot['frame']}" for slot in job["slots"]),
-        *map(_frame_line, frames or ()),
+        *([_cost_line(more["cost"])] if with_cost else []),
+        *map(_frame_line, more.get("frames", ())),
     ]
-    terminal.answer(job if frames is None else {**job, "frames": frames}, "\n".join(lines))
+    terminal.answer({**job, **more}, "\n".join(lines))
 
 
 @farm_command

@@ -197,7 +197,7 @@ class Agent:
                 sessions=self._folder.sessions,
                 timing=timing,
                 telemeter=telemeter,
-                card_memory=equipment.card_memory(),
+                card_meters=equipment.card_meters(),
                 memory_bytes=psutil.virtual_memory().total / len(equipment.choice.slots),
             )
             self._slots = [SlotRunner(number, slot.text, tools) for number, slot in enumerate(equipment.choice.slots)]

@@ -12,7 +12,7 @@ from agent.blender.abilities import find_abilities
 from agent.blender.locate import Blender, NoBlenderError
 from agent.blender.output import Described
 from agent.blender.session import Limits, SessionError
-from agent.card_memory import CardMemory
+from agent.card_meter import CardMeter
 from agent.devices import Choice, DeviceError, Wish, choose
 from agent.gpus import Card, Gpus
 from coordinator.protocol import BlenderBuild, Device
@@ -46,11 +46,11 @@ class Equipment:
         """Return the cards that slots render with, each once."""
         return tuple(dict.fromkeys(card for slot in self.choice.slots for card in slot.cards))
 
-    def card_memory(self) -> list[CardMemory]:
-        """Return, for each slot, what watches the memory of its cards."""
+    def card_meters(self) -> list[CardMeter]:
+        """Return, for each slot, what measures its cards."""
         users = Counter(card for slot in self.choice.slots for card in slot.cards)
         return [
-            CardMemory(self.gpus, slot.cards, shared=any(users[card] > 1 for card in slot.cards))
+            CardMeter(self.gpus, slot.cards, sharers=max((users[card] for card in slot.cards), default=1))
             for slot in self.choice.slots
         ]
 

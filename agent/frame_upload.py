@@ -73,6 +73,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     load_seconds: float = 0.0
     memory_bytes: int | None = None
     gpu_memory_bytes: int | None = None
+    energy_joules: float | None = None
     blender: tuple[int, int, int] = (0, 0, 0)
 
 
@@ -299,6 +300,7 @@ def _finish(note: Note, folder: Path) -> _Finished:
         load_seconds=note.load_seconds,
         peak_memory_bytes=note.memory_bytes,
         peak_gpu_memory_bytes=note.gpu_memory_bytes,
+        energy_joules=note.energy_joules,
         blender=note.blender,
         extras=[ExtraFile(path=path, file=files[here]) for path, here in extras.items()],
     )

@@ -80,6 +80,16 @@ class Gpus:
         memory = self._ask("nvmlDeviceGetMemoryInfo", card)
         return None if memory is None else int(memory.used)
 
+    def joules(self, card: Card) -> float | None:
+        """Return what a card has taken since its driver was loaded; cards before Volta do not count it."""
+        millijoules = self._ask("nvmlDeviceGetTotalEnergyConsumption", card)
+        return None if millijoules is None else millijoules / 1000
+
+    def watts(self, card: Card) -> float | None:
+        """Return what a card takes now."""
+        milliwatts = self._ask("nvmlDeviceGetPowerUsage", card)
+        return None if milliwatts is None else milliwatts / 1000
+
     def computing(self, card: Card) -> set[int]:
         """Return the processes that compute on a card; those that only draw, as desktops do, are left out.
 
@@ -123,13 +133,12 @@ class Gpus:
 
     def _load(self, card: Card) -> GpuLoad:
         memory = self._ask("nvmlDeviceGetMemoryInfo", card)
-        milliwatts = self._ask("nvmlDeviceGetPowerUsage", card)
         rates = self._ask("nvmlDeviceGetUtilizationRates", card)
         celsius = self._ask("nvmlDeviceGetTemperature", card, self._library.NVML_TEMPERATURE_GPU)
         return GpuLoad(
             name=card.name,
             celsius=None if celsius is None else float(celsius),
-            watts=None if milliwatts is None else milliwatts / 1000,
+            watts=self.watts(card),
             memory_used_bytes=None if memory is None else int(memory.used),
             memory_bytes=card.memory_bytes,
             utilization=None if rates is None else min(rates.gpu / 100, 1.0),

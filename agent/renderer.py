@@ -125,7 +125,7 @@ class Renderer:
             Scratch.make, tools.sessions, number, sandboxed=sandbox is not None
         )
         cell = None if sandbox is None else (sandbox, scratch.cell(pack.folder, number))
-        await tools.card_memory[number].note_others()
+        await tools.card_meters[number].note_others()
         try:
             self._session = await Session.start(tools.blender, log_path, tools.limits, cell)
         except SessionError as error:
@@ -154,7 +154,7 @@ class Renderer:
         # Beside the frame, as all that Blender need not wait for.
         placing = asyncio.ensure_future(outbox.place(work.lease_id, work.frame))
         try:
-            rendered, card_bytes = await self._tools.card_memory[self._number].peak_of(
+            rendered, card_use = await self._tools.card_meters[self._number].measure(
                 session.pid, self._render_files(work.frame, files, on_progress, work.expected_seconds)
             )
         finally:
@@ -177,7 +177,8 @@ class Renderer:
             seconds=rendered.seconds,
             load_seconds=load_seconds,
             memory_bytes=rendered.memory_bytes,
-            gpu_memory_bytes=card_bytes,
+            gpu_memory_bytes=card_use.peak_bytes,
+            energy_joules=card_use.joules,
             blender=session.version,
         )
         await outbox.add(folder, note, self._tell)

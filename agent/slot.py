@@ -161,7 +161,7 @@ class SlotRunner:
             holds=list(ask.holds),
             wait_seconds=timing.poll_seconds,
             resting=ask.resting,
-            others_work=ask.resting is not None and len(resting) < len(self._tools.card_memory),
+            others_work=ask.resting is not None and len(resting) < len(self._tools.card_meters),
             telemetry=self._telemetry(),
         )
         began = monotonic()

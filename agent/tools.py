@@ -8,7 +8,7 @@ from pathlib import Path
 from agent.blender.locate import Blender
 from agent.blender.sandbox import Sandbox
 from agent.blender.session import Limits
-from agent.card_memory import CardMemory
+from agent.card_meter import CardMeter
 from agent.frame_upload import Outbox
 from agent.inputs import Inputs
 from agent.link import Link
@@ -35,7 +35,7 @@ class Tools:
     """Where sessions write, each in a folder of its own."""
     timing: RegisterResponse
     telemeter: Telemeter
-    card_memory: Sequence[CardMemory]
+    card_meters: Sequence[CardMeter]
     """Of each slot."""
     memory_bytes: float = math.inf
     """Main memory that each slot may use."""

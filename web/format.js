@@ -32,6 +32,13 @@ export function renderTime(seconds) {
   return seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds);
 }
 
+/** 300 → "0.08 Wh"; 5.4e6 → "1.5 kWh": two digits at least. */
+export function energy(joules) {
+  const hours = joules / 3600;
+  const [value, unit] = hours < 1000 ? [hours, "Wh"] : [hours / 1000, "kWh"];
+  return `${value >= 10 ? number(Math.round(value)) : Number(value.toPrecision(2))} ${unit}`;
+}
+
 /** An estimate, no more exact than it deserves: 200 → "about 3 min". */
 export function estimate(seconds) {
   if (seconds < 5) return "a few seconds";

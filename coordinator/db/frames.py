@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, literal_column, select, update
 
@@ -86,14 +86,33 @@ def outputs(conn: Connection, job_id: int) -> list[tuple[int, str, int, datetime
     return [(row[0], row[1], row[2], row[3]) for row in conn.execute(query)]
 
 
-def by_agent(conn: Connection, job_id: int) -> list[tuple[int, int, float]]:
-    """Return agent, number and render time (seconds) of a job's finished frames."""
+class Took(NamedTuple):
+    """What the finished frames of a job took on one agent."""
+
+    agent_id: int
+    frames: int
+    seconds: float
+    measured: int
+    """Frames whose energy is known."""
+    joules: float
+    """Of these."""
+
+
+def by_agent(conn: Connection, job_id: int) -> list[Took]:
+    """Return what a job's finished frames took, agent by agent."""
+    energy = frames.c.energy_joules
     query = (
-        select(frames.c.agent_id, func.count(), func.sum(frames.c.seconds))
+        select(
+            frames.c.agent_id,
+            func.count(),
+            func.sum(frames.c.seconds),
+            func.count(energy),
+            func.coalesce(func.sum(energy), 0.0),
+        )
         .where(frames.c.job_id == job_id, frames.c.state == FrameState.FINISHED)
         .group_by(frames.c.agent_id)
     )
-    return [(row[0], row[1], row[2]) for row in conn.execute(query)]
+    return [Took(*row) for row in conn.execute(query)]
 
 
 def finished_between(conn: Connection, job_id: int, first: int, last: int) -> list[Frame]:

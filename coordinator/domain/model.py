@@ -298,9 +298,9 @@ class Frame:
     seconds: float | None
     peak_memory_bytes: int | None
     peak_gpu_memory_bytes: int | None
+    energy_joules: float | None
     blender: str | None
     blank: Blank | None
-    """There is nothing to be seen in it, in this way."""
     doubt: str | None
     """Why it may not be what the artist meant though it was accepted: a sentence."""
     reason: str | None

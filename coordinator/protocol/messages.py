@@ -350,6 +350,8 @@ class FrameResult(msgspec.Struct, frozen=True, kw_only=True):
     peak_memory_bytes: Bytes | None = None
     peak_gpu_memory_bytes: Bytes | None = None
     """Of the graphics card, by all of this slot's Blender."""
+    energy_joules: Annotated[float, Meta(ge=0, le=1e12)] | None = None
+    """What the slot's graphics cards took while it was rendered; None where they do not tell, or there are none."""
     blender: BlenderVersion
     extras: Annotated[list[ExtraFile], Meta(max_length=MAX_EXTRAS)] = []
 

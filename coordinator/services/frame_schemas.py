@@ -116,6 +116,10 @@ class DeviceCost(msgspec.Struct, frozen=True, kw_only=True):
     frames: int
     seconds: float
     """Render time of its finished frames together."""
+    energy_frames: int
+    """Frames of which the cards told what they took."""
+    energy_joules: float
+    """Of these together."""
 
 
 class CostView(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +129,10 @@ class CostView(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     gpu_seconds: float
     """Of these, on graphics cards."""
+    energy_frames: int
+    """Frames of which graphics cards told what they took."""
+    energy_joules: float
+    """Of these together."""
     devices: list[DeviceCost]
     """The one that did most first."""
 

@@ -169,6 +169,7 @@ def _frame_view(job: Job, frame: Frame, names: dict[int, str], extras: int) -> F
         seconds=frame.seconds,
         peak_memory_bytes=frame.peak_memory_bytes,
         peak_gpu_memory_bytes=frame.peak_gpu_memory_bytes,
+        energy_joules=frame.energy_joules,
         size=frame.output_size,
         sha256=frame.output_sha256,
         filename=_filename(job, frame.frame),

@@ -166,6 +166,7 @@ def record_frame(
         seconds=result.seconds,
         peak_memory_bytes=result.peak_memory_bytes,
         peak_gpu_memory_bytes=result.peak_gpu_memory_bytes,
+        energy_joules=result.energy_joules,
         blender=".".join(str(part) for part in result.blender),
         blank=look.blank,
         doubt=doubt,

@@ -50,23 +50,35 @@ def cost_view(tx: Transaction, job_id: int) -> CostView:
     """
     known_job(tx, job_id)
     groups: dict[tuple[str, str], _Group] = defaultdict(_Group)
-    for agent_id, frames, seconds in frame_rows.by_agent(tx.conn, job_id):
-        agent = agent_rows.get(tx.conn, agent_id)
+    for took in frame_rows.by_agent(tx.conn, job_id):
+        agent = agent_rows.get(tx.conn, took.agent_id)
         if agent is None:
             continue
         hardware = ", ".join(cards_of(agent)) or msgspec.json.decode(agent.hardware, type=Hardware).cpu
         group = groups[agent.device, hardware]
         group.agents.append(agent.name)
-        group.frames += frames
-        group.seconds += seconds
+        group.frames += took.frames
+        group.seconds += took.seconds
+        group.energy_frames += took.measured
+        group.energy_joules += took.joules
     devices = [
-        DeviceCost(device=device, hardware=hardware, agents=it.agents, frames=it.frames, seconds=it.seconds)
+        DeviceCost(
+            device=device,
+            hardware=hardware,
+            agents=it.agents,
+            frames=it.frames,
+            seconds=it.seconds,
+            energy_frames=it.energy_frames,
+            energy_joules=it.energy_joules,
+        )
         for (device, hardware), it in sorted(groups.items(), key=lambda entry: -entry[1].seconds)
     ]
     return CostView(
         frames=sum(it.frames for it in devices),
         seconds=sum(it.seconds for it in devices),
         gpu_seconds=sum(it.seconds for it in devices if it.device != "CPU"),
+        energy_frames=sum(it.energy_frames for it in devices),
+        energy_joules=sum(it.energy_joules for it in devices),
         devices=devices,
     )
 
@@ -85,6 +97,8 @@ class _Group:
     agents: list[str] = field(default_factory=list)
     frames: int = 0
     seconds: float = 0.0
+    energy_frames: int = 0
+    energy_joules: float = 0.0
 
 
 def _one_line(message: str) -> str:

@@ -270,6 +270,8 @@ class FrameView(msgspec.Struct, frozen=True, kw_only=True):
     peak_memory_bytes: int | None
     peak_gpu_memory_bytes: int | None
     """Of the graphics card, where one rendered it and could tell."""
+    energy_joules: float | None
+    """What the graphics cards took while it was rendered, where they could tell."""
     size: int | None
     sha256: str | None
     filename: str

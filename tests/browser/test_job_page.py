@@ -232,7 +232,13 @@ def test_times_cost_history_and_files(site: Site) -> None:
     job, agent = half_done(site)
     site.sign_in(f"#/jobs/{job}/times")
     expect(page.get_by_role("row", name=re.compile("studio-01 3 1.5 s"))).to_be_visible()
-    expect(page.get_by_text(re.compile("3 frames took 5 s on processors"))).to_be_visible()
+    expect(page.get_by_text(re.compile("3 frames took 5 s on processors\\.$"))).to_be_visible()
+    card = {"device": "CUDA", "hardware": "RTX 4090", "agents": ["studio-01"], "frames": 3, "seconds": 4.5}
+    energy = {"energy_frames": 2, "energy_joules": 1_800_000.0}
+    cost = {"frames": 3, "seconds": 4.5, "gpu_seconds": 4.5, **energy, "devices": [{**card, **energy}]}
+    page.route(re.compile("/cost$"), lambda route: route.fulfill(json=cost))
+    page.reload()
+    expect(page.get_by_text("The graphics cards used 500 Wh for 2 of 3 frames.")).to_be_visible()
     page.get_by_role("link", name="History").click()
     lines = page.locator(".history li")
     expect(lines.last).to_contain_text("Submitted by")

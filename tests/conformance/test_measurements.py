@@ -1,7 +1,7 @@
 """What agents measure: how their machines are, and what frames take of a graphics card."""
 
 from coordinator.protocol import Device, GpuLoad, Telemetry
-from coordinator.services import agent_views, frame_views
+from coordinator.services import agent_views, frame_views, job_contents
 from tests.conformance.farm import GIB, Farm
 
 WARM = Telemetry(
@@ -48,6 +48,23 @@ async def test_job_is_known_to_need_the_memory_that_a_frame_took_of_the_card(far
     assert (await farm.must_lease(large)).frames == [2]
     (frame,) = (await farm.database.read(frame_views.list_frames, job.id, 10, None)).items
     assert frame.peak_gpu_memory_bytes == 12 * GIB
+
+
+async def test_energy_of_frames_is_part_of_the_cost(farm: Farm) -> None:
+    ant = await farm.agent("ant", device=Device.CUDA, vram_bytes=GIB)
+    bee = await farm.agent("bee")
+    job = await farm.submit("1-5", chunk_frames=2)
+    await farm.deliver_all(ant, await farm.must_lease(ant), energy_joules=1500.0)
+    await farm.deliver_all(ant, await farm.must_lease(ant))  # its driver does not answer any more
+    await farm.deliver_all(bee, await farm.must_lease(bee))
+    shown = (await farm.database.read(frame_views.list_frames, job.id, 10, None)).items
+    assert [frame.energy_joules for frame in shown] == [1500.0, 1500.0, None, None, None]
+    cost = await farm.database.read(job_contents.cost_view, job.id)
+    assert (cost.frames, cost.energy_frames, cost.energy_joules) == (5, 2, 3000.0)
+    assert {it.device: (it.frames, it.energy_frames, it.energy_joules) for it in cost.devices} == {
+        "CUDA": (4, 2, 3000.0),
+        "CPU": (1, 0, 0.0),
+    }
 
 
 async def test_what_was_enough_is_not_held_to_be_too_little(farm: Farm) -> None:

@@ -20,6 +20,8 @@ class FakeCard:
     memory: int | None = 24 * GIBIBYTE
     used: int = GIBIBYTE
     milliwatts: int | None = 120_500
+    millijoules: int | None = 5_000_000
+    """What it has taken since its driver was loaded."""
     celsius: int | None = 61
     utilization: int | None = 87
     capability: tuple[int, int] | None = (8, 9)
@@ -66,6 +68,9 @@ class FakeNvml:
 
     def nvmlDeviceGetPowerUsage(self, card: FakeCard) -> int:  # noqa: N802 - NVML's name
         return _told(_present(card).milliwatts)
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, card: FakeCard) -> int:  # noqa: N802 - NVML's name
+        return _told(_present(card).millijoules)
 
     def nvmlDeviceGetTemperature(self, card: FakeCard, sensor: int) -> int:  # noqa: N802 - NVML's name
         assert sensor == self.NVML_TEMPERATURE_GPU

@@ -17,7 +17,7 @@ from agent.blender.locate import Blender
 from agent.blender.output import Progress
 from agent.blender.session import Limits, Session, SessionError
 from agent.blender.watchdog import Patience
-from agent.card_memory import CardMemory
+from agent.card_meter import CardMeter
 from agent.events import Checked, WorkDone
 from agent.frame_upload import Outbox
 from agent.inputs import Pack
@@ -255,7 +255,7 @@ def renderer_on(disk: Path, blender: Blender, blend: Path, tmp_path: Path) -> Re
         sessions=disk,
         timing=timing,
         telemeter=Mock(),
-        card_memory=[CardMemory(Mock(), ())],
+        card_meters=[CardMeter(Mock(), ())],
     )
     return Renderer(0, "CPU", tools, lambda _: None)
 

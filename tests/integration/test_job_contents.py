@@ -245,6 +245,7 @@ async def test_the_files_the_cost_and_the_log_of_a_job(farm: RunningCoordinator)
     assert pack["items"] == [{"path": "scene.blend", "size": pack["size"]}]
     cost = await farm.ask("GET", f"jobs/{job}/cost")
     assert (cost["frames"], cost["seconds"], cost["gpu_seconds"]) == (4, 2.0, 0.0)
+    assert (cost["energy_frames"], cost["energy_joules"]) == (0, 0.0)
     [device] = cost["devices"]
     assert (device["device"], device["hardware"], device["agents"]) == ("CPU", "none", ["ant"])
     log = await farm.call("GET", f"api/v1/jobs/{job}/log")

@@ -1,6 +1,6 @@
 /** All that is known of a frame, in words: how and where it was rendered, what is in its file, what failed before. */
 import { addresses, api, Refused } from "../api.js";
-import { bytes, dateTime, renderTime } from "../format.js";
+import { bytes, dateTime, energy, renderTime } from "../format.js";
 import { el } from "./element.js";
 
 /** @param {(work: () => Promise<void>) => void} guard runs work and shows its errors. */
@@ -62,6 +62,7 @@ function parts(job, { filename, result, blender, device, cards, attempts }) {
     fact("Device", cards.length > 0 ? `${cards.join(", ")} (${device})` : device === "CPU" ? "Processor" : device);
     fact("Memory", result.peak_memory_bytes === null ? null : bytes(result.peak_memory_bytes));
     fact("Card memory", result.peak_gpu_memory_bytes === null ? null : bytes(result.peak_gpu_memory_bytes));
+    fact("Energy", result.energy_joules === null ? null : `${energy(result.energy_joules)}, graphics cards alone`);
     fact("Blender", blender);
     fact("Finished", dateTime(result.finished_at));
     fact("Attempts", result.attempts > 1 ? String(result.attempts) : null);

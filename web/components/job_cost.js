@@ -1,6 +1,6 @@
-/** What a job has cost: the render time of its frames, by what rendered them. */
+/** What a job has cost: the render time of its frames, by what rendered them, and the energy of the cards. */
 import { api } from "../api.js";
-import { duration, number, plural } from "../format.js";
+import { duration, energy, number, plural } from "../format.js";
 import { el } from "./element.js";
 
 /** @param {(work: () => Promise<void>) => void} guard runs work and shows its errors. */
@@ -23,7 +23,7 @@ export function jobCost(jobId, guard) {
     if (cost.gpu_seconds > 0) kinds.push(`${duration(cost.gpu_seconds)} on graphics cards`);
     if (cost.seconds - cost.gpu_seconds > 0) kinds.push(`${duration(cost.seconds - cost.gpu_seconds)} on processors`);
     sum.textContent =
-      cost.frames === 0 ? "Nothing yet." : `${plural(cost.frames, "frame", "frames")} took ${kinds.join(" and ")}.`;
+      cost.frames === 0 ? "Nothing yet." : `${plural(cost.frames, "frame", "frames")} took ${kinds.join(" and ")}.${drawn(cost)}`;
     rows.replaceChildren(
       ...cost.devices.map(({ device, hardware, agents, frames, seconds }) =>
         el(
@@ -39,4 +39,12 @@ export function jobCost(jobId, guard) {
   }
 
   return { element, refresh: () => guard(load) };
+}
+
+/** What graphics cards drew, where they told: of all frames that they rendered, or of some. */
+function drawn({ devices, energy_frames, energy_joules }) {
+  if (energy_frames === 0) return "";
+  const rendered = devices.filter(({ device }) => device !== "CPU").reduce((sum, { frames }) => sum + frames, 0);
+  const of = energy_frames < rendered ? ` for ${number(energy_frames)} of ${plural(rendered, "frame", "frames")}` : "";
+  return ` The graphics cards used ${energy(energy_joules)}${of}.`;
 }

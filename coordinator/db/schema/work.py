@@ -206,6 +206,7 @@ frames = Table(
     Column("seconds", Float),
     Column("peak_memory_bytes", BigInteger),
     Column("peak_gpu_memory_bytes", BigInteger),
+    Column("energy_joules", Float),
     Column("blender", String(32)),
     Column("blank", Word(Blank)),
     Column("doubt", PlainText),

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from agent.card_memory import CardMemory
+from agent.card_meter import CardMeter
 from agent.client import StopAgentError
 from agent.equipment import Equipment
 from agent.gpus import Gpus
@@ -138,21 +138,27 @@ async def test_the_machine_and_what_its_blender_can_do_are_told(
 
 
 class CrowdedNvml(FakeNvml):
-    """Every process of the machine has two gibibytes of each card."""
+    """Every process of the machine has two gibibytes of each card, and each look costs a joule."""
 
     def nvmlDeviceGetComputeRunningProcesses(self, card: FakeCard) -> list[Any]:  # noqa: ARG002, N802 - NVML's own
         return [SimpleNamespace(pid=pid, usedGpuMemory=2 * GIBIBYTE) for pid in psutil.pids()]
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, card: FakeCard) -> int:  # noqa: N802 - NVML's own
+        card.millijoules = (card.millijoules or 0) + 1000
+        return card.millijoules
 
 
 async def test_what_blender_takes_of_the_card_goes_with_the_frame(
     farm: StandIn, settings: AgentSettings, scene: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gpus = Gpus(CrowdedNvml(FakeCard()).load)
-    monkeypatch.setattr(Equipment, "card_memory", lambda _: [CardMemory(gpus, gpus.cards)])
+    monkeypatch.setattr(Equipment, "card_meters", lambda _: [CardMeter(gpus, gpus.cards)])
     await farm.offer("one", farm.add_pack(scene=scene), 1)
     async with agent_of(settings):
         await farm.until(("one", 1))
-    assert (farm.frames["one", 1].peak_gpu_memory_bytes or 0) >= 2 * GIBIBYTE
+    frame = farm.frames["one", 1]
+    assert (frame.peak_gpu_memory_bytes or 0) >= 2 * GIBIBYTE
+    assert frame.energy_joules == 1.0
 
 
 async def test_stop_finishes_the_frame_and_hands_the_rest_back(

@@ -40,6 +40,19 @@ def test_showing_a_job(run: Run, coordinator: FaultyCoordinator) -> None:
     assert json.loads(run("show", "1", "--frames", "--json").stdout)["frames"] == [frame]
 
 
+def test_what_a_job_took(run: Run, coordinator: FaultyCoordinator) -> None:
+    cost = {"frames": 3, "seconds": 90.0, "gpu_seconds": 60.0, "energy_frames": 0, "energy_joules": 0.0, "devices": []}
+    measured = {**cost, "energy_frames": 2, "energy_joules": 1_800_000.0}
+    for answer in (cost, measured):
+        states(coordinator, {"state": "completed"})
+        coordinator.fail("GET /api/v1/jobs/1/cost", status(200, answer))
+    assert "3 frames took 0:01:30, 0:01:00 of it on graphics cards\n" in run("show", "1", "--cost").stdout
+    assert "on graphics cards, which used 0.5 kWh for 2 of the frames" in run("show", "1", "--cost").stdout
+    states(coordinator, {"state": "completed"})
+    coordinator.fail("GET /api/v1/jobs/1/cost", status(200, measured))
+    assert json.loads(run("show", "1", "--cost", "--json").stdout)["cost"] == measured
+
+
 def test_cancelling(run: Run, coordinator: FaultyCoordinator) -> None:
     coordinator.fail("POST /api/v1/jobs/1/cancel", status(200, {**JOB, "state": "cancelled"}))
     assert json.loads(run("cancel", "1", "--json").stdout)["state"] == "cancelled"

@@ -5,7 +5,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 from agent.blender.session import Limits
-from agent.card_memory import CardMemory
+from agent.card_meter import CardMeter
 from agent.events import Fetched, Granted, StopRequested
 from agent.slot import SlotRunner
 from agent.tasks import Tasks
@@ -35,7 +35,7 @@ def tools(tasks: Tasks, folder: Path, telemeter: Telemeter) -> Tools:
         sessions=folder,
         timing=RegisterResponse(agent_id=1, token="", lease_seconds=30, report_seconds=10, poll_seconds=25),
         telemeter=telemeter,
-        card_memory=[CardMemory(Mock(), ())] * 2,
+        card_meters=[CardMeter(Mock(), ())] * 2,
     )
 
 
