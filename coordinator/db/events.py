@@ -69,6 +69,14 @@ def latest(tx: Transaction, job_id: int) -> int:
     return tx.conn.scalars(select(func.max(events.c.id)).where(events.c.job_id == job_id)).one() or 0
 
 
+def last_of(tx: Transaction, job_id: int, kind: str) -> datetime | None:
+    """Return when something of a kind happened to a job last."""
+    tx.flush()
+    query = select(func.max(events.c.at)).where(events.c.job_id == job_id, events.c.kind == kind)
+    last: datetime | None = tx.conn.scalars(query).one()
+    return last
+
+
 def history(tx: Transaction, *, job_id: int | None = None, agent_id: int | None = None) -> list[str]:
     """Return the last lines of a history as text, oldest first, for the report of a defect."""
     tx.flush()

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from coordinator.db import agents, attempts, chunks, set_asides
+from coordinator.db import agents, attempts, chunks, events, set_asides
 from coordinator.db.engine import WORK, Transaction
 from coordinator.domain import retry
 from coordinator.domain.carving import Span, take_out
@@ -34,6 +34,8 @@ from coordinator.services.notifications import agent_set_aside
 from coordinator.services.queueing import idle_state
 from coordinator.services.schemas import NeedsRequest
 
+TURNED_TO_PROCESSORS = "turned_to_processors"
+"""The event of a job that fits into no graphics card and is rendered on processors from then on."""
 #: Attempts looked at before a job's first finished frame; more of them would have ended it.
 _FIRST_ATTEMPTS = 1000
 #: An agent is not blamed for these, though another one rendered the frame.
@@ -137,6 +139,9 @@ def _forgive(tx: Transaction, job: Job, lease: Lease, frame: int | None, code: s
     agent = agents.get(tx.conn, lease.agent_id) if code in retry.MEMORY_FAULTS else None
     if agent is None:
         return job, False
+    if code == retry.OUT_OF_GPU_MEMORY and _begun_on_a_card(tx, job, lease):
+        tell(tx, job, "attempt_forgiven", f"{what} was tried on a graphics card before the job left them.", data)
+        return job, True
     if code == retry.OUT_OF_MEMORY or agent.device == "CPU":
         raised = replace(job, ram_needed=max(job.ram_needed, agent.ram_bytes + MEMORY_STEP))
     elif agent.vram_bytes is None and job.cpu_fallback:
@@ -155,6 +160,14 @@ def _forgive(tx: Transaction, job: Job, lease: Lease, frame: int | None, code: s
     return update_job(tx, job, ram_needed=raised.ram_needed, vram_needed=raised.vram_needed), True
 
 
+def _begun_on_a_card(tx: Transaction, job: Job, lease: Lease) -> bool:
+    """Tell whether a job is rendered on processors by now, and was not yet when a lease was granted."""
+    if not (job.cpu_fallback and msgspec.json.decode(job.render, type=RenderSpec).processor):
+        return False
+    turned = events.last_of(tx, job.id, TURNED_TO_PROCESSORS)
+    return turned is not None and lease.granted_at < turned
+
+
 def _turn_to_processors(tx: Transaction, job: Job, what: str, data: dict[str, Any]) -> tuple[Job, bool]:
     """Have a job that fits into no graphics card rendered on processors; False if it is already."""
     render = msgspec.json.decode(job.render, type=RenderSpec)
@@ -165,7 +178,7 @@ def _turn_to_processors(tx: Transaction, job: Job, what: str, data: dict[str, An
     warning = (
         f"{what} fits into no graphics card of the farm; the job is rendered on processors now, which takes longer."
     )
-    tell(tx, job, "turned_to_processors", warning, data)
+    tell(tx, job, TURNED_TO_PROCESSORS, warning, data)
     changed = update_job(
         tx,
         job,

@@ -229,6 +229,24 @@ async def test_leases_granted_before_hear_that_the_job_is_rendered_on_processors
     assert (answer.processor, answer.last_frame) == (True, begun.frames[-1])
 
 
+async def test_frame_that_another_card_had_begun_before_counts_no_attempt(farm: Farm) -> None:
+    ant = await farm.agent("ant", device=Device.OPTIX, vram_bytes=8 * GIB)
+    bee = await farm.agent("bee", device=Device.OPTIX, vram_bytes=8 * GIB)
+    job = await farm.submit("1-9", max_retries=0, cpu_fallback=True, chunk_frames=3)
+    begun = await farm.must_lease(bee)
+    farm.clock.advance(1)
+    await fail_first(farm, ant, code="out_of_gpu_memory", message="out of GPU memory")
+    await farm.fail(bee, begun, begun.frames[0], "out of GPU memory", "out_of_gpu_memory")
+    view = await farm.job(job.id)
+    assert (view.state, view.failed) == ("running", 0)
+    assert "attempt_failed" not in await farm.events(job.id)
+    # On the processor by now: who runs out of a card's memory there does so for good.
+    await farm.report(bee, begun, release=True)
+    await farm.leave(ant)
+    await fail_first(farm, bee, code="out_of_gpu_memory", message="out of GPU memory")
+    assert (await farm.job(job.id)).failed == 1
+
+
 async def test_a_card_whose_memory_nobody_knows_leaves_the_job_to_processors(farm: Farm) -> None:
     unknown = await farm.agent("unknown", device=Device.METAL)
     job = await farm.submit("1-3", max_retries=0, cpu_fallback=True)
