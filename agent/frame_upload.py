@@ -75,6 +75,8 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     gpu_memory_bytes: int | None = None
     energy_joules: float | None = None
     blender: tuple[int, int, int] = (0, 0, 0)
+    log: str = ""
+    """What Blender said while it rendered the frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +304,7 @@ def _finish(note: Note, folder: Path) -> _Finished:
         peak_gpu_memory_bytes=note.gpu_memory_bytes,
         energy_joules=note.energy_joules,
         blender=note.blender,
+        log=note.log,
         extras=[ExtraFile(path=path, file=files[here]) for path, here in extras.items()],
     )
     short = sum(file.size for file in files.values()) <= MAX_FILES_BYTES

@@ -180,6 +180,8 @@ class Renderer:
             gpu_memory_bytes=card_use.peak_bytes,
             energy_joules=card_use.joules,
             blender=session.version,
+            # Asked once its files are taken: by now the last lines have come as well.
+            log=session.said(),
         )
         await outbox.add(folder, note, self._tell)
         return tuple(warnings), rendered.held_bytes
@@ -209,12 +211,13 @@ class Renderer:
 
     async def _check(self, work: Check, on_progress: Callable[[Progress], None]) -> bool:
         """Render the session's first frame once more; tell whether it comes out the same."""
-        _, configured, scratch = self._ready()
+        session, configured, scratch = self._ready()
         reference = self._reference
         if reference is None:
             raise SessionError("render_failed", "The first picture of the session was lost.")
         files = _Files(f"frame.{configured.extension}", None, None)
         await self._render_files(work.frame, files, on_progress)
+        session.said()  # is of no frame that anybody gets
 
         def compare() -> bool:
             again = scratch.kept / "again"

@@ -8,8 +8,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from time import monotonic
 
 from agent.blender.output import MAX_LINE_BYTES
+from agent.blender.passage import Passage
 
 #: A session's log file is cut here; the last lines are kept in memory whatever its length.
 MAX_LOG_BYTES = 16 * 1024 * 1024
@@ -28,6 +30,8 @@ class Log:
         self._source = source
         self._path = path
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._passage = Passage()
+        self._turning = threading.Lock()
         self._thread = threading.Thread(target=self._drain, name="blender log", daemon=True)
         self._thread.start()
 
@@ -36,11 +40,23 @@ class Log:
         await asyncio.to_thread(self._thread.join, 1.0)
         return [line for line in self._tail if line.strip()][-count:]
 
+    def next_passage(self) -> str:
+        """Return what was said since this was called last, in short.
+
+        What is still on its way out of Blender belongs to the next one.
+        """
+        with self._turning:
+            passage, self._passage = self._passage, Passage()
+            return passage.text()
+
     def _drain(self) -> None:
         with open(self._source, "rb") as source, self._path.open("wb") as file:  # noqa: PTH123 - a descriptor
             written = 0
             while line := source.readline(MAX_LINE_BYTES):
-                self._tail.append(line[:TAIL_LINE_BYTES].decode(errors="replace").rstrip())
+                said = line[:TAIL_LINE_BYTES].decode(errors="replace").rstrip()
+                self._tail.append(said)
+                with self._turning:
+                    self._passage.add(said, monotonic())
                 written += len(line)
                 if written <= MAX_LOG_BYTES:
                     # A full disk costs the log, not the render.

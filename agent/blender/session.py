@@ -209,6 +209,10 @@ class Session:
             Rendered, f"rendering frame {frame}", self._limits.render, command, on_progress, expected_seconds
         )
 
+    def said(self) -> str:
+        """Return what Blender has said since this was asked last, in short: of opening the scene, and of a frame."""
+        return self._process.log.next_passage()
+
     async def mix_sound(self, output: Path, first: int, last: int) -> None:
         """Mix the scene's sound for a range of frames, both ends included, into a FLAC file.
 

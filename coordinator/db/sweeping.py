@@ -13,6 +13,7 @@ from coordinator.db.schema import (
     chunks,
     events,
     extra_files,
+    frame_logs,
     frames,
     inspections,
     job_dependencies,
@@ -134,7 +135,7 @@ def _slice_of_job(table: Table) -> Query[tuple[str | None, ...]]:
 
 
 #: In an order in which no row is removed that another one refers to.
-_FILES = [_slice_of_job(table) for table in (extra_files, frames, chunks, set_asides)]
+_FILES = [_slice_of_job(table) for table in (extra_files, frame_logs, frames, chunks, set_asides)]
 _RECORD = [_slice_of_job(table) for table in (attempts, events, leases, job_dependencies)]
 _REMOVING = scalars(select(jobs.c.id).where(jobs.c.removal.is_not(None)).order_by(jobs.c.id).limit(1), int)
 

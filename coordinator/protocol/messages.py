@@ -354,6 +354,8 @@ class FrameResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the slot's graphics cards took while it was rendered; None where they do not tell, or there are none."""
     blender: BlenderVersion
     extras: Annotated[list[ExtraFile], Meta(max_length=MAX_EXTRAS)] = []
+    log: Annotated[str, Meta(max_length=10_000)] = ""
+    """What Blender said of the frame, in short; of the first one after opening the scene, of that as well."""
 
 
 class FrameAnswer(msgspec.Struct, frozen=True, kw_only=True):

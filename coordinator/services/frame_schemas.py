@@ -64,6 +64,8 @@ class FrameDetail(msgspec.Struct, frozen=True, kw_only=True):
     """The names of its agent's graphics cards, where it renders on them."""
     display: bool
     """There is a picture of full size as seen in Blender, for files that browsers do not show."""
+    log: str | None
+    """What Blender said while it rendered it, in short; None where nothing is kept."""
     attempts: list[AttemptView]
     """The failed ones, the oldest first."""
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from coordinator.db import agents as agent_rows
-from coordinator.db import attempts, extra_files
+from coordinator.db import attempts, extra_files, frame_logs
 from coordinator.db import events as event_rows
 from coordinator.db import frames as frame_rows
 from coordinator.db.engine import Transaction
@@ -72,6 +72,7 @@ def frame_detail(tx: Transaction, job_id: int, frame: int) -> FrameDetail:
         device=agent.device if agent is not None else None,
         cards=cards_of(agent) if agent is not None else [],
         display=ended is not None and ended.display_sha256 is not None,
+        log=frame_logs.of_frame(tx.conn, job_id, frame) if ended is not None else None,
         attempts=[
             AttemptView(at=at, agent=names[agent_id], code=code, message=message, counts=counts)
             for at, agent_id, code, message, counts in failed

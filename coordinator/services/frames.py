@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from coordinator.db import agents, attempts, blobs, extra_files, frames, jobs, leases
+from coordinator.db import agents, attempts, blobs, extra_files, frame_logs, frames, jobs, leases
 from coordinator.db.engine import Transaction, looks_ahead
 from coordinator.domain.costs import CostProfile, learn_speed
 from coordinator.domain.model import Agent, Chunk, Frame, FrameState, Job, Lease, LeaseState
@@ -176,6 +176,8 @@ def record_frame(
     if result.extras:
         extras = [extra_files.ExtraFile(path=it.path, sha256=it.file.sha256, size=it.file.size) for it in result.extras]
         extra_files.insert_files(tx.conn, job.id, frame, extras)
+    if result.log:
+        frame_logs.insert_log(tx.conn, job.id, frame, result.log)
     if chunk.avoid_agent_id is not None and look.blank is None:
         blame(tx, job, frame, agent_id)
     job = update_job(

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from coordinator.db import attempts, chunks, events, extra_files, frames
+from coordinator.db import attempts, chunks, events, extra_files, frame_logs, frames
 from coordinator.db.engine import Transaction
 from coordinator.domain import transitions
 from coordinator.domain.carving import Span
@@ -75,6 +75,7 @@ def forget(tx: Transaction, job: Job, runs: Sequence[Span], new: str) -> dict[st
     for run in runs:
         gone += frames.remove(tx.conn, job.id, run.first, run.last)
         extra_files.remove(tx.conn, job.id, run.first, run.last)
+        frame_logs.remove(tx.conn, job.id, run.first, run.last)
         attempts.void(tx.conn, job.id, run.first, run.last)
     for old in FrameState:
         if gone[old]:

@@ -28,7 +28,7 @@ export function frameDetails(job, guard) {
       detail.result.extras > 0 ? api.frameFiles(job.id, frame) : { items: [] },
     ]);
     if (key !== known) return;
-    element.append(...contents(layers), ...extras(job, frame, files.items));
+    element.append(...contents(layers), ...extras(job, frame, files.items), ...log(detail));
   }
 
   return {
@@ -94,6 +94,11 @@ function contents({ width, height, compression, layers }) {
   );
   const heading = layers.length === 1 ? "In the file" : `${layers.length} layers and passes`;
   return [el("h3", {}, heading), el("p", { class: "attempt-facts" }, size), el("ul", { class: "layers" }, ...items)];
+}
+
+function log(detail) {
+  if (detail.log === null) return [];
+  return [el("details", { class: "frame-log" }, el("summary", {}, "What Blender said"), el("pre", { tabindex: 0 }, detail.log))];
 }
 
 function extras(job, frame, files) {

@@ -7,7 +7,7 @@ from coordinator.db.schema.assets import blobs, inspections, pack_blobs, packs
 from coordinator.db.schema.base import metadata
 from coordinator.db.schema.history import attempts, deliveries, events, farm_samples, job_dependencies, set_asides
 from coordinator.db.schema.members import agents, connect_requests, tokens, users
-from coordinator.db.schema.work import chunks, extra_files, frames, jobs, leases
+from coordinator.db.schema.work import chunks, extra_files, frame_logs, frames, jobs, leases
 
 __all__ = [
     "agents",
@@ -19,6 +19,7 @@ __all__ = [
     "events",
     "extra_files",
     "farm_samples",
+    "frame_logs",
     "frames",
     "inspections",
     "job_dependencies",

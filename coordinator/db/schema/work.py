@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     String,
     Table,
 )
@@ -247,4 +248,13 @@ extra_files = Table(
     Column("sha256", ForeignKey("blobs.sha256"), nullable=False),
     Column("size", BigInteger, nullable=False),
     Index("ix_extra_files_sha256", "sha256", "job_id"),
+)
+
+frame_logs = Table(
+    "frame_logs",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("frame", Integer, primary_key=True, autoincrement=False),
+    # What Blender said of the frame, packed (db/frame_logs.py).  Beside the frames: those are read by the thousand.
+    Column("packed", LargeBinary, nullable=False),
 )
