@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 from psycopg import errors
-from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq import ConnStatus, Escaping, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from coordinator.db.driver import Driver, Rows, check_written
@@ -30,6 +30,8 @@ _WRITERS: Mapping[type, Callable[[Any], bytes | None]] = {
     int: lambda value: b"%d" % value,
     float: lambda value: repr(value).encode(),
     str: str.encode,
+    # What SQLAlchemy wraps bytes in.
+    psycopg.Binary: lambda value: b"\\x" + bytes(value.obj).hex().encode(),
 }
 _READERS: Mapping[int, Callable[[bytes], Any]] = {
     psycopg.adapters.types[name].oid: reader
@@ -38,6 +40,7 @@ _READERS: Mapping[int, Callable[[bytes], Any]] = {
         (int, ("int2", "int4", "int8")),
         (float, ("float4", "float8")),
         (bytes.decode, ("text", "varchar")),
+        (Escaping().unescape_bytea, ("bytea",)),
     )
     for name in names
 }

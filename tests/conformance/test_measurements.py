@@ -80,3 +80,20 @@ async def test_processor_needs_no_card(farm: Farm) -> None:
     await farm.submit("1-3", chunk_frames=1)
     await farm.deliver_all(ant, await farm.must_lease(ant), peak_gpu_memory_bytes=9 * GIB)
     assert (await farm.must_lease(card)).frames == [2]
+
+
+async def test_what_blender_said_is_kept_as_long_as_its_frame(farm: Farm) -> None:
+    ant = await farm.agent()
+    job = await farm.submit("1-3", chunk_frames=2)
+    said = "Fra:1 | Sample 1/4\nERROR: cannot read wood\0.png\nSaved: 'Bäume.png'\n" * 50
+    await farm.deliver_all(ant, await farm.must_lease(ant), log=said)
+    await farm.deliver_all(ant, await farm.must_lease(ant))
+
+    async def log_of(frame: int) -> str | None:
+        return (await farm.database.read(frame_views.frame_detail, job.id, frame)).log
+
+    assert [await log_of(frame) for frame in (1, 2, 3)] == [said, said, None]
+    await farm.requeue(job.id, "1")
+    assert [await log_of(frame) for frame in (1, 2)] == [None, said]
+    await farm.deliver_all(ant, await farm.must_lease(ant), log="again")
+    assert await log_of(1) == "again"

@@ -52,7 +52,7 @@ def column(tx: Transaction, query: Select[Any]) -> set[Any]:
 async def rendered(farm: Farm, agent: int, frames: str = "1-2", picture: str = "picture", **changes: Any) -> int:
     """Return a job whose frames are finished."""
     job = await farm.submit(frames, **changes)
-    await farm.render_everything(agent, picture=picture)
+    await farm.render_everything(agent, picture=picture, log="Saved: '0001.png'")
     return job.id
 
 
@@ -66,6 +66,7 @@ async def code_of(call: Any) -> ErrorCode:
 async def test_a_job_without_files_is_a_record(farm: Farm, store: LocalBlobStore) -> None:
     ant = await farm.agent()
     job = await rendered(farm, ant)
+    assert job in await farm.database.read(column, select(schema.frame_logs.c.job_id))
     takes = await farm.database.read(storage.job_storage, job)
     # Two frames, two previews and the scene, three bytes each.
     assert (takes.bytes, takes.freed_bytes) == (15, 15)
@@ -73,6 +74,7 @@ async def test_a_job_without_files_is_a_record(farm: Farm, store: LocalBlobStore
     await farm.database.write(storage.delete_files, job, "ana")
     await sweep(farm, store)
     assert await blobs(farm) == set()
+    assert await farm.database.read(column, select(schema.frame_logs.c.job_id)) == set()
     view = await farm.database.read(views.job_view, job)
     assert (view.finished, view.state, view.latest_frame) == (2, "completed", None)
     assert view.files_swept_at is not None
@@ -102,7 +104,7 @@ async def test_a_deleted_job_leaves_nothing(farm: Farm, store: LocalBlobStore) -
     await farm.database.write(storage.delete_job, job, "ana")
     assert await code_of(farm.job(job)) == ErrorCode.NOT_FOUND
     await sweep(farm, store)
-    for table in (schema.jobs, schema.frames, schema.events, schema.leases, schema.chunks):
+    for table in (schema.jobs, schema.frames, schema.frame_logs, schema.events, schema.leases, schema.chunks):
         query = select(table.c.id if table is schema.jobs else table.c.job_id)
         assert job not in await farm.database.read(column, query)
     assert (await farm.job(other)).finished == 2

@@ -162,6 +162,16 @@ async def test_progress_grows_to_the_end(session: Session, scenes: Path, tmp_pat
     _, told = await render(session, tmp_path, 1, "png")
     assert [step.progress for step in told] == sorted({step.progress for step in told})
     assert told[-1].progress == 1.0
+    said = session.said()
+    # All of it but most of what it counts: sixty samples in a blink are two lines.
+    assert said.startswith("Read blend:")
+    assert "Fra:1" in said
+    assert "| Sample 33/64" not in said
+    await render(session, tmp_path, 2, "png")
+    again = session.said()
+    assert "Fra:2" in again
+    assert "Fra:1 " not in again
+    assert "Read blend:" not in again
 
 
 async def test_another_scene_of_the_file(session: Session, scenes: Path, tmp_path: Path) -> None:
