@@ -1,7 +1,7 @@
 """What Blender said about one frame, short enough to be kept with it (pure).
 
-A renderer tells many times a second how far it is.  Of that only so much is kept as shows what it did for how long; what
-else it says, of files it lacks or things it cannot do, is kept word for word.
+A renderer tells many times a second how far it is.  Of that only so much is kept as shows what it did for how long;
+what else it says, of files it lacks or things it cannot do, is kept word for word.
 """
 
 from collections import deque

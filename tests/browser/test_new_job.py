@@ -36,6 +36,7 @@ scene.render.engine, scene.cycles.samples = "CYCLES", 4
 scene.cycles.use_denoising = False
 scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 128, 96, 50
 scene.frame_start, scene.frame_end, scene.render.fps = 1, 12, 12
+scene.view_layers.new("Smoke")
 scene.collection.objects.link(bpy.data.objects.new("Close", bpy.data.cameras.new("Close")))
 bpy.ops.wm.save_as_mainfile(filepath=sys.argv[1], compress=False)
 sys.stdout.flush()
@@ -84,7 +85,9 @@ def look(agent: PretendAgent, result: InspectionResult) -> str:
 @pytest.fixture
 def studio(browser: Browser, tmp_path: Path) -> Iterator[Site]:
     """The page of a farm with a real agent."""
-    with running_farm(tmp_path / "farm") as farm, open_site(browser, farm) as site:
+    # Its letters stay with it: nobody listens there.
+    settings = {"RENDERFARM_SMTP_HOST": "127.0.0.1", "RENDERFARM_SMTP_PORT": "1"}
+    with running_farm(tmp_path / "farm", **settings) as farm, open_site(browser, farm) as site:
         farm.start_agent("studio-01", "--device", "CPU", "--blender", "bpy")
         yield site
 
@@ -105,7 +108,19 @@ def test_from_a_dropped_file_to_the_video(studio: Site, tmp_path: Path) -> None:
     page.get_by_label("Camera").select_option("Close")
     page.get_by_label("Samples").fill("2")
     page.get_by_text("JPEG").click()
+    # The scene's two view layers: none is not enough, one will do.
+    for layer in ("ViewLayer", "Smoke"):
+        page.get_by_role("checkbox", name=layer).uncheck()
+    page.get_by_label("Write to").fill("ana@example.com, nobody")
     page.get_by_role("button", name="Render 3 frames").click()
+    expect(page.get_by_text("Choose one at least.")).to_be_visible()
+    expect(page.get_by_text("“nobody” is no e-mail address.")).to_be_visible()
+    assert_accessible(page)
+    page.get_by_role("checkbox", name="ViewLayer").check()
+    page.get_by_label("Write to").fill("ana@example.com ")
+    with page.expect_request(lambda request: request.method == "POST" and request.url.endswith("/jobs")) as submitted:
+        page.get_by_role("button", name="Render 3 frames").click()
+    assert json.loads(submitted.value.post_data or "")["notify"] == ["ana@example.com"]
     expect(page.get_by_role("heading", name="lighthouse")).to_be_visible()
     expect(page.get_by_text("Completed", exact=True)).to_be_visible(timeout=AGENTS_PATIENCE)
     expect(page.locator("video")).to_be_attached()
@@ -113,6 +128,7 @@ def test_from_a_dropped_file_to_the_video(studio: Site, tmp_path: Path) -> None:
     assert (job["render"]["camera"], job["render"]["samples"], job["render"]["engine"]) == ("Close", 2, None)
     assert (job["output"]["format"], job["output"]["width"], job["output"]["height"]) == ("JPEG", 64, 48)
     assert job["output"]["fps"] == 12
+    assert job["render"]["view_layers"] == ["ViewLayer"]
     # The same file once more: nothing is uploaded, and what was found is known.
     sent: list[str] = []
     page.on(
@@ -120,6 +136,7 @@ def test_from_a_dropped_file_to_the_video(studio: Site, tmp_path: Path) -> None:
     )
     drop(page, lighthouse__blend=blend.read_bytes())
     expect(page.get_by_role("button", name="Render 12 frames")).to_be_visible()
+    expect(page.get_by_label("Write to")).to_have_value("ana@example.com")
     assert sent == []
 
 

@@ -228,11 +228,14 @@ def test_what_the_form_leaves_alone_is_left_to_the_scene(site: Site) -> None:
         "samples": 64,
         "format": "OPEN_EXR_MULTILAYER",
         "fps": 25,
+        "view_layers": ["Room", "Smoke"],
     }
     same = {
         "name": "Shot",
         "frames": "1-9:2",
         "camera": None,
+        "layers": ["Room", "Smoke"],
+        "notify": [],
         "width": 1920,
         "height": 1080,
         "percentage": 50,
@@ -250,6 +253,7 @@ def test_what_the_form_leaves_alone_is_left_to_the_scene(site: Site) -> None:
     untouched = {
         "scene": "Scene",
         "camera": None,
+        "view_layers": None,
         "engine": None,
         "samples": None,
         "resolution": None,
@@ -257,8 +261,8 @@ def test_what_the_form_leaves_alone_is_left_to_the_scene(site: Site) -> None:
     }
     output = {"format": "PNG", "width": 960, "height": 540, "fps": 25}
     assert json.loads(run(site, script, [same, scene])) == ["1-9:2", "OPEN_EXR", untouched, output, True]
-    other = same | {"width": 100, "engine": "CYCLES", "samples": 8, "frames": "3"}
-    changed = untouched | {"engine": "CYCLES", "samples": 8, "resolution": [100, 1080]}
+    other = same | {"width": 100, "engine": "CYCLES", "samples": 8, "frames": "3", "layers": ["Smoke"]}
+    changed = untouched | {"view_layers": ["Smoke"], "engine": "CYCLES", "samples": 8, "resolution": [100, 1080]}
     assert json.loads(run(site, script, [other, scene]))[2:] == [changed, output | {"width": 50}, False]
 
 

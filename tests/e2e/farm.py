@@ -176,10 +176,10 @@ class Farm:
 
 
 @contextmanager
-def running_farm(folder: Path, *agents: str) -> Iterator[Farm]:
-    """Start a coordinator and the named agents; stop them at the end, whatever happened."""
+def running_farm(folder: Path, *agents: str, **settings: str) -> Iterator[Farm]:
+    """Start a coordinator with these settings and the named agents; stop them at the end, whatever happened."""
     folder.mkdir(parents=True, exist_ok=True)
-    farm = Farm(folder)
+    farm = Farm(folder, settings=settings)
     try:
         farm.start_coordinator()
         for name in agents:

@@ -14,10 +14,10 @@ from agent.pictures import check_frame
 from coordinator.protocol import ImageFormat, RenderSpec
 from coordinator.protocol.pictures import Wanted
 from coordinator.services.schemas import JobRequest
+from tests.in_blender.as_stored import assert_same_pixels, picture_data
 from tests.in_blender.blender import in_blender
 from tests.in_blender.scene_kinds import MAKE, RENDER
 from tests.in_blender.session_scenes import BLENDERS
-from tests.in_blender.test_session import assert_same_pixels, picture_data
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("submission")]
 

@@ -40,6 +40,23 @@ export function selection(options, chosen = null) {
   return select;
 }
 
+/** Some of a few, all of them in sight and chosen; `problem(text)` as with a field. */
+export function several(legend, names, onChange) {
+  fields += 1;
+  const id = `field-${fields}-problem`;
+  const inputs = names.map((name) => el("input", { type: "checkbox", checked: true, on: { change: onChange } }));
+  const problemLine = el("p", { class: "form-problem", id });
+  const lines = names.map((name, index) => el("label", { class: "check" }, inputs[index], el("span", {}, name)));
+  return {
+    element: el("fieldset", { class: "field several", "aria-describedby": id }, el("legend", {}, legend), el("div", {}, ...lines), problemLine),
+    values: () => names.filter((_, index) => inputs[index].checked),
+    problem(text) {
+      setText(problemLine, text);
+      for (const input of inputs) setAttribute(input, "aria-invalid", text ? "true" : null);
+    },
+  };
+}
+
 /** One of a few, all of them in sight. */
 export function choice(legend, name, options, chosen, onChange) {
   const inputs = options.map(([value, words, more]) => {

@@ -3,17 +3,22 @@ import { number, plural } from "../format.js";
 import { countFrames } from "../frame_range.js";
 import { engineOf, formatOf, framesOf, sizeOf } from "../upload/job_request.js";
 import { engineName, formatName } from "../words.js";
-import { choice, field, numberInput, numberOf, selection } from "./field.js";
+import { choice, field, numberInput, numberOf, selection, several } from "./field.js";
 import { el, icon, setText } from "./element.js";
+import { letterField } from "./letter_field.js";
 
 const AS_IT_IS = "As the scene says";
 const PRIORITIES = [["25", "Low"], ["50", "Normal"], ["75", "High"], ["90", "Urgent"]];
 const SAMPLELESS = ["WORKBENCH"];
 
 /**
- * @param {{name: string, findings: object | null, onSubmit: (values: object, scene: object | null) => Promise<void>}} options
+ * @param {object} options
+ * @param {string} options.name
+ * @param {object | null} options.findings
+ * @param {Promise<boolean>} options.sendsLetters whether the farm sends e-mail
+ * @param {(values: object, scene: object | null) => Promise<void>} options.onSubmit
  */
-export function jobForm({ name, findings, onSubmit }) {
+export function jobForm({ name, findings, sendsLetters, onSubmit }) {
   let scene = findings?.scenes.find((one) => one.name === findings.scene) ?? findings?.scenes[0] ?? null;
   const nameInput = el("input", { type: "text", maxlength: 200, required: true, autocomplete: "off", value: name });
   const nameField = field("Name", nameInput);
@@ -21,6 +26,9 @@ export function jobForm({ name, findings, onSubmit }) {
   const sceneField = field("Scene", sceneSelect);
   sceneField.element.hidden = (findings?.scenes.length ?? 0) < 2;
   const own = el("div", { class: "form-parts" });
+  const priority = selection(PRIORITIES, "50");
+  const priorityField = field("Priority", priority);
+  const letters = letterField(sendsLetters);
   const submit = el("button", { class: "button primary large", type: "submit" });
   const problem = el("p", { class: "form-problem", role: "alert" });
   const form = el(
@@ -28,6 +36,7 @@ export function jobForm({ name, findings, onSubmit }) {
     { class: "job-form", novalidate: true },
     el("div", { class: "form-row" }, nameField.element, sceneField.element),
     own,
+    el("div", { class: "form-row" }, priorityField.element, letters.element),
     el("div", { class: "form-end" }, problem, submit),
   );
   let parts = null;
@@ -54,7 +63,7 @@ export function jobForm({ name, findings, onSubmit }) {
     event.preventDefault();
     setText(problem, "");
     nameField.problem(nameInput.value.trim() ? "" : "The job needs a name.");
-    const isGood = parts.check();
+    const isGood = [parts.check(), letters.check()].every(Boolean);
     const wrong = form.querySelector("[aria-invalid]");
     if (!isGood || wrong) {
       wrong?.focus();
@@ -62,7 +71,8 @@ export function jobForm({ name, findings, onSubmit }) {
     }
     submit.disabled = true;
     try {
-      await onSubmit({ name: nameInput.value.trim(), ...parts.values() }, scene);
+      const values = { name: nameInput.value.trim(), priority: Number(priority.value), notify: letters.values() };
+      await onSubmit({ ...values, ...parts.values() }, scene);
     } catch (error) {
       setText(problem, error.message);
     } finally {
@@ -90,6 +100,9 @@ function sceneParts(scene, findings, onChange) {
   framesField.element.append(quick);
 
   const cameras = (scene?.cameras ?? []).map((camera) => [camera, camera]);
+  const layers = several("View layers", scene?.view_layers ?? [], onChange);
+  layers.element.hidden = (scene?.view_layers.length ?? 0) < 2;
+
   const ownCamera = scene?.camera_changes ? "As its markers switch" : (scene?.camera ?? AS_IT_IS);
   const camera = selection([["", ownCamera], ...cameras.filter(([one]) => scene.camera_changes || one !== scene.camera)], "");
   const cameraField = field("Camera", camera);
@@ -127,9 +140,6 @@ function sceneParts(scene, findings, onChange) {
   const videoLine = el("label", { class: "check" }, video, el("span", {}, el("strong", {}, "And an MP4 video"), el("small", {}, "Made when the last frame is done")));
   const sound = el("input", { type: "checkbox", checked: scene?.sound ?? false });
   const soundLine = el("label", { class: "check", hidden: !scene?.sound }, sound, el("span", {}, el("strong", {}, "With the scene’s sound"), el("small", {}, "Needs frames without gaps")));
-  const priority = selection(PRIORITIES, "50");
-  const priorityField = field("Priority", priority);
-
   const checks = [
     [width, "a width from 4 to 65,536 pixels"],
     [height, "a height from 4 to 65,536 pixels"],
@@ -143,9 +153,10 @@ function sceneParts(scene, findings, onChange) {
   return {
     elements: [
       el("div", { class: "form-row" }, framesField.element, cameraField.element),
+      layers.element,
       el("div", { class: "form-row" }, sizeElement, el("div", { class: "form-pair" }, engineField.element, samplesField.element)),
       el("div", { class: "form-output" }, format.element, videoLine, soundLine),
-      el("div", { class: "form-row" }, priorityField.element, sceneFacts(scene, findings)),
+      sceneFacts(scene, findings),
     ],
     frames: () => frames.value,
     update() {
@@ -168,11 +179,14 @@ function sceneParts(scene, findings, onChange) {
       const oneSide = (width.value.trim() === "") !== (height.value.trim() === "");
       if (oneSide) height.toggleAttribute("aria-invalid", true);
       setText(sizeProblem, oneSide ? "Give both width and height." : wrong.length > 0 ? `It takes ${wrong.map(([, words]) => words).join(", and ")}.` : "");
-      return wrong.length === 0 && !oneSide;
+      const noLayer = !layers.element.hidden && layers.values().length === 0;
+      layers.problem(noLayer ? "Choose one at least." : "");
+      return wrong.length === 0 && !oneSide && !noLayer;
     },
     values: () => ({
       frames: frames.value.trim(),
       camera: camera.value || null,
+      layers: layers.values(),
       width: numberOf(width),
       height: numberOf(height),
       percentage: numberOf(percentage),
@@ -181,7 +195,6 @@ function sceneParts(scene, findings, onChange) {
       format: format.value(),
       video: video.checked && !video.disabled,
       sound: sound.checked && !sound.disabled,
-      priority: Number(priority.value),
     }),
   };
 }
@@ -201,9 +214,7 @@ function sizeWords(size, scene) {
 /** What the form does not change, but an artist may look for. */
 function sceneFacts(scene, findings) {
   if (scene === null) return el("p", { class: "field-hint" }, "The scene’s values are not known here: empty fields are as the scene says.");
-  const layers = scene.view_layers.join(", ") || "none";
   const facts = [
-    ["View layers", layers],
     ["Saved by", `Blender ${findings.file_version.slice(0, 2).join(".")}`],
     ["Scene’s format", formatName(scene.format)],
   ];

@@ -40,6 +40,11 @@ export function newJobView({ fleet, guard, retitle, replaceRoute, draft }) {
   let part = null;
   let askedAt = 0;
   let timer = null;
+  // Without an answer the form does without that field.
+  const sendsLetters = api.notifications().then(
+    ({ email }) => email,
+    () => false,
+  );
 
   function show() {
     const step = STEP_OF[draft.phase] ?? (draft.pack === null ? 1 : 2);
@@ -161,6 +166,7 @@ export function newJobView({ fleet, guard, retitle, replaceRoute, draft }) {
     const form = jobForm({
       name: jobName(draft),
       findings,
+      sendsLetters,
       async onSubmit(values, scene) {
         const warnings = (findings?.missing ?? []).slice(0, 30).map((file) => `The ${file.kind} “${file.name}” was missing when the job was submitted (${file.path}).`);
         const request = jobRequest(values, scene, { pack: draft.pack, submission, version: findings?.file_version ?? draft.header?.version ?? null, warnings });
