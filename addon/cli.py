@@ -212,14 +212,12 @@ def download(terminal: Terminal, job_id: int, output: Path | None) -> None:
     terminal.answer({"job": job_id, "output": str(folder), "files": count}, f"{folder} has the job's {count} files.")
 
 
-COMMANDS: list[click.Command] = [
-    submit,
-    wait,
-    download,
-    *farm_cli.COMMANDS,
-    *agents_cli.COMMANDS,
-    *storage_cli.COMMANDS,
-]
+COMMANDS: dict[str, list[click.Command]] = {
+    "Jobs": [submit, wait, download, *farm_cli.JOBS],
+    "Agents": agents_cli.COMMANDS,
+    "Users": farm_cli.USERS,
+    "Storage": storage_cli.COMMANDS,
+}
 
 
 def _finish(terminal: Terminal, job_id: int, output: Path | None) -> None:

@@ -238,17 +238,5 @@ def notify_test(terminal: Terminal, address: str | None) -> None:
     terminal.answer(result, f"The message was delivered to {to}.")
 
 
-COMMANDS: list[click.Command] = [
-    jobs,
-    show,
-    pause,
-    resume,
-    cancel,
-    requeue,
-    set_,
-    rerender,
-    users,
-    limit,
-    allow_scripts,
-    notify_test,
-]
+JOBS: list[click.Command] = [jobs, show, pause, resume, cancel, requeue, set_, rerender]
+USERS: list[click.Command] = [users, limit, allow_scripts, notify_test]

@@ -132,4 +132,4 @@ def doctor(as_json: bool, **options: str | None) -> None:
     sys.exit(1 if worst(findings) == "fail" else 0)
 
 
-COMMANDS: list[click.Command] = [agent_command, discover, doctor]
+COMMANDS: dict[str, list[click.Command]] = {"This machine": [agent_command, doctor, discover]}

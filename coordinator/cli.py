@@ -162,4 +162,4 @@ def _banner(url: str, tokens: "list[TokenCreated]") -> str:
     return "\n".join(lines)
 
 
-COMMANDS: list[click.Command] = [coordinator, migrate, token]
+COMMANDS: dict[str, list[click.Command]] = {"The coordinator": [coordinator, token, migrate]}

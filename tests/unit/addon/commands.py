@@ -9,7 +9,7 @@ from click.testing import Result
 from addon import cli
 from tests.fakes.faulty_coordinator import FaultyCoordinator, Handler, status
 
-COMMANDS = {command.name: command for command in cli.COMMANDS}
+COMMANDS = {command.name: command for commands in cli.COMMANDS.values() for command in commands}
 JOB: dict[str, Any] = {
     "id": 1,
     "name": "shot",
