@@ -69,7 +69,7 @@ def ensure_first_tokens(tx: Transaction, admin: str | None, join: str | None) ->
         if preset is not None:
             _take_over(tx, kind, preset)
         elif not tokens.good(tx.conn, (kind,), tx.now):
-            made.append(issue(tx, kind, "first start"))
+            made.append(issue(tx, kind, kind.value))
     return made
 
 
@@ -183,7 +183,7 @@ def _take_over(tx: Transaction, kind: TokenKind, plain: str) -> None:
         )
     # One that was revoked stays so: it may be known to the wrong people.
     if not tokens.is_known(tx.conn, token_digest(plain)):
-        tokens.insert_token(tx.conn, kind=kind, name="preset", digest=token_digest(plain), created_at=tx.now)
+        tokens.insert_token(tx.conn, kind=kind, name=kind.value, digest=token_digest(plain), created_at=tx.now)
 
 
 def _view(token: Token) -> TokenView:

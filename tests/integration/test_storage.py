@@ -62,11 +62,11 @@ async def test_what_the_store_holds_and_for_whom(farm: RunningCoordinator) -> No
     takes = await farm.ask("GET", f"jobs/{job}/storage")
     assert view["blob_bytes"] == takes["bytes"]
     assert view["jobs"] == [
-        {"id": job, "name": "Shot 010", "user": "preset", "state": "completed", "keep": False, **takes}
+        {"id": job, "name": "Shot 010", "user": "admin", "state": "completed", "keep": False, **takes}
     ]
     [user] = view["users"]
     assert (user["bytes"], user["quota_bytes"], user["jobs"]) == (takes["bytes"], None, 1)
     assert await farm.ask("POST", "storage/sweep", json={"dry_run": True}) == {"jobs": [], "freed_bytes": 0}
     quota = {"quota_bytes": 2**40}
-    assert (await farm.ask("PATCH", "users/preset", json=quota))["quota_bytes"] == 2**40
-    await farm.refused("PATCH", "users/preset", 422, "invalid", json={"quota_bytes": -1})
+    assert (await farm.ask("PATCH", "users/admin", json=quota))["quota_bytes"] == 2**40
+    await farm.refused("PATCH", "users/admin", 422, "invalid", json={"quota_bytes": -1})
