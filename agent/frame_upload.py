@@ -27,6 +27,7 @@ from coordinator.protocol import (
     SoundResult,
     StoredFile,
 )
+from coordinator.protocol.decoding import decoding_threads
 from coordinator.protocol.parcel import MAX_FILES_BYTES, MAX_PARCEL_BYTES, pack_parcel
 from coordinator.protocol.pictures import Blankness, Wanted
 
@@ -95,6 +96,7 @@ class Outbox:
         self._queue: asyncio.Queue[_Item] = asyncio.Queue()
         self._waiting: set[Path] = set()
         self._turns = asyncio.Semaphore(PARALLEL_DELIVERIES)
+        self._eyes = decoding_threads(PARALLEL_DELIVERIES, "outbox")
         self._changed = asyncio.Condition()
 
     async def load(self) -> None:
@@ -136,11 +138,14 @@ class Outbox:
 
     async def run(self) -> None:
         """Deliver, for ever."""
-        async with asyncio.TaskGroup() as group:
-            while True:
-                item = await self._queue.get()
-                await self._turns.acquire()
-                group.create_task(self._deliver_in_turn(item))
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    item = await self._queue.get()
+                    await self._turns.acquire()
+                    group.create_task(self._deliver_in_turn(item))
+        finally:
+            self._eyes.shutdown(wait=False)
 
     async def _deliver_in_turn(self, item: _Item) -> None:
         try:
@@ -196,7 +201,7 @@ class Outbox:
 
     async def _deliver_frame(self, item: _Item, frame: int) -> FrameAnswer:
         lease_id, client = item.note.lease_id, self._link.client
-        finished = await asyncio.to_thread(_finish, item.note, item.folder)
+        finished = await asyncio.get_running_loop().run_in_executor(self._eyes, _finish, item.note, item.folder)
         if finished.blank is not None:
             # Whether that is meant is for the coordinator to judge: it knows the frames beside it.
             log.warning("Frame %s of lease %s is blank (%s).", frame, lease_id, finished.blank)

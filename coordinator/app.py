@@ -264,11 +264,13 @@ async def _duties(app: web.Application) -> AsyncIterator[None]:
     stitching, sweeping, news = Waker(), Waker(), Waker()
 
     def on_notice(notice: Notice) -> None:
-        if notice.kind == "job":
-            stitching.wake()
-            news.wake()
-        elif notice.kind == "storage":
-            sweeping.wake()
+        match notice.kind:
+            case "video":
+                stitching.wake()
+            case "news":
+                news.wake()
+            case "storage":
+                sweeping.wake()
 
     unsubscribe = database.subscribe(on_notice)
     duties = (

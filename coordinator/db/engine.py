@@ -35,10 +35,10 @@ log = logging.getLogger(__name__)
 class Notice:
     """Something changed; published after the commit, by every coordinator that shares the database."""
 
-    kind: Literal["work", "job", "frame", "agent", "token", "inspection", "storage"]
+    kind: Literal["work", "job", "frame", "agent", "token", "inspection", "storage", "video", "news"]
     """``work``: chunks became pending, waiting lease requests should look again; ``token``: some were revoked;
     ``inspection``: a pack waits to be looked into; ``storage``: something may be removed
-    from the store."""
+    from the store; ``video``: one waits to be made; ``news``: something waits to be told outside."""
     id: int | None = None
     """The job of a ``job`` or ``frame`` notice, the agent of an ``agent`` notice; of a ``work``
     notice, one that may work again."""
@@ -51,6 +51,8 @@ WORK = Notice(kind="work")
 REVOKED = Notice(kind="token")
 INSPECTION = Notice(kind="inspection")
 STORAGE = Notice(kind="storage")
+VIDEO = Notice(kind="video")
+NEWS = Notice(kind="news")
 
 
 @dataclass(frozen=True)

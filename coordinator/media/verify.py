@@ -1,10 +1,10 @@
 """Check a frame's files before the frame is recorded, without holding up the event loop."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from coordinator.protocol import ImageFormat
+from coordinator.protocol.decoding import decoding_threads
 from coordinator.protocol.pictures import BadPicture, Picture, Wanted, read_picture
 from coordinator.protocol.previews import is_small
 
@@ -17,7 +17,7 @@ class FrameVerifier:
 
     def __init__(self, threads: int = 2) -> None:
         """Decode at most ``threads`` frames at a time."""
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="verify")
+        self._pool = decoding_threads(threads, "verify")
 
     async def check(
         self,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from coordinator.db import agents, events, frames, jobs, leases
-from coordinator.db.engine import Notice, Transaction
+from coordinator.db.engine import VIDEO, Notice, Transaction
 from coordinator.domain import transitions
 from coordinator.domain.model import (
     Agent,
@@ -43,6 +43,8 @@ def move_job(tx: Transaction, job: Job, state: JobState, message: str, **values:
     transitions.check("job", job.id, job.state, state, lambda: events.history(tx, job_id=job.id))
     moved = update_job(tx, job, state=state, **values)
     tell(tx, job, state.value, message, {"from": job.state})
+    if state == JobState.STITCHING:
+        tx.notify(VIDEO)
     return moved
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from coordinator.db import agents, deliveries, jobs
 from coordinator.db.deliveries import Delivery
-from coordinator.db.engine import Transaction
+from coordinator.db.engine import NEWS, Transaction
 from coordinator.domain.model import Agent, Job, JobState
 from coordinator.services.changes import tell
 
@@ -111,6 +111,7 @@ def _note(tx: Transaction, kind: str, *, job_id: int | None = None, agent_id: in
     times = {"due_at": tx.now, "created_at": tx.now}
     about = {"kind": kind, "job_id": job_id, "agent_id": agent_id}
     tx.write_later(deliveries.INSERT, {**about, "target": None, "payload": "", "attempts": 0, **times})
+    tx.notify(NEWS)
 
 
 def _address(tx: Transaction, delivery: Delivery, audience: Audience) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import msgspec
 
 from coordinator.db import frames, jobs
-from coordinator.db.engine import Transaction
+from coordinator.db.engine import VIDEO, Transaction
 from coordinator.domain.model import Job, JobState
 from coordinator.domain.retry import STITCH_ATTEMPTS
 from coordinator.domain.timing import Timing
@@ -124,6 +124,7 @@ def give_back(tx: Transaction, task: StitchTask) -> None:
     """
     job = _lock_claimed(tx, task)
     update_job(tx, job, stitch_claim=None, stitch_expires_at=None, stitch_claims=job.stitch_claims - 1)
+    tx.notify(VIDEO)
 
 
 def _lock_claimed(tx: Transaction, task: StitchTask) -> Job:

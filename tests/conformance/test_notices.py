@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy import select
 
 from coordinator.db import board, events, jobs, users
-from coordinator.db.engine import REVOKED, WORK, Database, Notice, Transaction, open_database
+from coordinator.db.engine import NEWS, REVOKED, VIDEO, WORK, Database, Notice, Transaction, open_database
 from coordinator.db.schema import events as event_rows
 from coordinator.domain.board import Board, SlotOffer
 from coordinator.domain.matching import Capability
 from coordinator.domain.model import Job
+from coordinator.services import control
 from tests.conformance.farm import Farm, SetClock
 from tests.conformance.postgres import Server
 
@@ -63,6 +64,22 @@ def set_priority(tx: Transaction, job_id: int, priority: int) -> None:
     job = jobs.lock(tx.conn, job_id)
     assert job is not None
     tx.changed_jobs[job_id] = jobs.change(tx.conn, job, priority=priority)
+
+
+async def test_duties_are_woken_when_there_is_something_for_them_and_not_with_each_frame(
+    database: Database, farm: Farm
+) -> None:
+    heard, ant = Heard(database), await farm.agent()
+    await farm.submit("1-2", video=True, chunk_frames=1)
+    await farm.deliver_all(ant, await farm.must_lease(ant))
+    await database.write(Transaction.notify, REVOKED)
+    await heard.until(lambda: REVOKED in heard.notices)
+    assert not {VIDEO, NEWS} & set(heard.notices)
+    await farm.deliver_all(ant, await farm.must_lease(ant))
+    await heard.until(lambda: VIDEO in heard.notices)
+    job = await farm.submit("1-2")
+    await database.write(control.cancel, job.id, "ana")
+    await heard.until(lambda: NEWS in heard.notices)
 
 
 async def test_events_are_written_in_order_and_seen_by_those_who_ask(database: Database, farm: Farm) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from email import message_from_bytes, policy
@@ -20,7 +20,7 @@ from coordinator.domain.model import Job, JobState
 from coordinator.keys import DATABASE
 from coordinator.outward.webhooks import signature
 from coordinator.services import notifications
-from coordinator.services.notifications import MOST_ATTEMPTS, Audience
+from coordinator.services.notifications import MOST_ATTEMPTS, Audience, Delivery
 from tests.integration.coordinator import RunningCoordinator
 
 SECRET = "a secret of the studio"  # noqa: S105 - of this test
@@ -154,9 +154,9 @@ async def test_what_never_arrives_is_given_up_in_the_end(small_farm: RunningCoor
     job = await small_farm.submit("1")
     database = small_farm.app[DATABASE]
     everyone = Audience(webhooks=1, mail=False, page=None)
-    # This coordinator has no webhooks of its own: nothing but the test sends.
-    await database.write(lambda tx: notifications.job_ended(tx, _cancelled(tx, job)))
-    [delivery] = await database.write(notifications.claim, everyone)
+    [delivery] = await database.write(
+        lambda tx: claimed_with(tx, lambda: notifications.job_ended(tx, _cancelled(tx, job)))
+    )
     assert json.loads(delivery.payload)["job"]["id"] == job
     for attempt in range(MOST_ATTEMPTS):
         assert await database.write(notifications.claim, everyone) == []
@@ -170,6 +170,13 @@ async def test_what_never_arrives_is_given_up_in_the_end(small_farm: RunningCoor
             assert left == []
     events = await small_farm.ask("GET", f"jobs/{job}/events")
     assert events["items"][-1]["message"].endswith("could not be delivered by a webhook: It did not answer.")
+
+
+def claimed_with(tx: Transaction, note: Callable[[], None]) -> list[Delivery]:
+    """Note something, and claim it at once: the coordinator has no webhooks of its own, and would tell nobody."""
+    note()
+    tx.flush()
+    return notifications.claim(tx, Audience(webhooks=1, mail=False, page=None))
 
 
 def _cancelled(tx: Transaction, job_id: int) -> Job:
@@ -186,9 +193,11 @@ async def test_of_too_many_the_oldest_are_given_up(
     database = small_farm.app[DATABASE]
     job = await small_farm.submit("1")
 
-    def note(tx: Transaction) -> None:
-        for _ in range(waiting + 2):
-            notifications.job_needs_attention(tx, _cancelled(tx, job))
+    def claim(tx: Transaction) -> list[Delivery]:
+        def note() -> None:
+            for _ in range(waiting + 2):
+                notifications.job_needs_attention(tx, _cancelled(tx, job))
 
-    await database.write(note)
-    assert len(await database.write(notifications.claim, Audience(webhooks=1, mail=False, page=None))) == waiting
+        return claimed_with(tx, note)
+
+    assert len(await database.write(claim)) == waiting
