@@ -12,7 +12,7 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -43,12 +43,16 @@ _COUNT = """seconds => new Promise(resolve => {
 })"""
 
 
-def fill(farm: Farm, job: int, finished: int, frames: int) -> None:
-    """Have a job's first frames be finished, as the one that is; the coordinator must not run."""
+def random_frames(finished: int) -> list[tuple[int, float, str]]:
+    """Return number, time and digest of frames: times between half a second and eight, digests that differ."""
+    chance = random.Random(7)
+    return [(number, 0.5 + chance.random() * 7.5, chance.randbytes(32).hex()) for number in range(2, finished + 1)]
+
+
+def fill(farm: Farm, job: int, rows: Sequence[tuple[int, float, str]], frames: int) -> None:
+    """Have a job's frames from the second on be finished, as the first is; the coordinator must not run."""
+    finished = len(rows) + 1
     with sqlite3.connect(farm.database.removeprefix("sqlite:///")) as database:
-        # Times between half a second and eight, and digests that differ as real ones do.
-        chance = random.Random(7)
-        rows = [(number, 0.5 + chance.random() * 7.5, chance.randbytes(32).hex()) for number in range(2, finished + 1)]
         database.execute("CREATE TEMPORARY TABLE made (number INTEGER, took REAL, digest TEXT)")
         database.executemany("INSERT INTO made VALUES (?, ?, ?)", rows)
         made_of: dict[str, dict[str, str]] = {
@@ -63,12 +67,18 @@ def fill(farm: Farm, job: int, finished: int, frames: int) -> None:
         # What is not finished is one chunk, the last one.
         database.execute("DELETE FROM chunks WHERE job_id = ? AND last < ?", (job, frames))
         left = frames - finished
-        database.execute("UPDATE chunks SET first = ?, frame_count = ? WHERE job_id = ?", (finished + 1, left, job))
+        if left:
+            database.execute("UPDATE chunks SET first = ?, frame_count = ? WHERE job_id = ?", (finished + 1, left, job))
+        else:
+            database.execute("DELETE FROM chunks WHERE job_id = ?", (job,))
         database.execute("UPDATE jobs SET finished = ?, pending = ? WHERE id = ?", (finished, left, job))
 
 
-def prepare(farm: Farm, frames: int, finished: int) -> int:
-    """Submit the job, have one frame rendered and the others be as that one; return the job."""
+def prepare(farm: Farm, frames: int, rows: Sequence[tuple[int, float, str]]) -> int:
+    """Submit the job, have one frame rendered and others be as that one; return the job.
+
+    The coordinator is stopped for it, and is to be started again.
+    """
     artist = Artist(farm.url, ADMIN_TOKEN)
     job = artist.submit("Epic", frames=f"1-{frames}", chunk_frames=10_000)
     agent = PretendAgent(farm.url, JOIN_TOKEN, "studio-01")
@@ -77,8 +87,7 @@ def prepare(farm: Farm, frames: int, finished: int) -> int:
     agent.finish(1)
     agent.leave()
     farm.stop()
-    fill(farm, job, finished, frames)
-    farm.start_coordinator()
+    fill(farm, job, rows, frames)
     return job
 
 
@@ -217,7 +226,8 @@ def measure_job(frames: int, seconds: float, rate: float) -> dict[str, Any]:
     """Return the line of a job's page."""
     finished = frames * FINISHED // FRAMES
     with tempfile.TemporaryDirectory() as folder, running_farm(Path(folder)) as farm:
-        job = prepare(farm, frames, finished)
+        job = prepare(farm, frames, random_frames(finished))
+        farm.start_coordinator()
         found = watch(farm, lambda page: open_job(page, farm, job, finished), 1, seconds, rate)
     return {"benchmark": "page", "view": "job", "frames": frames, **found}
 

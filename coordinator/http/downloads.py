@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from coordinator.http.files import disposition
 from coordinator.keys import DATABASE, STORE
-from coordinator.media.zip_stream import FileList, ZipLayout
+from coordinator.media.zip_stream import Entry, FileList, ZipLayout
 from coordinator.services import downloads, job_contents
 from coordinator.store import BlobStore, StoreError
 
@@ -78,28 +78,57 @@ async def log(request: web.Request, job_id: int) -> web.StreamResponse:
 
 
 async def _pieces(files: FileList, store: BlobStore) -> AsyncIterator[bytes]:
-    """Yield the archive.  Each file is read twice, for its checksum goes before it; the second time from memory."""
+    """Yield the archive: a large file piece by piece, short ones together.
+
+    Large ones are read twice, for a file's checksum goes before it; the second time from memory.
+
+    Raises:
+        StoreError: a file is gone, or is not as long as it was.
+    """
     layout = ZipLayout()
-    for index in range(len(files)):
-        entry = files.entry(index)
-        path = await store.fetch(files.sha256(index))
-        content = await asyncio.to_thread(_read_small, path)
-        if content is not None:
-            yield layout.head(entry, zlib.crc32(content)) + content
+    start = 0
+    while start < len(files):
+        together = range(start, _end_of_piece(files, start))
+        start = together.stop
+        entries = [files.entry(index) for index in together]
+        paths = await asyncio.gather(*(store.fetch(files.sha256(index)) for index in together))
+        if entries[0].size <= PIECE:
+            contents = await asyncio.to_thread(_read_whole, paths, entries)
+            heads = [layout.head(entry, crc) for entry, (_, crc) in zip(entries, contents, strict=True)]
+            yield b"".join(part for head, (content, _) in zip(heads, contents, strict=True) for part in (head, content))
             continue
-        yield layout.head(entry, await asyncio.to_thread(_crc, path))
+        yield layout.head(entries[0], await asyncio.to_thread(_crc, paths[0]))
         offset = 0
-        while piece := await asyncio.to_thread(_read, path, offset):
+        while piece := await asyncio.to_thread(_read, paths[0], offset):
             offset += len(piece)
+            _check_length(offset, entries[0], whole=False)
             yield piece
+        _check_length(offset, entries[0])
     yield layout.end()
 
 
-def _read_small(path: Path) -> bytes | None:
-    """Return the content of a file that fits into one piece."""
-    with path.open("rb") as file:
-        content = file.read(PIECE + 1)
-    return content if len(content) <= PIECE else None
+def _end_of_piece(files: FileList, start: int) -> int:
+    """Return where the files end that begin at ``start`` and are read together: one, or as many as make a piece."""
+    size, end = files.size(start), start + 1
+    while end < len(files) and (size := size + files.size(end)) <= PIECE:
+        end += 1
+    return end
+
+
+def _read_whole(paths: Sequence[Path], entries: Sequence[Entry]) -> list[tuple[bytes, int]]:
+    """Return the content of short files, each with its checksum."""
+    read = []
+    for path, entry in zip(paths, entries, strict=True):
+        content = path.read_bytes()
+        _check_length(len(content), entry)
+        read.append((content, zlib.crc32(content)))
+    return read
+
+
+def _check_length(length: int, entry: Entry, *, whole: bool = True) -> None:
+    """Let no archive go out whose heads tell of other files than it has."""
+    if length > entry.size or (whole and length < entry.size):
+        raise StoreError(f"{entry.name} has {length} bytes where {entry.size} were stored.")
 
 
 def _crc(path: Path) -> int:

@@ -118,6 +118,10 @@ class FileList:
         """Return one of them as it is packed."""
         return Entry(self._names[index], self._sizes[index], datetime.fromtimestamp(self._times[index], UTC))
 
+    def size(self, index: int) -> int:
+        """Return how many bytes one of them has."""
+        return self._sizes[index]
+
     def sha256(self, index: int) -> str:
         """Return the digest of one of them."""
         return self._digests[32 * index : 32 * index + 32].hex()

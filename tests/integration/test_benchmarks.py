@@ -87,3 +87,10 @@ def test_the_page_is_measured_with_a_long_job_and_with_many_jobs() -> None:
     for line in (job, jobs):
         for name in ("first_paint_ms", "script_ms", "heap_mib", "events_per_second", "frames_per_second"):
             assert float(str(line[name])) > 0
+
+
+def test_the_zip_of_a_job_is_measured_with_clients_that_stay_and_that_leave() -> None:
+    files, one, three, leave = lines_of("benchmarks.bench_zip", "--frames", "60", "--kilobytes", "20")
+    assert [line["part"] for line in (files, one, three, leave)] == ["files", "download", "download", "leave"]
+    assert float(str(one["mb_per_second"])) > 0
+    assert float(str(three["coordinator_cpu_seconds"])) > 0

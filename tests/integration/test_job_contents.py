@@ -2,10 +2,19 @@
 
 import asyncio
 import gzip
+import hashlib
 import io
 import json
+import os
+import tracemalloc
 import zipfile
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
+import aiohttp
+import msgspec
 import numpy as np
 import OpenEXR
 import pytest
@@ -13,7 +22,9 @@ from PIL import Image
 
 from coordinator.http import downloads
 from coordinator.keys import STORE, THUMBNAILS
+from coordinator.media.zip_stream import FileList
 from coordinator.protocol import ExtraFile, FrameFailure, FrameResult
+from coordinator.store import LocalBlobStore
 from tests.fakes.fake_agent import FakeAgent, picture
 from tests.integration.coordinator import RunningCoordinator
 
@@ -195,12 +206,14 @@ async def test_all_frames_in_a_zip(farm: RunningCoordinator, monkeypatch: pytest
     await farm.refused("GET", f"jobs/{job}/frames.zip?frames=x", 422, "invalid")
 
 
-async def test_a_zip_whose_file_is_gone_breaks_off(farm: RunningCoordinator) -> None:
+async def test_a_zip_whose_file_is_cut_short_or_gone_breaks_off(farm: RunningCoordinator) -> None:
     job, _ = await rendered(farm, "1-3")
     record = (await farm.ask("GET", f"jobs/{job}/frames?start=2&limit=1"))["items"][0]
-    await asyncio.to_thread(farm.app[STORE].remove, record["sha256"])
-    with pytest.raises(Exception, match=r"(?i)payload|closed|disconnected"):
-        await farm.call("GET", f"api/v1/jobs/{job}/frames.zip")
+    path = await farm.app[STORE].fetch(record["sha256"])
+    for harm in (lambda: os.truncate(path, record["size"] - 1), path.unlink):
+        await asyncio.to_thread(harm)
+        with pytest.raises(Exception, match=r"(?i)payload|closed|disconnected"):
+            await farm.call("GET", f"api/v1/jobs/{job}/frames.zip")
     # Everybody else is served as before.
     assert (await farm.job(job))["state"] == "completed"
 
@@ -255,3 +268,72 @@ async def test_the_files_the_cost_and_the_log_of_a_job(farm: RunningCoordinator)
     assert [line.split("Z  ", 1)[1] for line in lines] == [it["message"] for it in events]
     for path in ("pack", "cost", "log", "frame-map", "frames.zip"):
         await farm.refused("GET", f"jobs/99/{path}", 404, "not_found")
+
+
+async def test_a_client_that_leaves_amid_a_zip_costs_nothing_more(
+    farm: RunningCoordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, length = await job_with_large_files(farm)
+    packed, ended = 0, asyncio.Event()
+    pieces = downloads._pieces
+
+    async def counted(*arguments: Any) -> AsyncIterator[bytes]:
+        nonlocal packed
+        try:
+            async for piece in pieces(*arguments):
+                packed += len(piece)
+                yield piece
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(downloads, "_pieces", counted)
+    headers = {"Authorization": f"Bearer {farm.settings.admin_token}"}
+    url = f"{farm.url}api/v1/jobs/{job}/frames.zip?extras=true"
+    async with asyncio.timeout(60), aiohttp.ClientSession() as leaving:
+        answer = await leaving.get(url, headers=headers)
+        assert int(answer.headers["Content-Length"]) > length
+        await answer.content.readexactly(1000)
+        answer.close()
+        await ended.wait()
+    # What the system's buffers took was read, and not what nobody waits for.
+    assert packed < length / 2
+
+
+async def job_with_large_files(farm: RunningCoordinator) -> tuple[int, int]:
+    """Return a job whose files are more than a connection buffers, and how many bytes they have."""
+    job = await farm.submit("1-4", chunk_frames=4)
+    agent = await farm.agent("ant")
+    grant = await agent.must_lease()
+    file = await agent.upload(grant, bytes(1_000_000))
+    extras = [ExtraFile(path=f"cache/{number}.bin", file=file) for number in range(20)]
+    for frame in grant.frames:
+        result = msgspec.structs.replace(await agent.result(grant, picture(frame)), extras=extras)
+        assert (await agent.hand_in(grant, frame, result)).status == 201
+    return job, 4 * len(extras) * file.size
+
+
+async def test_the_zip_of_a_long_job_takes_no_memory_for_its_frames(tmp_path: Path) -> None:
+    content = bytes(16 * 1024)
+    sha256 = hashlib.sha256(content).hexdigest()
+    store = await asyncio.to_thread(LocalBlobStore, tmp_path, reserve_bytes=0)
+    await store.put(sha256, len(content), as_stream(content))
+    files = FileList()
+    for number in range(2_000):
+        files.add(f"{number:04}.exr", sha256, len(content), datetime(2026, 1, 1, tzinfo=UTC))
+    tracemalloc.start()
+    try:
+        length = 0
+        async for piece in downloads._pieces(files, store):
+            length += len(piece)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        await store.close()
+    assert length == files.archive_length() > 2_000 * len(content)
+    # The list at its end, a hundred bytes for each frame, and a few pieces of it; all of them would be 32 MB.
+    assert most < 8_000_000
+
+
+async def as_stream(content: bytes) -> AsyncIterator[bytes]:
+    """Give out a content as it would arrive."""
+    yield content
