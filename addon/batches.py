@@ -4,7 +4,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 try:
     import zstandard
@@ -12,7 +12,10 @@ except ImportError:  # some builds of Blender come without it
     zstandard = None  # type: ignore[assignment]  # only ever compared with None
 
 #: A batch is closed when it has so many bytes, before they are compressed, or so many blobs.
-BATCH_BYTES, BATCH_BLOBS = 2 * 1024 * 1024, 1000
+BATCH_BYTES, BATCH_BLOBS = 8 * 1024 * 1024, 1000
+
+#: Shorter runs of bytes are put together before they are sent: each costs a call of the system.
+_SHORT_BYTES = 64 * 1024
 
 #: Stronger ones are slower than a fast line.
 _LEVEL = 1
@@ -31,6 +34,8 @@ _HEAD = struct.Struct(">32sBII")
 
 T = TypeVar("T")
 
+Bytes: TypeAlias = bytes | bytearray | memoryview
+
 
 def in_batches(sized: Iterable[tuple[int, T]]) -> Iterator[list[T]]:
     """Yield things, each given with its bytes, in lists that are each sent together."""
@@ -44,6 +49,21 @@ def in_batches(sized: Iterable[tuple[int, T]]) -> Iterator[list[T]]:
         total += size
     if batch:
         yield batch
+
+
+def joined(runs: Iterable[Bytes]) -> Iterator[memoryview]:
+    """Yield runs of bytes in fewer ones; long ones as they are."""
+    short = bytearray()
+    for run in runs:
+        if len(run) < _SHORT_BYTES:
+            short += run
+        if short and (len(run) >= _SHORT_BYTES or len(short) >= _SHORT_BYTES):
+            yield memoryview(short)
+            short = bytearray()
+        if len(run) >= _SHORT_BYTES:
+            yield memoryview(run)
+    if short:
+        yield memoryview(short)
 
 
 class Packing:
@@ -63,16 +83,17 @@ class Packing:
         with self._lock:
             self._sending = rate if not self._sending else self._sending + _NEWEST * (rate - self._sending)
 
-    def record(self, digest: bytes, data: bytes | memoryview) -> Sequence[bytes | memoryview]:
+    def record(self, digest: bytes, data: Bytes) -> Sequence[Bytes]:
         """Return a blob as a batch has it, in one or more runs of bytes."""
-        sent, packed = data, 0
+        sent: Bytes = data
+        packed = 0
         if self._pays(data):
             smaller = zstandard.ZstdCompressor(level=_LEVEL).compress(data)
             if len(smaller) < _WORTH_IT * len(data):
                 sent, packed = smaller, 1
         return _HEAD.pack(digest, packed, len(data), len(sent)), sent
 
-    def _pays(self, data: bytes | memoryview) -> bool:
+    def _pays(self, data: Bytes) -> bool:
         """Tell whether to compress: on trial, the seconds it takes are fewer than those it saves."""
         if zstandard is None:
             return False

@@ -1,7 +1,7 @@
 """Hashes and sends blobs over a few connections at once.
 
 Each connection has a thread that takes some pieces, hashes them, asks which of them the coordinator lacks, and sends
-those: files are read, hashed and sent at the same time, and what was read is sent from memory.
+those: files are read, hashed and sent at the same time, and what was read is sent from memory, where it lies.
 """
 
 import hashlib
@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from .batches import Packing
+from . import batches
+from .batches import Packing, joined
 from .blobs import Blob, FileReader, read_blob
+from .buffers import Buffer
 from .client import FarmClient
 from .retrying import Retrying
 
@@ -28,7 +30,7 @@ class _Hashed:
     """A blob in memory."""
 
     digest: bytes
-    data: bytes | memoryview
+    data: memoryview
 
 
 class BlobSender:
@@ -51,8 +53,8 @@ class BlobSender:
             CancelledError: it is not wanted any more.
         """
 
-        def next_batch(client: FarmClient) -> bool:
-            pieces = reader.next_pieces()
+        def next_batch(client: FarmClient, buffer: Buffer) -> bool:
+            pieces = reader.next_pieces(buffer)
             hashed: list[_Hashed] = []
             for piece in pieces:
                 self._retrying.stop_if_cancelled()
@@ -72,13 +74,14 @@ class BlobSender:
 
         self._in_parallel(next_batch)
 
-    def send_blobs(self, batches: Iterator[list[Blob]]) -> None:
+    def send_blobs(self, groups: Iterator[list[Blob]]) -> None:
         """Send blobs that are known to be missing; raises as :meth:`send_files`."""
 
-        def next_batch(client: FarmClient) -> bool:
+        def next_batch(client: FarmClient, buffer: Buffer) -> bool:
             with self._lock:
-                blobs = next(batches, [])
-            self._send(client, [_Hashed(bytes.fromhex(blob.sha256), read_blob(blob)) for blob in blobs])
+                blobs = next(groups, [])
+            buffer.clear()
+            self._send(client, [_Hashed(bytes.fromhex(blob.sha256), read_blob(blob, buffer)) for blob in blobs])
             return bool(blobs)
 
         self._in_parallel(next_batch)
@@ -91,14 +94,15 @@ class BlobSender:
             self._taken.add(digest)
             return True
 
-    def _in_parallel(self, next_batch: Callable[[FarmClient], bool]) -> None:
-        """Have threads call ``next_batch``, each with a connection of its own, until it tells of no more."""
+    def _in_parallel(self, next_batch: Callable[[FarmClient, Buffer], bool]) -> None:
+        """Have threads call ``next_batch``, each with a connection and memory of its own, until it tells of no more."""
         failed = threading.Event()
 
         def work() -> None:
+            buffer = Buffer(batches.BATCH_BYTES, batches.BATCH_BLOBS)
             with self._client.clone() as client:
                 try:
-                    while not failed.is_set() and next_batch(client):
+                    while not failed.is_set() and next_batch(client, buffer):
                         pass
                 except BaseException:
                     failed.set()
@@ -113,7 +117,7 @@ class BlobSender:
     def _send(self, client: FarmClient, blobs: list[_Hashed]) -> None:
         if not blobs:
             return
-        body = [memoryview(part) for blob in blobs for part in self._packing.record(blob.digest, blob.data)]
+        body = list(joined(part for blob in blobs for part in self._packing.record(blob.digest, blob.data)))
         size, length = sum(len(blob.data) for blob in blobs), sum(map(len, body))
         told = 0
 

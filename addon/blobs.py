@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from .batches import in_batches
+from .buffers import Buffer
 from .cutting import pieces
 from .digest_cache import DigestCache, FileState
 from .transport import FarmError
@@ -37,10 +37,10 @@ class _ReadFile:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Piece:
-    """Bytes of a file that are in memory, to become a blob."""
+    """Bytes of a file that are in a buffer, to become a blob."""
 
     number: int
-    data: bytes
+    data: memoryview
     file: _ReadFile
 
 
@@ -56,16 +56,25 @@ class FileReader:
         self._cache = cache
         self._advance = advance
         self._lock = threading.Lock()
-        self._batches = in_batches((len(piece.data), piece) for piece in self._read(paths))
+        self._pieces = self._read(paths)
+        self._buffer: Buffer
 
-    def next_pieces(self) -> list[Piece]:
-        """Return pieces that are to travel together; none at the end.
+    def next_pieces(self, buffer: Buffer) -> list[Piece]:
+        """Fill a buffer and return the pieces that lie in it; none at the end.
 
         Raises:
             FarmError: a file cannot be read, or was changed meanwhile.
         """
+        buffer.clear()
+        read: list[Piece] = []
         with self._lock:
-            return next(self._batches, [])
+            self._buffer = buffer
+            for piece in self._pieces:
+                if piece is not None:
+                    read.append(piece)
+                elif read:
+                    break
+        return read
 
     def hashed(self, piece: Piece, digest: bytes) -> None:
         """Take note of a piece's SHA-256."""
@@ -73,7 +82,7 @@ class FileReader:
             piece.file.digests[piece.number] = len(piece.data), digest
             self._finish(piece.file)
 
-    def _read(self, paths: Iterable[str]) -> Iterator[Piece]:
+    def _read(self, paths: Iterable[str]) -> Iterator[Piece | None]:
         for path in paths:
             with reading(path), open(path, "rb") as file:  # noqa: PTH123 - thousands of plain paths
                 found = _ReadFile(path, FileState.of(os.fstat(file.fileno())))
@@ -83,8 +92,12 @@ class FileReader:
                     self._advance(found.state.size)
                     continue
                 size = number = 0
-                for number, data in enumerate(pieces(file, found.state.size), 1):
+                for data in pieces(file, found.state.size, lambda: self._buffer):
+                    if data is None:
+                        yield None
+                        continue
                     size += len(data)
+                    number += 1
                     yield Piece(number, data, found)
                 if size != found.state.size or FileState.of(os.stat(path)) != found.state:  # noqa: PTH116 - as above
                     raise changed(path)
@@ -106,15 +119,14 @@ def _blobs(path: str, known: Iterable[tuple[int, bytes]]) -> list[Blob]:
     return blobs
 
 
-def read_blob(blob: Blob) -> bytes:
-    """Return a blob's bytes.
+def read_blob(blob: Blob, buffer: Buffer) -> memoryview:
+    """Return a blob's bytes, read into a buffer that has room for them.
 
     Raises:
         FarmError: the file cannot be read, or was changed meanwhile.
     """
     with reading(blob.path), open(blob.path, "rb") as file:  # noqa: PTH123 - thousands of plain paths
-        file.seek(blob.start)
-        data = file.read(blob.size)
+        data = buffer.take(buffer.read(file, blob.start, blob.size))
     if hashlib.sha256(data).hexdigest() != blob.sha256:
         raise changed(blob.path)
     return data

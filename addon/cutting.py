@@ -7,15 +7,14 @@ but not its place.  Every other file, and every long block, is cut where its con
 import re
 import struct
 import zlib
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
+from io import BufferedIOBase
+
+from .buffers import Buffer
 
 #: A piece of a long run has at least so many bytes and at most so many (the coordinator takes up to 8 MiB in a batch).
 #: Each becomes a file of the coordinator's, which costs it as much as some 100 KiB of bytes.
 SHORTEST, LONGEST = 1024 * 1024, 2 * 1024 * 1024
-
-#: Read from a file at once.
-_READ_BYTES = 2 * 1024 * 1024
 
 #: Two bytes, no more likely than others in pictures and meshes, that end a piece: after ``SHORTEST`` bytes there are
 #: 64 KiB more to them on the average, and the same bytes are found again behind whatever was put in or taken out.
@@ -38,34 +37,45 @@ _SMALL_HEAD, _LARGE_HEAD = struct.Struct("<4siQii"), struct.Struct("<4siQqq")
 _NAME_START, _NAME_BYTES = 40, 66
 
 
-def pieces(file: BinaryIO, size: int) -> Iterator[bytes]:
+def pieces(file: BufferedIOBase, size: int, buffer: Callable[[], Buffer]) -> Iterator[memoryview | None]:
     """Yield the ``size`` bytes of a file, from its beginning, in pieces of at most ``LONGEST`` bytes.
 
-    The same bytes give the same pieces.  A file that is shorter than ``size`` gives what there is.
+    Each lies in what ``buffer`` returns when it is read.  When no more fits there None is yielded, and ``buffer`` is to
+    return an empty one from then on, with room for ``LONGEST`` bytes.  The same bytes give the same pieces, however
+    much room there is.  A file that is shorter than ``size`` gives what there is.
     """
     for start, length in _sections(file, size):
-        file.seek(start)
-        yield from _cut(file, length)
+        yield from _cut(file, start, length, buffer)
 
 
-def _cut(file: BinaryIO, length: int) -> Iterator[bytes]:
-    """Yield the next ``length`` bytes, cut where the content says so."""
-    held, place = b"", 0
-    while True:
-        if length and len(held) - place < LONGEST:
-            read = file.read(min(_READ_BYTES, length))
-            length = length - len(read) if read else 0
-            held, place = held[place:] + read, 0
-            continue
-        if place == len(held):
-            return
-        mark = held.find(_MARK, place + SHORTEST, place + LONGEST)
-        end = min(place + LONGEST, len(held)) if mark < 0 else mark + len(_MARK)
-        yield held[place:end]
-        place = end
+def _cut(file: BufferedIOBase, start: int, length: int, buffer: Callable[[], Buffer]) -> Iterator[memoryview | None]:
+    """Yield a run of bytes, cut where the content says so."""
+    while length:
+        room = buffer()
+        # What is too little for a piece is not read, and what does not become one is read again.
+        if room.free >= min(length, SHORTEST):
+            wanted = min(length, room.free)
+            held = room.read(file, start, wanted)
+            if held < wanted:
+                length = held
+            while held and room.free and (end := _first_end(room, held, last=held == length)):
+                yield room.take(end)
+                start, length, held = start + end, length - end, held - end
+        if length:
+            yield None
 
 
-def _sections(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
+def _first_end(room: Buffer, held: int, *, last: bool) -> int | None:
+    """Return where the first piece of ``held`` bytes ends, None if that is behind them; ``last``: nothing is."""
+    mark = room.find(_MARK, SHORTEST, min(held, LONGEST))
+    if mark >= 0:
+        return mark + len(_MARK)
+    if held >= LONGEST:
+        return LONGEST
+    return held if last else None
+
+
+def _sections(file: BufferedIOBase, size: int) -> Iterator[tuple[int, int]]:
     """Yield start and length of the runs of bytes that are cut by themselves: of a .blend, its blocks in groups."""
     file.seek(0)
     beginning = file.read(17)

@@ -86,7 +86,7 @@ async def measure(url: str, folder: Path, frame_count: int, blob_count: int, fil
     counted = {"finished": frame_count + 1, "frame_count": frame_count + 1}
     await database.write(lambda tx: tx.conn.execute(update(jobs).where(jobs.c.id == job.id).values(**counted)).rowcount)
     for first, count in slices(file_count):
-        await store.put_many([(name_of(n), str(n).encode()) for n in range(20 + first, 20 + first + count)])
+        await store.put_many([(name_of(n), [str(n).encode()]) for n in range(20 + first, 20 + first + count)])
     began = time.perf_counter()
     freed = (await database.read(storage.job_storage, job.id)).freed_bytes
     weighed = time.perf_counter() - began

@@ -102,7 +102,7 @@ async def _take_in(
         return Answer(FrameAnswer(last_frame=expected.last_frame))
     if files is not None:
         store = request.app[STORE]
-        await store.put_many(list(files.items()))
+        await store.put_many([(sha256, [data]) for sha256, data in files.items()])
         await database.write(assets.record_blobs, [(sha256, len(data)) for sha256, data in files.items()], store.holds)
     size = (expected.width, expected.height) if expected.width and expected.height else None
     try:

@@ -10,6 +10,7 @@ from coordinator.keys import DATABASE, STORE
 from coordinator.protocol.packs import MAX_BLOB_BYTES
 from coordinator.services import assets
 from coordinator.services.pack_schemas import BatchAnswer, BlobsAnswer, BlobsQuestion
+from coordinator.store import Parts
 
 
 async def probe(request: web.Request, sha256: str) -> web.Response:
@@ -51,6 +52,6 @@ async def put_batch(request: web.Request) -> BatchAnswer:
     return BatchAnswer(blobs=len(stored))
 
 
-async def _store(request: web.Request, group: list[tuple[str, bytes]], stored: list[tuple[str, int]]) -> None:
+async def _store(request: web.Request, group: list[tuple[str, Parts]], stored: list[tuple[str, int]]) -> None:
     await request.app[STORE].put_many(group)
-    stored += [(sha256, len(data)) for sha256, data in group]
+    stored += [(sha256, sum(map(len, parts))) for sha256, parts in group]

@@ -3,7 +3,10 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
+
+#: The bytes of a blob in memory, in the runs in which they came.
+Parts: TypeAlias = Sequence[bytes | memoryview]
 
 
 class StoreError(Exception):
@@ -50,7 +53,7 @@ class BlobStore(Protocol):
             StoreFull: there is no room.
         """
 
-    async def put_many(self, blobs: Sequence[tuple[str, bytes]]) -> None:
+    async def put_many(self, blobs: Sequence[tuple[str, Parts]]) -> None:
         """Store blobs that are in memory, given as name and bytes; those that were there already stay.
 
         Raises:

@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from coordinator.store.interface import BlobMissing, ContentMismatch, Room, StoreError, StoreFull, StoreUnusable
+from coordinator.store.interface import BlobMissing, ContentMismatch, Parts, Room, StoreError, StoreFull, StoreUnusable
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -81,24 +81,27 @@ class LocalBlobStore:
             await self._run(upload.discard)
         return True
 
-    async def put_many(self, blobs: Sequence[tuple[str, bytes]]) -> None:
+    async def put_many(self, blobs: Sequence[tuple[str, Parts]]) -> None:
         """Store blobs that are in memory; see :meth:`BlobStore.put_many`."""
         await self._run(self._put_many, blobs)
 
-    def _put_many(self, blobs: Sequence[tuple[str, bytes]]) -> None:
-        new: dict[Path, bytes] = {}
-        for sha256, data in blobs:
+    def _put_many(self, blobs: Sequence[tuple[str, Parts]]) -> None:
+        new: dict[Path, Parts] = {}
+        size = 0
+        for sha256, parts in blobs:
             final = self._path(sha256)
-            _check_digest(hashlib.sha256(data).hexdigest(), sha256)
-            if _size_of(final) != len(data):
-                new[final] = data
-        size = sum(map(len, new.values()))
+            _check_digest(_digest_of(parts), sha256)
+            length = sum(map(len, parts))
+            if final not in new and _size_of(final) != length:
+                new[final] = parts
+                size += length
         self._space.take(size)
         try:
             with tempfile.TemporaryDirectory(dir=self._unfinished) as folder:
                 written = {Path(folder) / final.name: final for final in new}
                 for path, final in written.items():
-                    path.write_bytes(new[final])
+                    with path.open("wb") as file:
+                        file.writelines(new[final])
                 _publish_all(written)
         except OSError as error:
             raise _store_error(error, self._unfinished) from error
@@ -337,6 +340,13 @@ def _publish_all(files: Mapping[Path, Path]) -> None:
         source.replace(final)
     for folder in folders:
         _flush(folder)
+
+
+def _digest_of(parts: Parts) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def _check_digest(found: str, said: str) -> None:

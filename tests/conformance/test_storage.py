@@ -227,7 +227,7 @@ async def test_what_is_referred_to_again_stays(farm: Farm, store: LocalBlobStore
 
 async def test_files_of_which_nothing_is_known_go(farm: Farm, store: LocalBlobStore) -> None:
     data, name = b"left", hashlib.sha256(b"left").hexdigest()
-    await store.put_many([(name, data)])
+    await store.put_many([(name, [data])])
     found = await store.names(int(name[:2], 16), -60.0)
     assert found == [(name, 4)]
     await farm.database.write(sweeping.adopt, await farm.database.read(sweeping.unknown, found))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.store import BlobMissing, BlobStore, ContentMismatch, LocalBlobStore, StoreFull
+from coordinator.store import BlobMissing, BlobStore, ContentMismatch, LocalBlobStore, Parts, StoreFull
 
 DATA = bytes(range(256)) * 10_000  # several of the store's writes
 NAME = hashlib.sha256(DATA).hexdigest()
@@ -50,7 +50,7 @@ async def test_what_is_put_is_fetched(store: BlobStore) -> None:
 
 async def test_many_are_read_in_the_order_asked_for(store: BlobStore) -> None:
     blobs = {hashlib.sha256(data).hexdigest(): data for data in (b"one", b"two", b"three")}
-    await store.put_many(list(blobs.items()))
+    await store.put_many([(name, [data]) for name, data in blobs.items()])
     names = [*reversed(blobs), *blobs]
     assert await store.read_many(names) == [blobs[name] for name in names]
     with pytest.raises(BlobMissing):
@@ -124,18 +124,19 @@ async def test_many_uploads_of_one_blob_at_once(store: BlobStore) -> None:
 
 async def test_many_blobs_at_once(store: BlobStore) -> None:
     blobs = {hashlib.sha256(data).hexdigest(): data for data in (b"", b"a", b"bc", DATA)}
-    await store.put_many([*blobs.items(), *blobs.items()])
-    await asyncio.gather(*(store.put_many(list(blobs.items())) for _ in range(5)))
+    given: list[tuple[str, Parts]] = [(name, [data[:1], memoryview(data)[1:]]) for name, data in blobs.items()]
+    await store.put_many([*given, *given])
+    await asyncio.gather(*(store.put_many(given) for _ in range(5)))
     assert {sha256: await read(store, sha256) for sha256 in blobs} == blobs
     assert await nothing_left_behind(store)
 
 
 async def test_one_wrong_blob_of_many_is_not_stored(store: BlobStore) -> None:
     with pytest.raises(ContentMismatch):
-        await store.put_many([(NAME, DATA), (ABSENT, b"these are other bytes")])
+        await store.put_many([(NAME, [DATA]), (ABSENT, [b"these are other bytes"])])
     assert await store.size(ABSENT) is None
     with pytest.raises(BlobMissing):
-        await store.put_many([("../../etc/passwd", b"x")])
+        await store.put_many([("../../etc/passwd", [b"x"])])
     assert await nothing_left_behind(store)
 
 
@@ -193,7 +194,7 @@ async def test_a_full_store_refuses_and_keeps_nothing(tmp_path: Path) -> None:
     with pytest.raises(StoreFull, match="disk is full"):
         await store.put(NAME, len(DATA), pieces(DATA))
     with pytest.raises(StoreFull, match="disk is full"):
-        await store.put_many([(NAME, DATA)])
+        await store.put_many([(NAME, [DATA])])
     assert await store.size(NAME) is None
     assert await nothing_left_behind(store)
     await store.close()

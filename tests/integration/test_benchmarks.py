@@ -77,7 +77,7 @@ def test_uploads_are_measured_after_edits_and_at_first() -> None:
     assert [line["part"] for line in lines] == ["delta"] * 3 + ["first", "tiny"]
     for line in lines[:3]:
         assert 0 < float(str(line["sent_share"])) < 1
-    assert float(str(lines[3]["speed_against_copy"])) > 0
+    assert float(str(lines[3]["speed_against_loopback_copy"])) > 0
     assert float(str(lines[4]["upload_seconds"])) > 0
 
 

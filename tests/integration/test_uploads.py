@@ -14,6 +14,7 @@ import zstandard
 from coordinator.http import batches
 from coordinator.http import blobs as blob_handlers
 from coordinator.keys import STORE
+from coordinator.protocol.packs import MAX_BLOB_BYTES
 from coordinator.store import Room
 from tests.integration.coordinator import BLEND, RunningCoordinator, manifest, sha256
 
@@ -49,6 +50,16 @@ async def test_what_came_before_a_bad_blob_is_kept(farm: RunningCoordinator, mon
     asked = [sha256(data) for data in (b"first", b"second", b"third", b"other")]
     answer = await farm.ask("POST", "missing-blobs", json={"sha256": asked})
     assert answer == {"missing": asked[2:]}
+
+
+async def test_a_file_of_more_than_two_gigabytes(farm: RunningCoordinator) -> None:
+    sizes = [MAX_BLOB_BYTES] * 33 + [0]
+    parts = [{"sha256": sha256(b"%d" % number), "size": size} for number, size in enumerate(sizes)]
+    assert sum(sizes) > 2**31
+    pack = {"main": "a.blend", "files": [{"path": "a.blend", "size": sum(sizes), "blobs": parts}]}
+    answer = await farm.ask("POST", "packs", json=pack)
+    assert sum(part["size"] for part in answer["missing"]) == sum(sizes)
+    assert (await farm.ask("GET", f"packs/{answer['id']}"))["files"][0]["size"] == sum(sizes)
 
 
 async def test_an_interrupted_upload_goes_on(farm: RunningCoordinator) -> None:

@@ -9,15 +9,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from addon import cutting
+from addon.buffers import Buffer
 from addon.cutting import pieces
 
 SMALL = b"BLENDER-v405", struct.Struct("<4siQii")
 LARGE = b"BLENDER17-01v0500", struct.Struct("<4siQqq")
 
 
-def cut(data: bytes) -> list[bytes]:
-    """Return the pieces of a file with these bytes."""
-    return list(pieces(io.BytesIO(data), len(data)))
+def cut(data: bytes, size: int | None = None, *, room: int = 4 * cutting.LONGEST, most: int = 1000) -> list[bytes]:
+    """Return the pieces of a file with these bytes, read into buffers of some size for some pieces."""
+    buffers = [Buffer(room, most)]
+    found = []
+    for piece in pieces(io.BytesIO(data), len(data) if size is None else size, lambda: buffers[-1]):
+        if piece is None:
+            buffers.append(Buffer(room, most))
+        else:
+            found.append(piece)
+    # No piece was written over by another one.
+    return [bytes(piece) for piece in found]
 
 
 def noise(size: int, seed: int) -> bytes:
@@ -98,6 +107,20 @@ def test_an_object_that_is_edited_changes_its_own_piece_only() -> None:
 
 
 def test_a_file_that_became_shorter_gives_what_there_is() -> None:
-    assert list(pieces(io.BytesIO(b"short"), 100)) == [b"short"]
+    assert cut(b"short", 100) == [b"short"]
     whole = blend(SMALL, ["OBa"], b"mesh")
-    assert b"".join(pieces(io.BytesIO(whole[:-30]), len(whole))) == whole[:-30]
+    assert b"".join(cut(whole[:-30], len(whole))) == whole[:-30]
+
+
+@pytest.mark.parametrize(("room", "most"), [(cutting.LONGEST, 1000), (3 * cutting.LONGEST + 17, 1000), (2**24, 2)])
+def test_the_room_for_pieces_makes_no_other_pieces(room: int, most: int) -> None:
+    names = [f"OBobject {number}" for number in range(100)]
+    for data in (noise(9_000_000, 4), bytes(2 * cutting.LONGEST + 1), blend(SMALL, names, noise(5_000_000, 5))):
+        assert cut(data, room=room, most=most) == cut(data)
+        assert b"".join(cut(data, room=room, most=most)) == data
+
+
+@pytest.mark.parametrize("size", [1, cutting.SHORTEST, cutting.SHORTEST + 1, cutting.LONGEST])
+def test_a_file_as_long_as_a_piece_is_one(size: int) -> None:
+    assert cut(bytes(size)) == [bytes(size)]
+    assert [len(piece) for piece in cut(bytes(size), room=cutting.LONGEST, most=1)] == [size]

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
 from addon import batches, blobs, cutting, digest_cache, retrying
+from addon.buffers import Buffer
 from addon.client import FarmClient
 from addon.pack_plan import PackPlan
 from addon.uploader import Stage, Submission
@@ -109,9 +110,9 @@ def test_what_was_read_before_is_not_read_again(
     assert submit(digests=tmp_path / "digests").wait(10)
     read: list[str] = []
 
-    def pieces(file: BinaryIO, size: int) -> Iterator[bytes]:
+    def pieces(file: BufferedReader, size: int, buffer: Callable[[], Buffer]) -> Iterator[memoryview | None]:
         read.append(file.name)
-        return cutting.pieces(file, size)
+        return cutting.pieces(file, size, buffer)
 
     monkeypatch.setattr(blobs, "pieces", pieces)
     assert submit(digests=tmp_path / "digests").wait(10)
@@ -170,9 +171,9 @@ def test_a_submission_that_is_killed_goes_on_where_it_was(coordinator: FaultyCoo
         handler.carry_out()
         arrived.release()
 
-    coordinator.fail("POST /api/v1/blobs", *[arrive] * 8, *[hold] * 100)
+    coordinator.fail("POST /api/v1/blobs", *[arrive] * 2, *[hold] * 100)
     client = subprocess.Popen([sys.executable, "-c", CLIENT, coordinator.url, TOKEN, str(blend)])
-    for _ in range(8):
+    for _ in range(2):
         assert arrived.acquire(timeout=20)
     assert halfway.wait(20)
     client.send_signal(signal.SIGKILL)
