@@ -42,6 +42,10 @@ class WorkDone:
     """What it took."""
     memory_bytes: int = 0
     """What Blender holds after a frame."""
+    render_seconds: float = 0.0
+    """What Blender took for a frame."""
+    fading: bool = False
+    """The scene that was set up is one of which frames may take longer in a warm session than in a new Blender."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from agent.pictures import PREVIEW
 from agent.sameness import same_picture
 from agent.scratch import Extra, NotAFileError, Scratch
 from agent.tools import Tools
-from coordinator.protocol import ImageFormat, JobSpec
+from coordinator.protocol import Device, ImageFormat, JobSpec
 
 #: Missing files named one by one; the rest are counted.
 MAX_MISSING_NAMED = 30
@@ -65,14 +65,14 @@ class Renderer:
         began = monotonic()
         match work:
             case Prepare(_, job):
-                warnings = await self._prepare(job)
-                return WorkDone(warnings, monotonic() - began)
+                warnings, fading = await self._prepare(job)
+                return WorkDone(warnings, monotonic() - began, fading=fading)
             case MixSound():
                 await self._mix_sound(work)
                 return WorkDone((), monotonic() - began)
             case Render():
-                warnings, memory_bytes = await self._render(work, on_progress)
-                return WorkDone(warnings, monotonic() - began, memory_bytes)
+                warnings, rendered = await self._render(work, on_progress)
+                return WorkDone(warnings, monotonic() - began, rendered.held_bytes, rendered.seconds)
             case Check():
                 return Checked(await self._check(work, on_progress))
 
@@ -92,8 +92,11 @@ class Renderer:
                 await session.kill()
             await _remove(scratch)
 
-    async def _prepare(self, job: JobSpec) -> tuple[str, ...]:
-        """Have a session open the job's pack and set its scene up; return warnings for the job's owner."""
+    async def _prepare(self, job: JobSpec) -> tuple[tuple[str, ...], bool]:
+        """Have a session open the job's pack and set its scene up.
+
+        Returns warnings for the job's owner, and whether its frames may take longer in a warm session.
+        """
         began = monotonic()
         session, opened = await self._open(job.pack_id, allow_scripts=job.render.allow_scripts)
         if job.stop_on_missing and opened.missing:
@@ -111,7 +114,8 @@ class Renderer:
         self._configured = configured
         self._load_seconds = monotonic() - began
         lost = [] if configured.missing_engine is None else [_without_engine(configured.missing_engine)]
-        return (*_warnings(opened), *lost, *configured.warnings)
+        fading = configured.engine.startswith("BLENDER_EEVEE") and self._device == Device.CPU
+        return (*_warnings(opened), *lost, *configured.warnings), fading
 
     async def _open(self, pack_id: str, *, allow_scripts: bool) -> tuple[Session, Opened]:
         wanted = pack_id, allow_scripts
@@ -139,11 +143,8 @@ class Renderer:
             raise SessionError("render_failed", "The session was lost before the frame began.")
         return self._session, self._configured, self._scratch
 
-    async def _render(self, work: Render, on_progress: Callable[[Progress], None]) -> tuple[tuple[str, ...], int]:
-        """Render a frame and put its files into the outbox.
-
-        Returns warnings for the job's owner, and the memory (bytes) that Blender holds now.
-        """
+    async def _render(self, work: Render, on_progress: Callable[[Progress], None]) -> tuple[tuple[str, ...], Rendered]:
+        """Render a frame and put its files into the outbox; return warnings for the job's owner, and what it took."""
         outbox, (session, configured, scratch) = self._tools.outbox, self._ready()
         await outbox.room()
         output = f"frame.{configured.extension}"
@@ -184,7 +185,7 @@ class Renderer:
             log=session.said(),
         )
         await outbox.add(folder, note, self._tell)
-        return tuple(warnings), rendered.held_bytes
+        return tuple(warnings), rendered
 
     async def _render_files(
         self,

@@ -186,15 +186,15 @@ class Slot:
     def _on_work_done(self, done: WorkDone) -> list[Instruction]:
         work, self.work = self.work, None
         self._work_unwanted = False  # it was done before it could be stopped
-        outgrown = None
+        spent = None
         if isinstance(work, Prepare):
             self._setup = _setup(work.job)
-            self._upkeep.set_up(work.job)
+            self._upkeep.set_up(work.job, done.seconds, fading=done.fading)
         elif isinstance(work, Render):
             self._pace.note(work.job.job_id, done.seconds)
             self._faults.rendered()
-            outgrown = self._upkeep.rendered(work.frame, done.memory_bytes)
-        instructions = self._close_session(outgrown) if outgrown else []
+            spent = self._upkeep.rendered(work.frame, done.memory_bytes, done.render_seconds)
+        instructions = self._close_session(spent) if spent else []
         lease = self.leases.get(work.lease_id) if work else None
         if lease is None:
             return instructions

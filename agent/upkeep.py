@@ -3,7 +3,8 @@
 Blender keeps what it has prepared of a scene between the frames of a session.  That is most of what a warm session
 gains, and it may go wrong in two ways: the memory grows from frame to frame, or what was kept no longer fits the scene
 and pictures come out wrong.  So the session's memory is watched, and the first frame after the scene was set up, which
-was rendered from nothing kept, is rendered once more now and then and must come out the same.
+was rendered from nothing kept, is rendered once more now and then and must come out the same.  Where it gains nothing
+(:mod:`agent.warmth`), a session ends with its frame.
 """
 
 import math
@@ -14,6 +15,7 @@ from itertools import pairwise
 
 import msgspec
 
+from agent.warmth import Warmth
 from coordinator.protocol import JobSpec
 
 #: The memory that a scene needs is what Blender holds after so many frames.
@@ -40,6 +42,8 @@ class _Session:
     """Since the scene was set up."""
 
     job: JobSpec
+    fading: bool
+    """Its frames may take longer in a warm session than in a new Blender."""
     interval: int
     """So many frames lie between two checks now."""
     count: int = 0
@@ -65,6 +69,7 @@ class Upkeep:
         self._unkept = set() if unkept is None else unkept
         self._check_after = check_after
         self._recycled: Counter[int] = Counter()
+        self._warmth = Warmth()
         self._session: _Session | None = None
 
     def plan(self, job: JobSpec) -> JobSpec:
@@ -73,12 +78,16 @@ class Upkeep:
             return job
         return msgspec.structs.replace(job, render=msgspec.structs.replace(job.render, persistent_data=False))
 
-    def set_up(self, job: JobSpec) -> None:
-        """The scene was set up for a job, as planned: nothing is kept yet."""
-        self._session = _Session(job, self._check_after)
+    def set_up(self, job: JobSpec, seconds: float = 0.0, *, fading: bool = False) -> None:
+        """The scene was set up for a job, as planned, which took so long: nothing is kept yet.
 
-    def rendered(self, frame: int, memory_bytes: int) -> str | None:
-        """Take note of a frame, and of the memory held after it.
+        The frames of one that is ``fading`` may take longer in a warm session than in a new Blender.
+        """
+        self._session = _Session(job, fading, self._check_after)
+        self._warmth.opened(job.job_id, seconds)
+
+    def rendered(self, frame: int, memory_bytes: int, seconds: float = 0.0) -> str | None:
+        """Take note of a frame, of the memory held after it, and of the seconds that Blender took.
 
         Returns why the session is to be started anew, a sentence for the agent's log, or None to go on with it.
         """
@@ -90,6 +99,10 @@ class Upkeep:
             session.reference = frame
         elif session.job.render.persistent_data:
             session.unchecked.append(frame)
+        faded = self._warmth.rendered(session.job.job_id, seconds) if session.fading else None
+        return faded or self._outgrown(session, memory_bytes)
+
+    def _outgrown(self, session: _Session, memory_bytes: int) -> str | None:
         if session.count <= SETTLING:
             session.settled = max(session.settled, memory_bytes)
             return None

@@ -192,6 +192,7 @@ class Host:
             width=width,
             height=height,
             extension=EXTENSIONS[format],
+            engine=scene.render.engine,
             missing_engine=missing_engine,
             warnings=warnings,
         )

@@ -81,6 +81,8 @@ class Configured(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", t
     height: Annotated[int, Meta(ge=0)] | None
     extension: str
     """Of the frames' files, without a dot."""
+    engine: str
+    """That renders, as this Blender calls it."""
     missing_engine: str | None = None
     """The render engine that the scene was saved with, if this Blender does not have it and renders with another."""
     warnings: list[str]

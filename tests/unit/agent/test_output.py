@@ -25,8 +25,8 @@ from agent.blender.output import (
             Opened(file_version=(4, 5, 0), missing=[MissingFile(kind="k", name="n", path="p")], warnings=["w"]),
         ),
         (
-            b'{"event": "configured", "width": null, "height": null, "extension": "png", "warnings": []}',
-            Configured(width=None, height=None, extension="png", warnings=[]),
+            b'{"event":"configured","width":null,"height":null,"extension":"png","engine":"CYCLES","warnings":[]}',
+            Configured(width=None, height=None, extension="png", engine="CYCLES", warnings=[]),
         ),
         (
             b'{"event": "progress", "progress": 0.5, "remaining_seconds": null, "memory_bytes": 1, "later": 1}',

@@ -78,6 +78,20 @@ def test_session_that_outgrows_its_memory_is_started_anew_between_frames() -> No
     assert tell(slot, DONE) == [Render("one", job(), 5)]
 
 
+def test_session_whose_frames_take_longer_than_a_new_blenders_is_started_anew() -> None:
+    slot = Slot()
+    tell(slot, Rested(), Granted(grant("one", *range(1, 9))), Fetched("one"), WorkDone(seconds=1.0, fading=True))
+    first, slow = WorkDone(seconds=4.0, render_seconds=3.0), WorkDone(seconds=8.0, render_seconds=7.0)
+    assert tell(slot, first, slow) == [Render("one", job(), 3)]
+    closing, preparing = tell(slot, slow)
+    assert isinstance(closing, CloseSession)
+    assert "a new Blender may be quicker" in closing.reason
+    assert preparing == Prepare("one", job())
+    # Of other scenes the times say nothing.
+    tell(slot, WorkDone(seconds=1.0), first, slow, slow)
+    assert isinstance(tell(slot, slow)[0], Render)
+
+
 def test_warm_session_is_checked_and_nothing_is_kept_once_it_differed() -> None:
     slot = Slot(Upkeep(check_after=2))
     tell(slot, Rested(), Granted(grant("one", *range(1, 20))), Fetched("one"), DONE)
