@@ -34,6 +34,7 @@ from agent.notify import ServiceManager
 from agent.rest import watch_machine
 from agent.scratch import clear_sessions
 from agent.settings import AgentSettings
+from agent.shaders import Shaders
 from agent.slot import SlotRunner
 from agent.tasks import Tasks
 from agent.telemetry import Telemeter
@@ -184,6 +185,7 @@ class Agent:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LEFTOVER_GRACE):
                     await outbox.drained()
+            limits = Limits(render=self._settings.frame_timeout, patience=patience_for(equipment.choice.kind))
             tools = Tools(
                 link=link,
                 inputs=inputs,
@@ -191,7 +193,12 @@ class Agent:
                 tasks=tasks,
                 blender=equipment.blender,
                 sandbox=self._sandbox,
-                limits=Limits(render=self._settings.frame_timeout, patience=patience_for(equipment.choice.kind)),
+                shaders=(
+                    None
+                    if self._sandbox is None
+                    else Shaders(self._folder.shaders, equipment.blender, self._sandbox, limits)
+                ),
+                limits=limits,
                 threads=self._settings.threads,
                 logs=self._folder.logs,
                 sessions=self._folder.sessions,

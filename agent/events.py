@@ -46,6 +46,8 @@ class WorkDone:
     """What Blender took for a frame."""
     fading: bool = False
     """The scene that was set up is one of which frames may take longer in a warm session than in a new Blender."""
+    cold: bool = False
+    """Its first frame takes what later sessions' will not: shaders are compiled."""
 
 
 @dataclass(frozen=True, slots=True)

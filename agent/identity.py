@@ -58,6 +58,11 @@ class AgentFolder:
         return self.root / "sessions"
 
     @property
+    def shaders(self) -> Path:
+        """Where what graphics drivers compile of EEVEE is kept."""
+        return self.root / "shaders"
+
+    @property
     def logs(self) -> Path:
         """Where Blender's output is kept."""
         return self.root / "logs"

@@ -45,6 +45,8 @@ class Renderer:
         self._session: Session | None = None
         self._scratch: Scratch | None = None
         """Where the session writes."""
+        self._cold = False
+        """It has to compile shaders that sessions after it need not."""
         self._opened: tuple[tuple[str, bool], Opened] | None = None
         """The pack the session has open and whether its scripts run, and what opening it told."""
         self._configured: Configured | None = None
@@ -66,7 +68,7 @@ class Renderer:
         match work:
             case Prepare(_, job):
                 warnings, fading = await self._prepare(job)
-                return WorkDone(warnings, monotonic() - began, fading=fading)
+                return WorkDone(warnings, monotonic() - began, fading=fading, cold=self._cold)
             case MixSound():
                 await self._mix_sound(work)
                 return WorkDone((), monotonic() - began)
@@ -97,12 +99,12 @@ class Renderer:
 
         Returns warnings for the job's owner, and whether its frames may take longer in a warm session.
         """
-        began = monotonic()
+        tools, began = self._tools, monotonic()
         session, opened = await self._open(job.pack_id, allow_scripts=job.render.allow_scripts)
         if job.stop_on_missing and opened.missing:
             raise SessionError("missing_files", _what_is_missing(opened.missing))
         self._reference = None
-        configured = await session.configure(job.render, job.output.format, self._device, self._tools.threads)
+        configured = await session.configure(job.render, job.output.format, self._device, tools.threads)
         here, wanted = (configured.width, configured.height), (job.output.width, job.output.height)
         if None not in here and None not in wanted and here != wanted:
             raise SessionError(
@@ -114,8 +116,10 @@ class Renderer:
         self._configured = configured
         self._load_seconds = monotonic() - began
         lost = [] if configured.missing_engine is None else [_without_engine(configured.missing_engine)]
-        fading = configured.engine.startswith("BLENDER_EEVEE") and self._device == Device.CPU
-        return (*_warnings(opened), *lost, *configured.warnings), fading
+        eevee = configured.engine.startswith("BLENDER_EEVEE")
+        if eevee and tools.shaders is not None and self._cold:
+            tools.tasks.spawn(tools.shaders.compile(tools.sessions, tools.logs), "shaders")
+        return (*_warnings(opened), *lost, *configured.warnings), eevee and self._device == Device.CPU
 
     async def _open(self, pack_id: str, *, allow_scripts: bool) -> tuple[Session, Opened]:
         wanted = pack_id, allow_scripts
@@ -129,6 +133,7 @@ class Renderer:
             Scratch.make, tools.sessions, number, sandboxed=sandbox is not None
         )
         cell = None if sandbox is None else (sandbox, scratch.cell(pack.folder, number))
+        self._cold = tools.shaders is not None and not await asyncio.to_thread(tools.shaders.lay, scratch, number)
         await tools.card_meters[number].note_others()
         try:
             self._session = await Session.start(tools.blender, log_path, tools.limits, cell)

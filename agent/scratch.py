@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from agent.blender.confine import give_to_guest
-from agent.blender.sandbox import Cell
+from agent.blender.sandbox import SHADERS, Cell
 from coordinator.protocol import MAX_EXTRA_PATH, MAX_EXTRAS, ManifestError, check_path
 
 #: Below the output folder: what File Output nodes write.
@@ -64,6 +64,11 @@ class Scratch:
     def temporary(self) -> Path:
         """What Blender has as ``/tmp`` in the sandbox."""
         return self._folder / "tmp"
+
+    @property
+    def shaders(self) -> Path:
+        """Where graphics drivers keep what they have compiled for the session."""
+        return self._folder / "tmp" / SHADERS
 
     @property
     def kept(self) -> Path:

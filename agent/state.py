@@ -189,7 +189,7 @@ class Slot:
         spent = None
         if isinstance(work, Prepare):
             self._setup = _setup(work.job)
-            self._upkeep.set_up(work.job, done.seconds, fading=done.fading)
+            self._upkeep.set_up(work.job, done.seconds, fading=done.fading, cold=done.cold)
         elif isinstance(work, Render):
             self._pace.note(work.job.job_id, done.seconds)
             self._faults.rendered()

@@ -12,6 +12,7 @@ from agent.card_meter import CardMeter
 from agent.frame_upload import Outbox
 from agent.inputs import Inputs
 from agent.link import Link
+from agent.shaders import Shaders
 from agent.tasks import Tasks
 from agent.telemetry import Telemeter
 from coordinator.protocol import RegisterResponse
@@ -28,6 +29,8 @@ class Tools:
     blender: Blender
     sandbox: Sandbox | None
     """None: Blender runs as the agent does."""
+    shaders: Shaders | None
+    """None: its drivers keep them by themselves."""
     limits: Limits
     threads: int | None
     logs: Path

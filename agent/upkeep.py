@@ -78,13 +78,14 @@ class Upkeep:
             return job
         return msgspec.structs.replace(job, render=msgspec.structs.replace(job.render, persistent_data=False))
 
-    def set_up(self, job: JobSpec, seconds: float = 0.0, *, fading: bool = False) -> None:
+    def set_up(self, job: JobSpec, seconds: float = 0.0, *, fading: bool = False, cold: bool = False) -> None:
         """The scene was set up for a job, as planned, which took so long: nothing is kept yet.
 
-        The frames of one that is ``fading`` may take longer in a warm session than in a new Blender.
+        The frames of one that is ``fading`` may take longer in a warm session than in a new Blender, whose first one
+        takes less than this one's if that is ``cold``.
         """
         self._session = _Session(job, fading, self._check_after)
-        self._warmth.opened(job.job_id, seconds)
+        self._warmth.opened(job.job_id, seconds, cold=cold)
 
     def rendered(self, frame: int, memory_bytes: int, seconds: float = 0.0) -> str | None:
         """Take note of a frame, of the memory held after it, and of the seconds that Blender took.

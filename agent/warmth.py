@@ -14,6 +14,9 @@ MARGIN = 1.25
 #: So many frames of a session on end must be slow before a new Blender is tried.
 SLOW = 2
 
+#: And so many where the session's first frame compiled shaders, and so tells nothing of a new Blender's.
+UNKNOWN = 8
+
 #: After that many frames in Blenders of their own a session is kept for one more: the scene may have changed.
 MOST_ALONE = 32
 
@@ -26,6 +29,8 @@ class _Scene:
     """What starting a Blender and opening the scene took last (seconds)."""
     first: float = 0.0
     """The session's first frame."""
+    cold: bool = False
+    """In which shaders were compiled."""
     warm: list[float] = field(default_factory=list)
     """The session's other frames."""
     slow: float | None = None
@@ -44,10 +49,13 @@ class Warmth:
     def __init__(self) -> None:
         self._scenes: defaultdict[int, _Scene] = defaultdict(_Scene)
 
-    def opened(self, job_id: int, seconds: float) -> None:
-        """A new Blender has opened a job's scene in so many seconds, its start included."""
+    def opened(self, job_id: int, seconds: float, *, cold: bool = False) -> None:
+        """A new Blender has opened a job's scene in so many seconds, its start included.
+
+        It is ``cold`` when its first frame takes what later Blenders' will not: shaders are compiled.
+        """
         scene = self._scenes[job_id]
-        scene.load, scene.first = seconds, 0.0
+        scene.load, scene.first, scene.cold = seconds, 0.0, cold
         scene.warm.clear()
 
     def rendered(self, job_id: int, seconds: float) -> str | None:
@@ -57,10 +65,10 @@ class Warmth:
             scene.first = seconds
             return self._judge(scene)
         scene.warm.append(seconds)
-        slow, fresh = min(scene.warm[-SLOW:]), scene.load + scene.first
+        slow, fresh = min(scene.warm[-SLOW:]), scene.load + (0.0 if scene.cold else scene.first)
         # Once it has shown to be so, a single frame tells.
-        enough = len(scene.warm) >= (1 if scene.streak > 1 else SLOW)
-        if scene.hopeless or not enough or slow <= MARGIN * fresh:
+        enough = UNKNOWN if scene.cold else 1 if scene.streak > 1 else SLOW
+        if scene.hopeless or len(scene.warm) < enough or slow <= MARGIN * fresh:
             return None
         scene.slow = slow
         return (

@@ -38,6 +38,10 @@ _KEPT_TOO = ("__GLX_", "__EGL_", "LC_", "LANG", "TZ", "LD_LIBRARY_PATH")
 
 _TEMPORARY = "/tmp"  # noqa: S108 - inside the sandbox, where it is the session's own
 
+#: The folder in it where graphics drivers keep the shaders that they have compiled.  Mesa would look for a home in
+#: /etc/passwd, and keep none.
+SHADERS = "shaders"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
@@ -135,4 +139,5 @@ def _bind(how: str, path: Path) -> list[str]:
 def sandbox_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Return what of the agent's environment Blender sees in the sandbox: nothing that might be a secret."""
     kept = {name: value for name, value in environment.items() if name.startswith((*_KEPT, *_KEPT_TOO))}
-    return {"PATH": "/usr/bin:/bin", "HOME": _TEMPORARY, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", **kept}
+    shaders = dict.fromkeys(("MESA_SHADER_CACHE_DIR", "__GL_SHADER_DISK_CACHE_PATH"), f"{_TEMPORARY}/{SHADERS}")
+    return {"PATH": "/usr/bin:/bin", "HOME": _TEMPORARY, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", **kept, **shaders}

@@ -249,6 +249,7 @@ def renderer_on(disk: Path, blender: Blender, blend: Path, tmp_path: Path) -> Re
         tasks=Mock(),
         blender=blender,
         sandbox=None,
+        shaders=None,
         limits=Limits(),
         threads=1,
         logs=tmp_path,

@@ -61,7 +61,10 @@ def test_an_ordinary_user_gets_a_namespace_and_root_another_user() -> None:
 
 def test_only_harmless_variables_reach_blender() -> None:
     environment = {"RENDERFARM_JOIN_TOKEN": "t", "AWS_SECRET_ACCESS_KEY": "s", "HOME": "/home/ana", "LANG": "C.UTF-8"}
+    environment["MESA_SHADER_CACHE_DIR"] = "/home/ana/shaders"
     kept = sandbox_environment(environment)
+    shaders = {kept.pop(name) for name in ("MESA_SHADER_CACHE_DIR", "__GL_SHADER_DISK_CACHE_PATH")}
+    assert shaders == {"/tmp/shaders"}  # noqa: S108 - as above
     assert kept == {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "LANG": "C.UTF-8"}  # noqa: S108 - as above
 
 

@@ -29,6 +29,7 @@ def tools(tasks: Tasks, folder: Path, telemeter: Telemeter) -> Tools:
         tasks=tasks,
         blender=Mock(),
         sandbox=None,
+        shaders=None,
         limits=Limits(),
         threads=None,
         logs=folder,

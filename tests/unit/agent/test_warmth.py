@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from agent.warmth import MOST_ALONE, Warmth
+from agent.warmth import MOST_ALONE, UNKNOWN, Warmth
 
 LOAD = 1.0
 
@@ -32,6 +32,15 @@ def test_session_goes_on_where_opening_the_scene_takes_longer() -> None:
 
 def test_frames_that_grow_heavier_cost_one_try() -> None:
     assert blenders(lambda frame, _: 3.0 if frame < 5 else 30.0, 50) == [7, 43]
+
+
+def test_first_frame_that_compiled_shaders_tells_nothing_of_a_new_blenders() -> None:
+    warmth = Warmth()
+    warmth.opened(1, LOAD, cold=True)
+    told = [warmth.rendered(1, seconds) for seconds in (40.0, *[7.0] * UNKNOWN)]
+    assert [said is None for said in told] == [True] * UNKNOWN + [False]
+    warmth.opened(1, LOAD)
+    assert warmth.rendered(1, 3.0) is not None
 
 
 def test_one_slow_frame_is_no_reason() -> None:
