@@ -36,7 +36,7 @@ from tests.e2e.farm import ADMIN_TOKEN, Farm
 HEAVY_FRAMES = 8
 
 #: Seconds between looks at the farm's job.
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 2.0
 
 #: Seconds for a whole job; if it takes longer, something is wrong.
 PATIENCE = 1800.0
