@@ -45,8 +45,8 @@ class BlobSender:
         self._taken: set[bytes] = set()
         self._lock = threading.Lock()
 
-    def send_files(self, reader: FileReader) -> None:
-        """Read files to their ends and send what the coordinator lacks of them.
+    def send_files(self, reader: FileReader, *, only_read: bool = False) -> None:
+        """Read files to their ends and send what the coordinator lacks of them, unless they are only to be read.
 
         Raises:
             FarmError: a file cannot be read, or what was sent is refused.
@@ -60,7 +60,7 @@ class BlobSender:
                 self._retrying.stop_if_cancelled()
                 digest = hashlib.sha256(piece.data).digest()
                 reader.hashed(piece, digest)
-                if self._take(digest):
+                if not only_read and self._take(digest):
                     hashed.append(_Hashed(digest, piece.data))
                 else:
                     self._advance(len(piece.data))  # The same bytes are elsewhere too.

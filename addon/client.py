@@ -112,6 +112,11 @@ class FarmClient:
         except (KeyError, TypeError):
             raise self._transport.no_coordinator() from None
 
+    def has_room(self, size: int) -> bool:
+        """Tell whether so many bytes may be sent without asking for each file: the coordinator has room for them."""
+        answer = self._transport.call("POST", "/api/v1/missing-blobs", {"sha256": [], "coming_bytes": size})
+        return answer.get("fits") is not False
+
     def put_blobs(self, size: int, pieces: Iterable[bytes | memoryview]) -> None:
         """Upload a batch of blobs: a body of ``size`` bytes."""
         self._transport.upload("/api/v1/blobs", size, pieces)

@@ -152,13 +152,16 @@ class Submission(BackgroundTask):
         for path in self._plan.files.values():
             with reading(path):
                 total += os.stat(path).st_size  # noqa: PTH116 - thousands of plain paths
-        self._enter(Stage.UPLOADING, total, f"Reading and uploading {len(self._plan.files)} files")
+        # Where there may be too little room everything is read first, and the manifest tells how much is lacking.
+        fits = self._retrying(lambda: self._client.has_room(total))
+        doing = "Reading and uploading" if fits else "Reading"
+        self._enter(Stage.UPLOADING, total, f"{doing} {len(self._plan.files)} files")
         cache = DigestCache(self._digests)
         try:
             reader = FileReader(
                 dict.fromkeys(path for _, path in sorted(self._plan.files.items())), cache, self._advance
             )
-            self._sender.send_files(reader)
+            self._sender.send_files(reader, only_read=not fits)
         finally:
             cache.close()
         return {place: reader.blobs[path] for place, path in sorted(self._plan.files.items())}

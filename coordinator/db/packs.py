@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, update
 
 from coordinator.db.schema import blobs, jobs, leases, pack_blobs, packs
 from coordinator.db.statement import Query
+from coordinator.db.types import Instant
 from coordinator.db.upsert import insert_into
 
 _LOCK = Query(
@@ -16,6 +17,18 @@ _LOCK = Query(
 _HOLD = Query(
     select(packs.c.manifest.is_not(None)).where(packs.c.id == bindparam("id")).with_for_update(read=True),
     lambda values: bool(values[0]),
+)
+_FRESHEN = Query(
+    select(packs.c.id)
+    .join(pack_blobs, pack_blobs.c.pack_id == packs.c.id)
+    .where(
+        pack_blobs.c.sha256 == bindparam("sha256"),
+        packs.c.touched_at > bindparam("after", type_=Instant),
+        packs.c.touched_at < bindparam("before", type_=Instant),
+    )
+    # Who is at one just now touches it.
+    .with_for_update(key_share=True, skip_locked=True, of=packs),
+    lambda values: str(values[0]),
 )
 
 
@@ -49,6 +62,12 @@ def touch(conn: Connection, pack_id: str, now: datetime) -> None:
     conn.execute(update(packs).where(packs.c.id == pack_id).values(touched_at=now))
 
 
+def freshen(conn: Connection, sha256: str, after: datetime, before: datetime, now: datetime) -> None:
+    """Take note that the upload goes on of packs with this blob that were last announced between two times."""
+    for pack_id in _FRESHEN.all(conn, sha256=sha256, after=after, before=before):
+        touch(conn, pack_id, now)
+
+
 def manifest(conn: Connection, pack_id: str) -> bytes | None:
     """Return a pack's manifest in JSON."""
     return conn.execute(select(packs.c.manifest).where(packs.c.id == pack_id)).scalar_one_or_none()
@@ -75,21 +94,31 @@ def sizes(conn: Connection, pack_id: str, digests: Sequence[str]) -> dict[str, i
     return {row.sha256: row.size for row in conn.execute(query)}
 
 
+def missing_of_all(conn: Connection, since: datetime) -> int:
+    """Return how many bytes are missing of packs that were announced since."""
+    return _missing(conn, packs.c.touched_at >= since)
+
+
 def missing_of_others(conn: Connection, pack_id: str, since: datetime) -> int:
     """Return how many bytes are missing of packs that were announced since, and before this one; without its own."""
     mine = select(packs.c.touched_at).where(packs.c.id == pack_id).scalar_subquery()
     own = pack_blobs.alias("own")
+    return _missing(
+        conn,
+        packs.c.id != pack_id,
+        packs.c.touched_at >= since,
+        (packs.c.touched_at < mine) | ((packs.c.touched_at == mine) & (packs.c.id < pack_id)),
+        ~exists().where(own.c.pack_id == pack_id, own.c.sha256 == pack_blobs.c.sha256),
+    )
+
+
+def _missing(conn: Connection, *of: ColumnElement[bool]) -> int:
+    """Return how many bytes are missing of some packs, each blob once."""
     coming = (
         select(pack_blobs.c.sha256, pack_blobs.c.size)
         .join(packs, packs.c.id == pack_blobs.c.pack_id)
         .outerjoin(blobs, (blobs.c.sha256 == pack_blobs.c.sha256) & blobs.c.condemned_at.is_(None))
-        .where(
-            packs.c.id != pack_id,
-            packs.c.touched_at >= since,
-            (packs.c.touched_at < mine) | ((packs.c.touched_at == mine) & (packs.c.id < pack_id)),
-            blobs.c.sha256.is_(None),
-            ~exists().where(own.c.pack_id == pack_id, own.c.sha256 == pack_blobs.c.sha256),
-        )
+        .where(*of, blobs.c.sha256.is_(None))
         .distinct()
         .subquery("coming")
     )

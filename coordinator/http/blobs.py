@@ -23,12 +23,16 @@ async def probe(request: web.Request, sha256: str) -> web.Response:
 
 async def put(request: web.Request, sha256: str) -> web.Response:
     """Store a blob under its name."""
-    return await receive_blob(request, sha256, MAX_BLOB_BYTES)
+    return await receive_blob(request, sha256, MAX_BLOB_BYTES, assets.record_upload)
 
 
 async def missing(request: web.Request, body: BlobsQuestion) -> BlobsAnswer:
     """Say which blobs are not there, before their pack is known: a client sends while it still reads."""
-    return BlobsAnswer(missing=await request.app[DATABASE].read(assets.lacking_blobs, body.sha256))
+    database = request.app[DATABASE]
+    fits = True
+    if body.coming_bytes and (room := await request.app[STORE].room()) is not None:
+        fits = await database.read(assets.has_room, body.coming_bytes, room.free_bytes)
+    return BlobsAnswer(missing=await database.read(assets.lacking_blobs, body.sha256), fits=fits)
 
 
 async def put_batch(request: web.Request) -> BatchAnswer:
@@ -48,7 +52,7 @@ async def put_batch(request: web.Request) -> BatchAnswer:
         if storing is not None:
             await asyncio.wait([storing])
         if stored:
-            await request.app[DATABASE].write(assets.record_blobs, stored, request.app[STORE].holds)
+            await request.app[DATABASE].write(assets.record_upload, stored, request.app[STORE].holds)
     return BatchAnswer(blobs=len(stored))
 
 

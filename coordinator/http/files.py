@@ -1,12 +1,14 @@
 """Blobs in and out over HTTP."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
 from aiohttp import ETag, web
 
+from coordinator.db.engine import Transaction
 from coordinator.keys import DATABASE, STORE
 from coordinator.media.preview import small_jpeg_of
 from coordinator.protocol import ErrorCode
@@ -93,8 +95,13 @@ async def send_blob(
     return BlobResponse(await request.app[STORE].fetch(sha256), sha256, content_type, filename, cache)
 
 
-async def receive_blob(request: web.Request, sha256: str, limit: int) -> web.Response:
-    """Store the request's body under its name; answer 201, or 200 when it was there.
+async def receive_blob(
+    request: web.Request,
+    sha256: str,
+    limit: int,
+    record: Callable[[Transaction, Sequence[tuple[str, int]], Callable[[str], bool]], None] = assets.record_blobs,
+) -> web.Response:
+    """Store the request's body under its name, and ``record`` that; answer 201, or 200 when it was there.
 
     Raises:
         Refused: the length is not stated, or over ``limit`` bytes.
@@ -102,7 +109,7 @@ async def receive_blob(request: web.Request, sha256: str, limit: int) -> web.Res
     """
     size = announced_length(request, limit)
     stored = await request.app[STORE].put(sha256, size, request.content.iter_chunked(_RECEIVE_BYTES))
-    await request.app[DATABASE].write(assets.record_blobs, [(sha256, size)], request.app[STORE].holds)
+    await request.app[DATABASE].write(record, [(sha256, size)], request.app[STORE].holds)
     return web.Response(status=201 if stored else 200)
 
 

@@ -19,8 +19,11 @@ _NAMED = 1000
 MAX_SHORT_BYTES = 1024 * 1024
 
 
-#: An upload is taken to be under way so long after its pack was announced.
+#: An upload is taken to be under way so long after its pack was announced, or after it was last seen to go on.
 _UNDER_WAY = timedelta(hours=1)
+
+#: That an upload goes on is noted no more often than this.
+_GOES_ON = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,11 @@ def promised_bytes(tx: Transaction, pack_id: str) -> int:
     return packs.missing_of_others(tx.conn, pack_id, tx.now - _UNDER_WAY)
 
 
+def has_room(tx: Transaction, size: int, free_bytes: int) -> bool:
+    """Tell whether so many bytes fit into a store with so much room, beside those that are on their way."""
+    return size + packs.missing_of_all(tx.conn, tx.now - _UNDER_WAY) <= free_bytes
+
+
 def withdraw(tx: Transaction, pack_id: str) -> None:
     """Take note that a pack will not be uploaded now: no room is kept for it."""
     packs.touch(tx.conn, pack_id, tx.now - _UNDER_WAY)
@@ -127,6 +135,17 @@ def record_blobs(tx: Transaction, stored: Sequence[tuple[str, int]], is_there: C
     lost = [sha256 for sha256, _ in stored if not is_there(sha256)]
     if lost:
         raise Refused(ErrorCode.TRY_AGAIN, f"the file {lost[0]} was being removed just now; send it again", {})
+
+
+def record_upload(tx: Transaction, stored: Sequence[tuple[str, int]], is_there: Callable[[str], bool]) -> None:
+    """Record blobs that a client uploads: the room that is kept for the rest of their packs stays kept.
+
+    Raises:
+        Refused: as :func:`record_blobs`.
+    """
+    # A client uploads one pack after the other: one blob tells which.  Packs are locked before blobs, as everywhere.
+    packs.freshen(tx.conn, stored[0][0], tx.now - _UNDER_WAY, tx.now - _GOES_ON, tx.now)
+    record_blobs(tx, stored, is_there)
 
 
 def lacking_blobs(tx: Transaction, digests: Sequence[str]) -> list[str]:

@@ -20,12 +20,16 @@ class BlobsQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Blobs that a client would send."""
 
     sha256: Annotated[list[Sha256], Meta(max_length=1000)]
+    coming_bytes: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    """How much the client may send in all, at most."""
 
 
 class BlobsAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Which of them to send."""
 
     missing: list[Sha256]
+    fits: bool
+    """There is room for all that may come."""
 
 
 class ManifestAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,12 +13,12 @@ from coordinator.background.sweeper import Sweeper
 from coordinator.db import schema
 from coordinator.db.engine import Transaction
 from coordinator.domain.lifetime import Lifetime
-from coordinator.protocol import ErrorCode
+from coordinator.protocol import BlobRef, ErrorCode, Manifest, ManifestFile
 from coordinator.services import assets, downloads, retention, storage, sweeping, users, views
 from coordinator.services.errors import Refused
 from coordinator.services.schemas import UserChange
 from coordinator.store import LocalBlobStore
-from tests.conformance.farm import Farm, digest, manifest
+from tests.conformance.farm import Farm, digest, manifest, stored
 
 LIFETIME = Lifetime(grace_seconds=3600.0)
 
@@ -178,6 +178,32 @@ async def test_an_upload_waits_for_its_job(farm: Farm, store: LocalBlobStore) ->
     assert digest("waiting") in await blobs(farm)
     assert await code_of(farm.submit("1", pack=lonely)) == ErrorCode.NOT_FOUND
     assert [blob.sha256 for blob in (await farm.register_pack(manifest("lonely"))).missing] == [digest("lonely")]
+
+
+def pack_of(texts: list[str]) -> assets.CheckedPack:
+    """Return a pack of one file, made of texts of three letters."""
+    blobs = [BlobRef(sha256=stored(text).sha256, size=3) for text in texts]
+    files = [ManifestFile(path="scene.blend", size=3 * len(texts), blobs=blobs)]
+    return assets.check_pack(Manifest(main="scene.blend", files=files))
+
+
+async def test_room_stays_kept_while_an_upload_goes_on(farm: Farm) -> None:
+    """However long it takes; once it has stood still for an hour, the room is another's."""
+    write, read = farm.database.write, farm.database.read
+    pack, refused = pack_of(["abc", "def", "ghi"]), pack_of(["abc", "xyz"])
+    # What was refused takes no part in this, though it has a blob of the other.
+    for each in (pack, refused):
+        await write(assets.register_pack, each)
+    await write(assets.withdraw, refused.id)
+    for text in ("abc", "def"):
+        farm.clock.advance(50 * 60)
+        await write(assets.record_upload, [(stored(text).sha256, 3)], lambda _name: True)
+    farm.clock.advance(50 * 60)
+    # Three bytes are still to come.
+    assert not await read(assets.has_room, 5, 7)
+    assert await read(assets.has_room, 4, 7)
+    farm.clock.advance(11 * 60)
+    assert await read(assets.has_room, 7, 7)
 
 
 async def test_who_found_a_blob_that_is_being_removed_is_told_to_send_it_again(

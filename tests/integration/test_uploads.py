@@ -37,8 +37,8 @@ async def test_what_is_missing_is_told_before_there_is_a_pack(farm: RunningCoord
     await farm.ask("POST", "blobs", data=b"".join(in_batch(data) for data in pieces[::2]))
     asked = [sha256(data) for data in pieces]
     answer = await farm.ask("POST", "missing-blobs", json={"sha256": asked})
-    assert answer == {"missing": asked[1::2]}
-    assert await farm.ask("POST", "missing-blobs", json={"sha256": []}) == {"missing": []}
+    assert answer == {"missing": asked[1::2], "fits": True}
+    assert await farm.ask("POST", "missing-blobs", json={"sha256": []}) == {"missing": [], "fits": True}
     refused = await farm.ask("POST", "missing-blobs", status=422, json={"sha256": ["../etc"]})
     assert refused["error"]["code"] == "invalid"
 
@@ -49,7 +49,7 @@ async def test_what_came_before_a_bad_blob_is_kept(farm: RunningCoordinator, mon
     await farm.ask("POST", "blobs", status=422, data=body)
     asked = [sha256(data) for data in (b"first", b"second", b"third", b"other")]
     answer = await farm.ask("POST", "missing-blobs", json={"sha256": asked})
-    assert answer == {"missing": asked[2:]}
+    assert answer["missing"] == asked[2:]
 
 
 async def test_a_file_of_more_than_two_gigabytes(farm: RunningCoordinator) -> None:
@@ -188,7 +188,14 @@ async def test_what_does_not_fit_is_refused_before_its_upload(
 
     monkeypatch.setattr(farm.app[STORE], "room", room)
     first, second, small = b"a" * 800, b"b" * 300, b"c" * 150
+    assert await farm.ask("POST", "missing-blobs", json={"sha256": [], "coming_bytes": 1000}) == {
+        "missing": [],
+        "fits": True,
+    }
     await farm.ask("POST", "packs", json=manifest(first))
+    for coming, fits in ((200, True), (201, False)):
+        answer = await farm.ask("POST", "missing-blobs", json={"sha256": [], "coming_bytes": coming})
+        assert answer["fits"] is fits
     error = await farm.refused("POST", "packs", 507, "disk_full", json=manifest(second))
     assert error["fields"] == {"needed_bytes": 300, "free_bytes": 1000, "promised_bytes": 800}
     assert "others are filling" in error["message"]

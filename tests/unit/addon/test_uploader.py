@@ -127,7 +127,7 @@ def test_what_the_coordinator_has_is_not_sent_again(coordinator: FaultyCoordinat
     assert submit().wait(10)
     coordinator.requests.clear()
     assert submit().wait(10)
-    assert coordinator.requests == ["POST /api/v1/missing-blobs", "POST /api/v1/packs", "POST /api/v1/jobs"]
+    assert coordinator.requests == [*2 * ["POST /api/v1/missing-blobs"], "POST /api/v1/packs", "POST /api/v1/jobs"]
 
 
 def test_an_interrupted_submission_goes_on_where_it_stopped(coordinator: FaultyCoordinator, submit: Submit) -> None:
@@ -140,7 +140,7 @@ def test_an_interrupted_submission_goes_on_where_it_stopped(coordinator: FaultyC
     second = submit()
     assert second.wait(10)
     assert second.job is not None
-    assert coordinator.requests == ["POST /api/v1/missing-blobs", "POST /api/v1/packs", "POST /api/v1/jobs"]
+    assert coordinator.requests == [*2 * ["POST /api/v1/missing-blobs"], "POST /api/v1/packs", "POST /api/v1/jobs"]
 
 
 #: A submission in a process of its own.
@@ -191,6 +191,27 @@ def test_a_submission_that_is_killed_goes_on_where_it_was(coordinator: FaultyCoo
     assert again.isdisjoint(there), "what had arrived is not sent again"
     blobs_of_file = [blob["sha256"] for file in coordinator.manifests[-1]["files"] for blob in file["blobs"]]
     assert b"".join(coordinator.blobs[sha256] for sha256 in blobs_of_file) == blend.read_bytes()
+
+
+def test_where_room_may_be_scarce_nothing_is_sent_before_the_coordinator_knows_how_much_it_is(
+    coordinator: FaultyCoordinator, submit: Submit
+) -> None:
+    narrow = status(200, {"missing": [], "fits": False})
+    full = status(422, {"error": {"code": "disk_full", "message": "there is no room"}})
+    coordinator.fail("POST /api/v1/missing-blobs", narrow, narrow)
+    coordinator.fail("POST /api/v1/packs", full)
+    refused = submit()
+    assert refused.wait(10)
+    assert refused.error is not None
+    assert refused.error.code == "disk_full"
+    assert coordinator.batches == []
+    assert coordinator.requests == ["POST /api/v1/missing-blobs", "POST /api/v1/packs"]
+    # There was room after all, for what was lacking.
+    submission = submit()
+    assert submission.wait(10)
+    assert submission.job is not None
+    assert len(coordinator.blobs) == 2
+    assert coordinator.requests[3:5] == ["POST /api/v1/packs", "POST /api/v1/blobs"]
 
 
 def test_a_coordinator_that_says_it_has_everything_gets_what_it_lacks(
