@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from benchmarks.history import write_histories
 from coordinator.app import utc_now
+from coordinator.cycles import look_seldom
 from coordinator.db.engine import Database, open_database
 from coordinator.protocol import FrameResult, LeaseGrant
 from coordinator.services import frames
@@ -176,6 +177,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0, help="for each database")
     parser.add_argument("--history", type=int, nargs=2, default=HISTORIES, help="finished frames, short and long")
     arguments = parser.parse_args()
+    look_seldom()
     with tempfile.TemporaryDirectory() as folder, running_server() as server:
         kinds = [
             [(count, f"sqlite:///{Path(folder) / str(count)}.db") for count in arguments.history],

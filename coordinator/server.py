@@ -13,6 +13,7 @@ from pathlib import Path
 from aiohttp import web
 
 from coordinator.app import StartError, create_app
+from coordinator.cycles import look_seldom
 from coordinator.discovery import announced
 from coordinator.keys import NEW_TOKENS, VERSION
 from coordinator.services.schemas import TokenCreated
@@ -47,6 +48,7 @@ async def serve(
         try:
             await runner.setup()
             await web.SockSite(runner, listener).start()
+            look_seldom()
             url = _url(settings, listener)
             on_ready(url, app[NEW_TOKENS])
             async with announced(settings, listener, app[VERSION]):

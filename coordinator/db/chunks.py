@@ -4,14 +4,13 @@ What changes one chunk raises StaleWrite unless it is as it was read.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, literal_column, or_, select, update
 
 from coordinator.db.kept import Shelf, forget_everything, is_lasting
 from coordinator.db.schema import chunks
-from coordinator.db.statement import Command, bound, records, scalars
+from coordinator.db.statement import Change, Command, bound, records, scalars
 from coordinator.domain.carving import Span
 from coordinator.domain.model import Chunk, ChunkState, Job
 
@@ -57,11 +56,7 @@ _PENDING_FOR = records(
     .limit(1),
     Chunk,
 )
-_SHRINK = Command(
-    update(chunks)
-    .where(_UNCHANGED)
-    .values(first=bindparam("first"), last=bindparam("last"), frame_count=bindparam("frame_count"))
-)
+_CHANGE = Change(update(chunks).where(_UNCHANGED), Chunk)
 _SET_STATE = Command(
     update(chunks)
     .where(_UNCHANGED)
@@ -160,8 +155,7 @@ def ask_for_pending(conn: Connection, job_id: int) -> None:
 def shrink(conn: Connection, chunk: Chunk, span: Span) -> None:
     """Make a chunk smaller."""
     values = {"first": span.first, "last": span.last, "frame_count": span.count}
-    _SHRINK.must(conn, **_as_read(chunk), **values)
-    smaller = replace(chunk, first=span.first, last=span.last, frame_count=span.count)
+    smaller = _CHANGE.of(conn, chunk, values, **_as_read(chunk))
     if chunk.state == ChunkState.PENDING:
         # Chunks do not overlap: as it was the first, it still is.
         _FIRST.change(

@@ -5,7 +5,7 @@ The driver of a connection is made when it is opened (``sqlite.py``, ``postgresq
 
 import abc
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -55,7 +55,8 @@ def set_driver(entry: ConnectionPoolEntry, driver: Driver) -> None:
 
 def driver_of(conn: Connection) -> Driver:
     """Return the driver of a connection."""
-    return cast("Driver", conn.info["driver"])
+    driver: Driver = conn.info["driver"]
+    return driver
 
 
 def check_written(text: str, count: int) -> None:

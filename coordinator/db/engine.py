@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Any, ClassVar, Concatenate, Literal, NamedTuple, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
@@ -31,8 +31,7 @@ Clock = Callable[[], datetime]
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Notice:
+class Notice(NamedTuple):
     """Something changed; published after the commit, by every coordinator that shares the database."""
 
     kind: Literal["work", "job", "frame", "agent", "token", "inspection", "storage", "video", "news"]
@@ -64,7 +63,8 @@ class Transaction:
     """One time for everything that happens in it."""
     board: Board
     """A hint of who is next; it shows the changes of a transaction only when that is over."""
-    notices: list[Notice] = field(default_factory=list)
+    notices: dict[Notice, None] = field(default_factory=dict)
+    """Those to publish, each once, in order."""
     changed_jobs: dict[int, Job | None] = field(default_factory=dict)
     """Jobs as this transaction leaves them, by id; None for one that it removes."""
     changed_users: dict[str, User] = field(default_factory=dict)
@@ -76,8 +76,7 @@ class Transaction:
 
     def notify(self, notice: Notice) -> None:
         """Publish ``notice`` after the commit; the same notice twice is published once."""
-        if notice not in self.notices:
-            self.notices.append(notice)
+        self.notices[notice] = None
 
     def write_later(self, command: Command, values: Mapping[str, object]) -> None:
         """Run a command before the transaction ends, with all others of its kind: for what is not read in it."""

@@ -1,11 +1,11 @@
 """Queries on the append-only history."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import func, insert, select, text
 
 from coordinator.db.engine import Transaction
@@ -38,7 +38,7 @@ def append(
     data: Mapping[str, Any] | None = None,
 ) -> None:
     """Add a line to the history of a job, an agent, or both."""
-    values = (job_id, agent_id, tx.now, kind, message, json.dumps(data) if data else "{}")
+    values = (job_id, agent_id, tx.now, kind, message, msgspec.json.encode(data).decode() if data else "{}")
     tx.write_later(_INSERT, dict(zip(_COLUMNS, values, strict=True)))
 
 
@@ -58,7 +58,7 @@ def page(
     if after is not None:
         query = query.where(events.c.id < after if newest_first else events.c.id > after)
     return [
-        Event(id=row.id, at=row.at, kind=row.kind, message=row.message, data=json.loads(row.data))
+        Event(id=row.id, at=row.at, kind=row.kind, message=row.message, data=msgspec.json.decode(row.data))
         for row in tx.conn.execute(query)
     ]
 

@@ -10,7 +10,7 @@ long rows are kept depends on the database:
 """
 
 from collections.abc import Callable, Hashable
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -30,8 +30,8 @@ class Kept:
     def __init__(self, *, lasting: bool) -> None:
         """Begin with nothing; what is kept is lasting, or for a transaction each time."""
         self.lasting = lasting
-        self.values: dict[_Key, object] = {}
-        self.asked: dict[_Key, Callable[[], object]] = {}
+        self.values: dict[_Key, Any] = {}
+        self.asked: dict[_Key, Callable[[], Any]] = {}
         """What is being read; whoever needs it first waits for that."""
         self._new: set[_Key] = set()
         """What was read or written since the last :meth:`confirm`."""
@@ -77,12 +77,12 @@ class Shelf(Generic[K, V]):
             return read()
         full = (self, key)
         try:
-            return cast("V", kept.values[full])
+            value: V = kept.values[full]
         except KeyError:
             answer = kept.asked.pop(full, None)
-            value = read() if answer is None else cast("V", answer())
+            value = read() if answer is None else answer()
             kept.put(full, value)
-            return value
+        return value
 
     def peek(self, conn: Connection, key: K) -> V | None:
         """Return what is kept, None if nothing is."""
@@ -92,7 +92,8 @@ class Shelf(Generic[K, V]):
         full = (self, key)
         if full in kept.asked:
             kept.put(full, kept.asked.pop(full)())
-        return cast("V | None", kept.values.get(full))
+        found: V | None = kept.values.get(full)
+        return found
 
     def ask(self, conn: Connection, key: K, ask: Callable[[], Callable[[], V]]) -> None:
         """Read ahead: what ``ask`` returns tells the value once it is needed; nothing is done if that is kept."""
@@ -118,7 +119,7 @@ class Shelf(Generic[K, V]):
                 # It is read as it was before.
                 kept.put(full, kept.asked.pop(full)())
             if full in kept.values:
-                kept.put(full, change(cast("V", kept.values[full])))
+                kept.put(full, change(kept.values[full]))
 
     def forget(self, conn: Connection, key: K) -> None:
         """Have it read again."""
@@ -135,7 +136,8 @@ def set_kept(entry: ConnectionPoolEntry, kept: Kept) -> None:
 
 def kept_of(conn: Connection) -> Kept | None:
     """Return what is kept of a connection; None where nothing is."""
-    return cast("Kept | None", conn.info.get("kept"))
+    kept: Kept | None = conn.info.get("kept")
+    return kept
 
 
 def is_lasting(conn: Connection) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, insert, literal_column, select, update
 
-from coordinator.db.kept import Shelf
+from coordinator.db.kept import Shelf, is_lasting
 from coordinator.db.schema import agents, attempts, chunks, jobs, leases
-from coordinator.db.statement import Change, Command, bound, records
+from coordinator.db.statement import Change, Command, bound, record_maker, records
 from coordinator.domain.model import Lease, LeaseState
 
 # Written out, not bound: a partial index is used only where its condition can be seen in the query.
@@ -28,6 +28,8 @@ class Place:
 
 _COLUMNS = tuple(leases.c.keys())
 _INSERT = Command(insert(leases).values(bound(_COLUMNS)))
+_NEW: dict[str, Any] = dict.fromkeys(_COLUMNS) | {"state": LeaseState.LIVE, "progress": 0.0, "used": 0.0, "finished": 0}
+_MAKE = record_maker(Lease, _COLUMNS)
 _GET = records(select(leases).where(leases.c.id == bindparam("id")), Lease)
 _PLACE = records(select(leases.c.job_id, leases.c.agent_id, leases.c.slot).where(leases.c.id == bindparam("id")), Place)
 _CHANGE = Change(update(leases).where(leases.c.id == bindparam("of_id"), LIVE), Lease)
@@ -111,29 +113,20 @@ def insert_lease(
     charged: float,
 ) -> Lease:
     """Add a live lease and return it."""
-    made = Lease(
-        id=lease_id,
-        job_id=job_id,
-        agent_id=agent_id,
-        slot=slot,
-        state=LeaseState.LIVE,
-        end_reason=None,
-        granted_at=granted_at,
-        expires_at=expires_at,
-        ended_at=None,
-        stage=None,
-        frame=None,
-        frame_since=None,
-        progress=0.0,
-        remaining_seconds=None,
-        memory_bytes=None,
-        speed=speed,
-        load_seconds=load_seconds,
-        charged=charged,
-        used=0.0,
-        finished=0,
-    )
-    _INSERT.must(conn, **{name: getattr(made, name) for name in _COLUMNS})
+    values = {
+        **_NEW,
+        "id": lease_id,
+        "job_id": job_id,
+        "agent_id": agent_id,
+        "slot": slot,
+        "granted_at": granted_at,
+        "expires_at": expires_at,
+        "speed": speed,
+        "load_seconds": load_seconds,
+        "charged": charged,
+    }
+    _INSERT.must(conn, **values)
+    made = _MAKE(list(values.values()))
     _keep(conn, made)
     return made
 
@@ -266,6 +259,8 @@ def ask_for_slot(conn: Connection, agent_id: int, slot: int) -> None:
 
 def live_of_slot(conn: Connection, agent_id: int, slot: int, job_id: int) -> Sequence[Lease]:
     """Return a slot's live leases of a job, which is locked, the oldest first."""
+    if is_lasting(conn):
+        return [live for live in seen_of_slot(conn, agent_id, slot) if live.job_id == job_id]
     key = (agent_id, slot, job_id)
     return _OF_JOBS.get(conn, key, lambda: _LIVE_OF_SLOT_AND_JOB.all(conn, agent_id=agent_id, slot=slot, job_id=job_id))
 

@@ -133,6 +133,7 @@ class Change(Generic[T]):
         """
         self._statement = statement
         self._names = tuple(field.name for field in fields(record))  # type: ignore[arg-type]  # as in record_maker
+        self._places = {name: place for place, name in enumerate(self._names)}
         self._values_of = attrgetter(*self._names)
         self._make = record_maker(record, self._names)
         self._texts = {column.name for column in statement.table.c if isinstance(column.type, PlainText)}
@@ -153,10 +154,10 @@ class Change(Generic[T]):
         if command is None:
             command = self._commands[names] = Command(self._statement.values(bound(names)))
         command.must(conn, **changed, **values)
-        record = dict(zip(self._names, self._values_of(before), strict=True))
+        record = list(self._values_of(before))
         for name, value in changed.items():
-            record[name] = plain(value) if name in self._texts and isinstance(value, str) else value
-        return self._make(list(record.values()))
+            record[self._places[name]] = plain(value) if name in self._texts and isinstance(value, str) else value
+        return self._make(record)
 
 
 def bound(names: Iterable[str]) -> dict[str, BindParameter[Any]]:
@@ -222,7 +223,9 @@ class _Compiled:
             values = {**values, **self.fixed}
         bound: list[Any] = [values[name] for name in self.names]
         for index, convert in self.converts:
-            bound[index] = convert(bound[index])
+            value = bound[index]
+            if value is not None:
+                bound[index] = convert(value)
         return bound
 
 

@@ -1,6 +1,6 @@
 """Granting a lease: what all grants have in common, whichever frames they are for."""
 
-import secrets
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +20,10 @@ from coordinator.domain.transitions import NEW
 from coordinator.protocol import JobSpec, LeaseGrant, LeaseRequest, OutputSpec, RenderSpec
 from coordinator.services.changes import check_chunk, move_job, tell, update_job
 from coordinator.services.shares import granted
+
+#: Ids of leases must differ, and need not be secret: an agent's token goes with each.  To ask the system for every one
+#: would have other threads run meanwhile.
+_IDS = random.Random()  # noqa: S311
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +93,7 @@ def grant(
     columns = values | granted(tx, job, agent, charge, own[-1] if own else None)
     made = leases.insert_lease(
         tx.conn,
-        lease_id=secrets.token_hex(8),
+        lease_id=f"{_IDS.getrandbits(64):016x}",
         job_id=job.id,
         agent_id=agent.id,
         slot=slot,

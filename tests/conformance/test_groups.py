@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from coordinator.db.engine import Database, Transaction
 from coordinator.db.pipeline import Pipeline
@@ -31,6 +31,22 @@ async def test_a_write_that_is_found_wrong_at_the_end_is_one_units_failure(datab
     assert [result if isinstance(result, str) else None for result in results] == ["b", None, "c", None, "d"]
     count = await database.read(lambda tx: len(tx.conn.execute(blobs.select()).all()))
     assert count == 4
+
+
+def add_and_fail(tx: Transaction, name: str) -> None:
+    """Add a row, and then fail for another reason."""
+    add(tx, name)
+    tx.flush()
+    raise LookupError(name)
+
+
+async def test_what_a_unit_wrote_before_it_failed_is_taken_back_alone(database: Database) -> None:
+    calls: list[Awaitable[object]] = [database.write(add, name) for name in "abc"]
+    calls[1:1] = [database.write(add_and_fail, name) for name in "xb"]
+    results = await in_one_group(database, calls)
+    assert [type(result) for result in results] == [str, LookupError, LookupError, str, str]
+    stored = await database.read(lambda tx: set(tx.conn.scalars(select(blobs.c.sha256))))
+    assert stored == {digest(name) for name in "abc"}
 
 
 async def test_requests_that_are_refused_leave_the_others_alone(database: Database, farm: Farm) -> None:
