@@ -8,6 +8,7 @@ takes a dozen of them, most of which only write.  Here they are handed to libpq 
 import re
 import select
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -20,8 +21,10 @@ from psycopg.pq.abc import PGconn, PGresult
 
 from coordinator.db.driver import Driver, Rows, check_written
 
-#: Statements sent before their results are read: neither side's buffers may fill up.
-_AT_ONCE = 200
+#: Statements sent before their results are read, at most: both sides keep something of each.
+_AT_ONCE = 1000
+#: So many that wait are sent between two parts of a transaction, for the server to run while the next part is decided.
+_WORTH_SENDING = 40
 _SAVE, _KEEP, _TAKE_BACK = "SAVEPOINT unit", "RELEASE unit", "ROLLBACK TO unit"
 
 _WRITERS: Mapping[type, Callable[[Any], bytes | None]] = {
@@ -71,6 +74,10 @@ class Pipeline(Driver):
         connection.prepare_threshold = None
         self._pgconn: PGconn = connection.pgconn
         self._waiting: list[_Statement] = []
+        self._sent: list[_Statement] = []
+        """Those that were sent, in pipeline mode, and not answered."""
+        self._new: dict[str, bytes] = {}
+        """The names under which some of these are being prepared."""
         self._save_at: int | None = None
         """Where among these the begin of the last part is; None if it was sent."""
         self._names: dict[str, bytes] = {}
@@ -123,13 +130,17 @@ class Pipeline(Driver):
 
     def flush(self) -> None:
         """Run what waits."""
-        if self._waiting:
+        if self._waiting or self._sent:
             self._exchange()
 
     def forget(self) -> None:
-        """Run nothing of what waits: the transaction is being taken back."""
+        """Run nothing of what waits, and ignore what became of the rest: the transaction is being taken back."""
         self._waiting.clear()
         self._save_at = None
+        if self._sent:
+            # A connection that is lost is found to be when it is used next.
+            with suppress(psycopg.OperationalError):
+                self._answers()
 
     def save(self) -> None:
         """Begin a part of the transaction that can be taken back alone."""
@@ -146,6 +157,8 @@ class Pipeline(Driver):
             # Nothing of it was sent, so nothing of it can be taken back alone any more.
             del self._waiting[self._save_at]
             self._save_at = None
+            if len(self._waiting) >= _WORTH_SENDING:
+                self._send()
 
     def take_back(self) -> None:
         """Take back what was run, and waits to be run, since :meth:`save`, and end that part."""
@@ -161,7 +174,7 @@ class Pipeline(Driver):
     def _wait_with(self, text: str, values: Sequence[Any], *, guarded: bool = False) -> _Statement:
         statement = _Statement(text, [_WRITERS[type(value)](value) for value in values], guarded)
         self._waiting.append(statement)
-        if len(self._waiting) >= _AT_ONCE:
+        if len(self._waiting) + len(self._sent) >= _AT_ONCE:
             self._exchange()
         return statement
 
@@ -172,25 +185,37 @@ class Pipeline(Driver):
         assert statement.result is not None  # noqa: S101 - it was run, or an error raised
         return statement.result
 
+    def _send(self) -> None:
+        """Have the server run what waits, as far as it can be sent without waiting."""
+        pgconn = self._pgconn
+        if not self._sent:
+            pgconn.enter_pipeline_mode()
+        statements, self._waiting, self._save_at = self._waiting, [], None
+        self._sent += statements
+        for statement in statements:
+            name = self._names.get(statement.text) or self._new.get(statement.text)
+            if name is None:
+                name = self._new[statement.text] = b"farm_%d" % next(self._numbers)
+                pgconn.send_prepare(name, _numbered(statement.text))
+            pgconn.send_query_prepared(name, statement.values)
+        pgconn.flush()
+
+    def _answers(self) -> Iterator[PGresult]:
+        """Return the results of all that was sent, once it was run, and leave the pipeline mode."""
+        try:
+            self._pgconn.pipeline_sync()
+            self._push()
+            return iter(list(self._results()))
+        finally:
+            self._sent, self._new = [], {}
+            if self._pgconn.status == ConnStatus.OK:
+                self._pgconn.exit_pipeline_mode()
+
     def _exchange(self) -> None:
         """Run everything that waits in one round trip."""
-        statements, self._waiting, self._save_at = self._waiting, [], None
-        pgconn = self._pgconn
-        new: dict[str, bytes] = {}
-        pgconn.enter_pipeline_mode()
-        try:
-            for statement in statements:
-                name = self._names.get(statement.text) or new.get(statement.text)
-                if name is None:
-                    name = new[statement.text] = b"farm_%d" % next(self._numbers)
-                    pgconn.send_prepare(name, _numbered(statement.text))
-                pgconn.send_query_prepared(name, statement.values)
-            pgconn.pipeline_sync()
-            self._push()
-            results = iter(list(self._results()))
-        finally:
-            if pgconn.status == ConnStatus.OK:
-                pgconn.exit_pipeline_mode()
+        self._send()
+        statements, new = self._sent, self._new
+        results = self._answers()
         for number, statement in enumerate(statements):
             try:
                 self._judge(statement, new, results)

@@ -99,7 +99,13 @@ class PostgresDatabase(Database):
         for name, listener in _LISTENERS.items():
             event.listen(self._engine, name, listener)
         self._snapshots = self._engine.execution_options(begin="BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        self._writers = Writers(self._write_group, name="postgresql-writer", threads=WRITERS, group=GROUP)
+        self._writers = Writers(
+            self._write_group,
+            name="postgresql-writer",
+            threads=WRITERS,
+            group=GROUP,
+            lane=lambda unit: look_ahead_of(unit.function),
+        )
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="postgresql-reader")
         self._closed = False
         self._name = secrets.token_hex(4)
@@ -145,15 +151,8 @@ class PostgresDatabase(Database):
         self._engine.dispose()
 
     def _write_group(self, units: list[Unit]) -> None:
-        """Run units, those together that look ahead in the same way: locked by another, rows would be out of order."""
-        alike: dict[LookAhead | None, list[Unit]] = {}
-        for unit in units:
-            alike.setdefault(look_ahead_of(unit.function), []).append(unit)
-        for ahead, some in alike.items():
-            self._write_alike(some, ahead)
-
-    def _write_alike(self, units: list[Unit], look_ahead: LookAhead | None) -> None:
-        """Run units, with as few commits as others at work on the same rows allow."""
+        """Run units that look ahead in the same way, with as few commits as others at work on the same rows allow."""
+        look_ahead = look_ahead_of(units[0].function)
         attempts: Counter[Unit] = Counter()
         waiting = deque(units)
         together, ahead = True, look_ahead

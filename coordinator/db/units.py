@@ -4,9 +4,9 @@ To commit costs much the same for one unit as for many; and the busier a farm is
 """
 
 import asyncio
-import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -47,15 +47,28 @@ class Unit:
 class Writers:
     """Threads, each of which takes what waits and has it written."""
 
-    def __init__(self, write: Callable[[list[Unit]], None], *, name: str, threads: int, group: int) -> None:
+    def __init__(
+        self,
+        write: Callable[[list[Unit]], None],
+        *,
+        name: str,
+        threads: int,
+        group: int,
+        lane: Callable[[Unit], Hashable | None] = lambda _: None,
+    ) -> None:
         """``write`` gives each unit of a group its result or its error; what it raises is the error of them all.
 
-        Of ``group`` units it has at most.
+        Of ``group`` units it has at most.  Units of one ``lane`` make its groups, and one thread at a time is at work
+        for a lane: others would wait for what it has locked.  Those without one are written by any thread that is free.
         """
         self._write = write
         self._group = group
-        self._queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        self._lane = lane
+        self._waiting: dict[Hashable | None, deque[Unit]] = defaultdict(deque)
+        self._turns: deque[Hashable | None] = deque()
+        """The lanes with units that wait and no thread at work, in their order."""
+        self._at_work: set[Hashable] = set()
+        self._changed = threading.Condition(threading.Lock())
         self._closed = False
         self._threads = [
             threading.Thread(target=self._write_until_closed, name=f"{name}-{number}", daemon=True)
@@ -72,21 +85,24 @@ class Writers:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
-        # The lock puts every unit before the end marks, so that none is left waiting for ever.
-        with self._lock:
+        unit = Unit(function, args, kwargs, loop, future)
+        lane = self._lane(unit)
+        with self._changed:
             if self._closed:
                 raise DatabaseClosed
-            self._queue.put(Unit(function, args, kwargs, loop, future))
+            waiting = self._waiting[lane]
+            waiting.append(unit)
+            if len(waiting) == 1 and lane not in self._at_work:
+                self._turn(lane)
         return await future
 
     def close(self) -> bool:
         """Have the threads end when everything is written; False if they were told before."""
-        with self._lock:
+        with self._changed:
             if self._closed:
                 return False
             self._closed = True
-            for _ in self._threads:
-                self._queue.put(None)
+            self._changed.notify_all()
         return True
 
     def join(self) -> None:
@@ -95,21 +111,30 @@ class Writers:
             thread.join()
 
     def _write_until_closed(self) -> None:
-        while (unit := self._queue.get()) is not None:
-            units = [unit]
-            closing = False
-            while len(units) < self._group:
-                try:
-                    following = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if following is None:
-                    closing = True
-                    break
-                units.append(following)
+        while True:
+            with self._changed:
+                # What a lane has that is at work is left to the thread that is.
+                self._changed.wait_for(lambda: self._turns or self._closed)
+                if not self._turns:
+                    return
+                lane = self._turns.popleft()
+                waiting = self._waiting[lane]
+                units = [waiting.popleft() for _ in range(min(len(waiting), self._group))]
+                if lane is not None:
+                    self._at_work.add(lane)
+                elif waiting:
+                    self._turn(lane)
             self._write_group(units)
-            if closing:
-                return
+            if lane is not None:
+                with self._changed:
+                    self._at_work.remove(lane)
+                    if waiting:
+                        self._turn(lane)
+
+    def _turn(self, lane: Hashable | None) -> None:
+        """Have a thread see to a lane."""
+        self._turns.append(lane)
+        self._changed.notify()
 
     def _write_group(self, units: list[Unit]) -> None:
         # Of those that no one waits for any more, none is begun.
