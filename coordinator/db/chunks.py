@@ -27,7 +27,8 @@ _UNCHANGED = and_(
 )
 
 _INSERT = Command(
-    insert(chunks).values(bound(("job_id", "first", "last", "frame_count", "state", "lease_id", "avoid_agent_id")))
+    insert(chunks).values(bound(("job_id", "first", "last", "frame_count", "state", "lease_id", "avoid_agent_id"))),
+    job="job_id",
 )
 _GET = records(select(chunks).where(chunks.c.id == bindparam("id")), Chunk)
 _OF_LEASE = records(
@@ -56,7 +57,7 @@ _PENDING_FOR = records(
     .limit(1),
     Chunk,
 )
-_CHANGE = Change(update(chunks).where(_UNCHANGED), Chunk)
+_CHANGE = Change(update(chunks).where(_UNCHANGED), Chunk, job="job_id")
 _SET_STATE = Command(
     update(chunks)
     .where(_UNCHANGED)
@@ -170,7 +171,7 @@ def set_state(
 ) -> None:
     """Change a chunk's state and whose it is, with no second lease on it."""
     values = {"state": state, "lease_id": lease_id, "avoid_agent_id": avoid_agent_id}
-    _SET_STATE.must(conn, **_as_read(chunk), **values)
+    _SET_STATE.must_of_job(conn, chunk.job_id, {**_as_read(chunk), **values})
     if ChunkState.PENDING in (chunk.state, state):
         _FIRST.forget(conn, chunk.job_id)
     for holder in (*_holders(chunk), lease_id):
@@ -180,14 +181,14 @@ def set_state(
 
 def hedge(conn: Connection, chunk: Chunk, lease_id: str) -> None:
     """Put a second lease on a chunk of one frame, which has none."""
-    _HEDGE.must(conn, **_as_read(chunk), hedge_lease_id=lease_id)
+    _HEDGE.must_of_job(conn, chunk.job_id, {**_as_read(chunk), "hedge_lease_id": lease_id})
     for holder in (*_holders(chunk), lease_id):
         _HELD.forget(conn, holder)
 
 
 def remove(conn: Connection, chunk: Chunk) -> None:
     """Remove a chunk that has no frame left."""
-    _REMOVE.must(conn, **_as_read(chunk))
+    _REMOVE.must_of_job(conn, chunk.job_id, _as_read(chunk))
     if chunk.state == ChunkState.PENDING:
         _FIRST.forget(conn, chunk.job_id)
     for lease_id in _holders(chunk):

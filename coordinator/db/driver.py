@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from coordinator.db.bulk import Bulk
+
 Rows = Sequence[Sequence[Any]]
 
 
@@ -34,15 +36,21 @@ class Driver(abc.ABC):
         """Run a statement and return how many rows it wrote."""
 
     @abc.abstractmethod
-    def must(self, text: str, values: Sequence[Any]) -> None:
+    def must(self, text: str, values: Sequence[Any], bulk: Bulk | None = None, job_id: int | None = None) -> None:
         """Write exactly one row, now or before anything is read or the transaction ends.
 
-        What goes wrong is raised then: StaleWrite, if it is no row or several.
+        What goes wrong is raised then: StaleWrite, if it is no row or several.  With a ``bulk``, it may be written
+        together with others, before what was to be written earlier that has to do with other jobs.
         """
 
     @abc.abstractmethod
-    def many(self, text: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run a statement for each of the rows in their order; when, and what is raised when, is as with ``must``."""
+    def many(
+        self, text: str, rows: Iterable[Sequence[Any]], bulk: Bulk | None = None, job_ids: Iterable[int | None] = ()
+    ) -> None:
+        """Run a statement for each of the rows in their order; when, and what is raised when, is as with ``must``.
+
+        With a ``bulk``, each has one of the ``job_ids``.
+        """
 
     def flush(self) -> None:  # noqa: B027 - where nothing waits there is nothing to do
         """Run what waits to be run."""
@@ -59,7 +67,7 @@ def driver_of(conn: Connection) -> Driver:
     return driver
 
 
-def check_written(text: str, count: int) -> None:
-    """Raise StaleWrite unless a statement wrote one row."""
-    if count != 1:
-        raise StaleWrite(f"{count} rows were written where one was to be: {text}")
+def check_written(text: str, count: int, expected: int = 1) -> None:
+    """Raise StaleWrite unless a statement wrote as many rows as expected."""
+    if count != expected:
+        raise StaleWrite(f"{count} rows were written where {expected} were to be: {text}")

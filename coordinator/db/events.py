@@ -14,7 +14,7 @@ from coordinator.db.schema.history import NOTABLE_EVENT
 from coordinator.db.statement import Command, bound
 
 _COLUMNS = ("job_id", "agent_id", "at", "kind", "message", "data")
-_INSERT = Command(insert(events).values(bound(_COLUMNS)))
+_INSERT = Command(insert(events).values(bound(_COLUMNS)), job="job_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

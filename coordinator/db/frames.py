@@ -17,7 +17,7 @@ VERSION_DIGITS = 6
 MapRow = tuple[int, FrameState, int | None, float | None, str | None, bool]
 """Frame, state, agent, seconds, the beginning of its digest, and whether it is doubted."""
 
-_INSERT = Command(insert(frames).values(bound(frames.c.keys())))
+_INSERT = Command(insert(frames).values(bound(frames.c.keys())), job="job_id")
 _NOTHING: dict[str, Any] = dict.fromkeys(frames.c.keys())
 _GET = records(
     select(frames).where(frames.c.job_id == bindparam("job_id"), frames.c.frame == bindparam("frame")), Frame

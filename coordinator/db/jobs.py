@@ -33,7 +33,9 @@ _WORKABLE = records(
     .order_by(jobs.c.id),
     Job,
 )
-_CHANGE = Change(update(jobs).where(jobs.c.id == bindparam("of_id"), jobs.c.state == bindparam("of_state")), Job)
+_CHANGE = Change(
+    update(jobs).where(jobs.c.id == bindparam("of_id"), jobs.c.state == bindparam("of_state")), Job, job="id"
+)
 
 
 def insert_job(conn: Connection, **values: Any) -> Job:

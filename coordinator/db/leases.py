@@ -27,12 +27,12 @@ class Place:
 
 
 _COLUMNS = tuple(leases.c.keys())
-_INSERT = Command(insert(leases).values(bound(_COLUMNS)))
+_INSERT = Command(insert(leases).values(bound(_COLUMNS)), job="job_id")
 _NEW: dict[str, Any] = dict.fromkeys(_COLUMNS) | {"state": LeaseState.LIVE, "progress": 0.0, "used": 0.0, "finished": 0}
 _MAKE = record_maker(Lease, _COLUMNS)
 _GET = records(select(leases).where(leases.c.id == bindparam("id")), Lease)
 _PLACE = records(select(leases.c.job_id, leases.c.agent_id, leases.c.slot).where(leases.c.id == bindparam("id")), Place)
-_CHANGE = Change(update(leases).where(leases.c.id == bindparam("of_id"), LIVE), Lease)
+_CHANGE = Change(update(leases).where(leases.c.id == bindparam("of_id"), LIVE), Lease, job="job_id")
 _EXTEND = records(
     update(leases)
     .where(leases.c.id == bindparam("of_id"), leases.c.agent_id == bindparam("of_agent_id"), LIVE)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from itertools import count
+from itertools import count, zip_longest
 from typing import Any
 
 import psycopg
@@ -19,12 +19,13 @@ from psycopg import errors
 from psycopg.pq import ConnStatus, Escaping, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
+from coordinator.db.bulk import Bulk
 from coordinator.db.driver import Driver, Rows, check_written
 
 #: Statements sent before their results are read, at most: both sides keep something of each.
 _AT_ONCE = 1000
 #: So many that wait are sent between two parts of a transaction, for the server to run while the next part is decided.
-_WORTH_SENDING = 40
+_WORTH_SENDING = 100
 _SAVE, _KEEP, _TAKE_BACK = "SAVEPOINT unit", "RELEASE unit", "ROLLBACK TO unit"
 
 _WRITERS: Mapping[type, Callable[[Any], bytes | None]] = {
@@ -57,6 +58,12 @@ class _Statement:
     values: Sequence[bytes | None]
     guarded: bool
     """It must write one row."""
+    bulk: Bulk | None = None
+    """What writes more such rows together."""
+    job_id: int | None = None
+    """Of the row, if so."""
+    rows: int = 1
+    """How many it must write."""
     result: PGresult | None = None
     """Once it was run."""
 
@@ -115,14 +122,16 @@ class Pipeline(Driver):
         """Run a statement, after all that waits; see :meth:`Driver.count`."""
         return self._run(text, values).command_tuples or 0
 
-    def must(self, text: str, values: Sequence[Any]) -> None:
+    def must(self, text: str, values: Sequence[Any], bulk: Bulk | None = None, job_id: int | None = None) -> None:
         """Run a statement with the next read; see :meth:`Driver.must`."""
-        self._wait_with(text, values, guarded=True)
+        self._wait_with(text, values, guarded=True, bulk=bulk, job_id=job_id)
 
-    def many(self, text: str, rows: Iterable[Sequence[Any]]) -> None:
+    def many(
+        self, text: str, rows: Iterable[Sequence[Any]], bulk: Bulk | None = None, job_ids: Iterable[int | None] = ()
+    ) -> None:
         """Run a statement for each of the rows with the next read; see :meth:`Driver.many`."""
-        for values in rows:
-            self._wait_with(text, values)
+        for values, job_id in zip_longest(rows, job_ids):
+            self._wait_with(text, values, bulk=None if job_id is None else bulk, job_id=job_id)
 
     def later(self, text: str) -> None:
         """Run a statement without values with the next read."""
@@ -171,8 +180,17 @@ class Pipeline(Driver):
             self.later(_TAKE_BACK)
             self.later(_KEEP)
 
-    def _wait_with(self, text: str, values: Sequence[Any], *, guarded: bool = False) -> _Statement:
-        statement = _Statement(text, [_WRITERS[type(value)](value) for value in values], guarded)
+    def _wait_with(
+        self,
+        text: str,
+        values: Sequence[Any],
+        *,
+        guarded: bool = False,
+        bulk: Bulk | None = None,
+        job_id: int | None = None,
+    ) -> _Statement:
+        written = [_WRITERS[type(value)](value) for value in values]
+        statement = _Statement(text, written, guarded, bulk, job_id)
         self._waiting.append(statement)
         if len(self._waiting) + len(self._sent) >= _AT_ONCE:
             self._exchange()
@@ -190,7 +208,8 @@ class Pipeline(Driver):
         pgconn = self._pgconn
         if not self._sent:
             pgconn.enter_pipeline_mode()
-        statements, self._waiting, self._save_at = self._waiting, [], None
+        statements = _together(self._waiting)
+        self._waiting, self._save_at = [], None
         self._sent += statements
         for statement in statements:
             name = self._names.get(statement.text) or self._new.get(statement.text)
@@ -232,7 +251,7 @@ class Pipeline(Driver):
         result = next(results)
         self._check(statement, result)
         if statement.guarded:
-            check_written(statement.text, result.command_tuples or 0)
+            check_written(statement.text, result.command_tuples or 0, statement.rows)
         statement.result = result
 
     def _check(self, statement: _Statement, result: PGresult) -> None:
@@ -266,6 +285,40 @@ class Pipeline(Driver):
                 return
             else:
                 yield result
+
+
+def _together(statements: Sequence[_Statement]) -> list[_Statement]:
+    """Return what does the same with fewer statements: one for all rows of a kind, as far as that changes nothing.
+
+    Rows of different jobs have nothing to do with each other.  So a row is written with others of its kind that come
+    before it, unless one of these, or something that is written after them, is of the same job.
+    """
+    groups: list[list[_Statement]] = []
+    last: dict[str, int] = {}
+    """Where the last group of a kind is."""
+    latest: dict[int, int] = {}
+    """Where the last group with a row of a job is."""
+    for statement in statements:
+        if statement.bulk is None or statement.job_id is None:
+            # What is read must find all that was written before it, and nothing else.
+            groups.append([statement])
+            last.clear()
+            continue
+        place = last.get(statement.text)
+        of_job = latest.get(statement.job_id, -1)
+        if place is None or place < of_job or (place == of_job and not statement.bulk.adds):
+            place = last[statement.text] = len(groups)
+            groups.append([])
+        groups[place].append(statement)
+        latest[statement.job_id] = place
+    return [group[0] if len(group) == 1 else _merged(group) for group in groups]
+
+
+def _merged(group: Sequence[_Statement]) -> _Statement:
+    first = group[0]
+    assert first.bulk is not None  # noqa: S101 - else it would be alone
+    arrays = first.bulk.arrays([statement.values for statement in group])
+    return _Statement(first.bulk.text, arrays, first.guarded, rows=len(group))
 
 
 @cache

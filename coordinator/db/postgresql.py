@@ -54,6 +54,9 @@ READERS = 4
 #: How often a transaction is run before its failure is believed.
 ATTEMPTS = 6
 _WAIT_FOR_NOTHING = "SET LOCAL lock_timeout = '1ms'"
+#: What writers look for has an index.  Plans of prepared statements are kept for as long as a connection lasts: made
+#: while a farm is young, they would read whole tables once these are long.
+_INDEXES_ONLY = b"SET enable_seqscan = off; SET jit = off"
 #: Any number that nobody else uses: coordinators that start at once migrate one after the other.
 _MIGRATION_LOCK = 0x52464D47
 #: A connection that breaks without a word is noticed within a minute.
@@ -98,7 +101,9 @@ class PostgresDatabase(Database):
         )
         for name, listener in _LISTENERS.items():
             event.listen(self._engine, name, listener)
-        self._snapshots = self._engine.execution_options(begin="BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        self._snapshots = self._engine.execution_options(
+            begin=("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "SET LOCAL enable_seqscan = on")
+        )
         self._writers = Writers(
             self._write_group,
             name="postgresql-writer",
@@ -349,6 +354,7 @@ def _pause(attempt: int) -> None:
 
 
 def _set_up(connection: "psycopg.Connection[Any]", entry: ConnectionPoolEntry) -> None:
+    connection.pgconn.exec_(_INDEXES_ONLY)
     set_driver(entry, Pipeline(connection))
     set_kept(entry, Kept(lasting=False))
 
@@ -360,7 +366,8 @@ def _pipeline(conn: Connection) -> Pipeline:
 def _begin(conn: Connection) -> None:
     forget_everything(conn)
     # By us, for psycopg would make a round trip of it.
-    _pipeline(conn).later(conn.get_execution_options().get("begin", "BEGIN"))
+    for statement in conn.get_execution_options().get("begin", ("BEGIN",)):
+        _pipeline(conn).later(statement)
 
 
 def _flush(conn: Connection, *_: object) -> None:

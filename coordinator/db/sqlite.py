@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, make
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from coordinator.db import board
+from coordinator.db.bulk import Bulk
 from coordinator.db.driver import Driver, Rows, check_written, driver_of, set_driver
 from coordinator.db.engine import Clock, Database, DatabaseClosed, DatabaseFull, Transaction, settle
 from coordinator.db.kept import Kept, forget_what_is_changed, set_kept
@@ -51,11 +52,17 @@ class SqliteDriver(Driver):
         """Run a statement; see :meth:`Driver.count`."""
         return self._execute(text, values).rowcount
 
-    def must(self, text: str, values: Sequence[Any]) -> None:
+    def must(self, text: str, values: Sequence[Any], bulk: Bulk | None = None, job_id: int | None = None) -> None:  # noqa: ARG002
         """Write one row; see :meth:`Driver.must`."""
         check_written(text, self._execute(text, values).rowcount)
 
-    def many(self, text: str, rows: Iterable[Sequence[Any]]) -> None:
+    def many(
+        self,
+        text: str,
+        rows: Iterable[Sequence[Any]],
+        bulk: Bulk | None = None,  # noqa: ARG002
+        job_ids: Iterable[int | None] = (),  # noqa: ARG002
+    ) -> None:
         """Run a statement for each of the rows; see :meth:`Driver.many`."""
         try:
             self._connection.executemany(text, rows)

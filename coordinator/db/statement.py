@@ -18,7 +18,9 @@ from sqlalchemy import BindParameter, Connection, Delete, Dialect, Insert, Selec
 from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.types import NullType, TypeEngine
 
+from coordinator.db.bulk import Bulk, bulk_of
 from coordinator.db.driver import Driver, Rows, driver_of
 from coordinator.db.types import PlainText, plain
 
@@ -32,10 +34,15 @@ _Converts = Sequence[tuple[int, _Convert]]
 class Command:
     """An INSERT, UPDATE or DELETE, or a SELECT whose rows no one reads."""
 
-    def __init__(self, statement: _Statement) -> None:
-        """Take a statement whose values are bound by name."""
+    def __init__(self, statement: _Statement, *, job: str | None = None) -> None:
+        """Take a statement whose values are bound by name.
+
+        ``job`` is the name of the value that tells the job of the row: rows of different jobs may be written in another
+        order than they are given in, and so together.
+        """
         # Not inline, PostgreSQL would be asked for the new row's key.
         self._prepared = _Prepared(statement.inline() if isinstance(statement, Insert) else statement)
+        self._job = job
 
     def run(self, conn: Connection, **values: object) -> int:
         """Run it and return how many rows it wrote."""
@@ -48,13 +55,23 @@ class Command:
         Raises:
             StaleWrite: it would be no row, or several; as any error, then.
         """
+        job: Any = None if self._job is None else values[self._job]
+        self.must_of_job(conn, job, values)
+
+    def must_of_job(self, conn: Connection, job_id: int | None, values: Mapping[str, object]) -> None:
+        """Do as :meth:`must` does, for a row of a job, with None of none in particular."""
         driver, compiled = self._prepared.on(conn)
-        driver.must(compiled.text, compiled.bind(values))
+        driver.must(compiled.text, compiled.bind(values), None if job_id is None else compiled.bulk, job_id)
 
     def many(self, conn: Connection, rows: Iterable[Mapping[str, object]]) -> None:
         """Run it for each of the rows, in their order; when, is as with :meth:`must`."""
         driver, compiled = self._prepared.on(conn)
-        driver.many(compiled.text, [compiled.bind(values) for values in rows])
+        rows = list(rows)
+        if self._job is None:
+            driver.many(compiled.text, [compiled.bind(values) for values in rows])
+        else:
+            jobs: list[Any] = [values[self._job] for values in rows]
+            driver.many(compiled.text, [compiled.bind(values) for values in rows], compiled.bulk, jobs)
 
 
 class Query(Generic[T]):
@@ -126,12 +143,14 @@ class Query(Generic[T]):
 class Change(Generic[T]):
     """An UPDATE of one row, that sets the columns which each call names."""
 
-    def __init__(self, statement: Update, record: type[T]) -> None:
+    def __init__(self, statement: Update, record: type[T], *, job: str | None = None) -> None:
         """Take a statement that sets nothing as yet, and the kind of records of its table's rows.
 
-        No name that it binds may be a column's.
+        No name that it binds may be a column's.  ``job`` is the column that tells the job of a row, as with
+        :class:`Command`.
         """
         self._statement = statement
+        self._job = job
         self._names = tuple(field.name for field in fields(record))  # type: ignore[arg-type]  # as in record_maker
         self._places = {name: place for place, name in enumerate(self._names)}
         self._values_of = attrgetter(*self._names)
@@ -153,7 +172,8 @@ class Change(Generic[T]):
         command = self._commands.get(names)
         if command is None:
             command = self._commands[names] = Command(self._statement.values(bound(names)))
-        command.must(conn, **changed, **values)
+        job_id = None if self._job is None else getattr(before, self._job)
+        command.must_of_job(conn, job_id, {**changed, **values})
         record = list(self._values_of(before))
         for name, value in changed.items():
             record[self._places[name]] = plain(value) if name in self._texts and isinstance(value, str) else value
@@ -214,6 +234,8 @@ class _Compiled:
     """Values that the statement itself gives."""
     converts: _Converts
     """Of places whose values the driver does not take as they are."""
+    bulk: Bulk | None
+    """What writes many rows, where one for each costs more."""
 
     def bind(self, values: Mapping[str, object]) -> list[Any]:
         """Return what the driver binds."""
@@ -267,7 +289,14 @@ def _compile(statement: _Statement, dialect: Dialect) -> _Compiled:
         asked=frozenset(name for name, bind in zip(names, binds, strict=True) if bind.required),
         fixed={name: bind.effective_value for name, bind in zip(names, binds, strict=True) if not bind.required},
         converts=converts,
+        bulk=_bulk(str(compiled), [bind.type for bind in binds], dialect),
     )
+
+
+def _bulk(text: str, types: Sequence[TypeEngine[Any]], dialect: Dialect) -> Bulk | None:
+    if dialect.name != "postgresql" or any(isinstance(kind, NullType) for kind in types):
+        return None
+    return bulk_of(text, [kind.compile(dialect) for kind in types])
 
 
 def _result_converts(columns: Sequence[ColumnElement[Any]], dialect: Dialect, types: Sequence[Any]) -> _Converts:

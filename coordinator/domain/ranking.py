@@ -357,9 +357,7 @@ def _merge(queues: Mapping[Owner, _Queue], asker: Asker) -> Iterator[Candidate]:
 
 def _by_vtime(parts: _Queue, able: AbstractSet[int]) -> Iterator[tuple[float, int, float]]:
     """Yield vtime less worth, id and worth of an owner's jobs."""
-    lessened = [
-        _lessened(part.in_order(able) if isinstance(part, _Group) else part, worth) for worth, part in parts
-    ]
+    lessened = [_lessened(part.in_order(able) if isinstance(part, _Group) else part, worth) for worth, part in parts]
     # Merging costs, and most owners have but one part.
     return lessened[0] if len(lessened) == 1 else heapq.merge(*lessened)
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import insert, select
 
+from coordinator.db import events
 from coordinator.db.engine import Database, Transaction
 from coordinator.db.pipeline import Pipeline
 from coordinator.db.schema import blobs
@@ -47,6 +48,32 @@ async def test_what_a_unit_wrote_before_it_failed_is_taken_back_alone(database: 
     assert [type(result) for result in results] == [str, LookupError, LookupError, str, str]
     stored = await database.read(lambda tx: set(tx.conn.scalars(select(blobs.c.sha256))))
     assert stored == {digest(name) for name in "abc"}
+
+
+async def test_texts_of_all_kinds_are_written_together_as_they_are(database: Database, farm: Farm) -> None:
+    texts = [
+        'a "quoted" word',
+        "{braces}, and commas",
+        "back\\slashes\\",
+        "",
+        "NULL",
+        "null",
+        "ü → 日本 🎬",
+        "a\nline\t",
+    ]
+    jobs = [await farm.submit("1", name=f"job {number}") for number in range(len(texts))]
+
+    def note(tx: Transaction, job_id: int, message: str) -> None:
+        for kind in ("first", "second"):
+            events.append(tx, kind, message, job_id=job_id, data={"said": message})
+
+    calls = [database.write(note, job.id, message) for job, message in zip(jobs, texts, strict=True)]
+    assert await in_one_group(database, calls) == [None] * len(texts)
+    for job, message in zip(jobs, texts, strict=True):
+        told = (await database.read(events.page, job.id, None, 100))[-2:]
+        assert [event.kind for event in told] == ["first", "second"]
+        assert {event.message for event in told} == {message}
+        assert [event.data for event in told] == [{"said": message}] * 2
 
 
 async def test_requests_that_are_refused_leave_the_others_alone(database: Database, farm: Farm) -> None:
