@@ -98,6 +98,8 @@ class PostgresDatabase(Database):
             pool_size=WRITERS + READERS + 1,
             max_overflow=0,
             paramstyle="format",
+            # Those used last have their statements prepared.
+            pool_use_lifo=True,
         )
         for name, listener in _LISTENERS.items():
             event.listen(self._engine, name, listener)
