@@ -71,7 +71,8 @@ class Transaction:
     changed_agents: dict[int, Agent] = field(default_factory=dict)
     happened: Counter[str] = field(default_factory=Counter)
     """What is counted for those who watch the farm, by its kind."""
-    _rows: dict[Command, list[Mapping[str, object]]] = field(default_factory=dict)
+    rows: dict[Command, list[Mapping[str, object]]] = field(default_factory=dict)
+    """Those to be written later."""
     charges: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def notify(self, notice: Notice) -> None:
@@ -80,7 +81,7 @@ class Transaction:
 
     def write_later(self, command: Command, values: Mapping[str, object]) -> None:
         """Run a command before the transaction ends, with all others of its kind: for what is not read in it."""
-        self._rows.setdefault(command, []).append(values)
+        self.rows.setdefault(command, []).append(values)
 
     def charge(self, user: str, seconds: float) -> None:
         """Add slot-seconds, which may be negative, to what a user was given, before the commit.
@@ -95,12 +96,7 @@ class Transaction:
 
     def end(self, *, flush: bool) -> None:
         """Have written what was gathered, now with ``flush``, and by the end of the transaction otherwise."""
-        for command, rows in self._rows.items():
-            if len(rows) == 1:
-                command.must(self.conn, **rows[0])
-            else:
-                command.many(self.conn, rows)
-        self._rows.clear()
+        write_gathered([self])
         if flush:
             driver_of(self.conn).flush()
 
@@ -117,6 +113,20 @@ class Transaction:
                 self.board.remove_job(job_id)
             else:
                 self.board.put_job(job)
+
+
+def write_gathered(transactions: Sequence[Transaction]) -> None:
+    """Write what units of work that are committed together have gathered, all of a kind at once."""
+    gathered: dict[Command, list[Mapping[str, object]]] = {}
+    for tx in transactions:
+        for command, rows in tx.rows.items():
+            gathered.setdefault(command, []).extend(rows)
+        tx.rows.clear()
+    for command, rows in gathered.items():
+        if len(rows) == 1:
+            command.must(transactions[0].conn, **rows[0])
+        else:
+            command.many(transactions[0].conn, rows)
 
 
 def settle(transactions: Sequence[Transaction]) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from coordinator.db import board
 from coordinator.db.bulk import Bulk
 from coordinator.db.driver import Driver, Rows, check_written, driver_of, set_driver
-from coordinator.db.engine import Clock, Database, DatabaseClosed, DatabaseFull, Transaction, settle
+from coordinator.db.engine import Clock, Database, DatabaseClosed, DatabaseFull, Transaction, settle, write_gathered
 from coordinator.db.kept import Kept, forget_what_is_changed, set_kept
 from coordinator.db.migrate import upgrade
 from coordinator.db.statement import driver_error
@@ -182,6 +182,7 @@ class SqliteDatabase(Database):
                 for unit in units:
                     unit.error = None
                     self._write_unit(conn, unit, done, savepoint=savepoints)
+                self._write_gathered(done)
                 settle(done)
         except Exception as error:
             # The disk is full, say: no unit of the group is in the file.
@@ -192,6 +193,15 @@ class SqliteDatabase(Database):
             raise
         return done
 
+    def _write_gathered(self, done: Sequence[Transaction]) -> None:
+        """Write what units have gathered; with savepoints, each has written its own."""
+        try:
+            write_gathered(done)
+        except Exception as error:
+            if _is_full(error):
+                raise
+            raise _HalfWritten from error
+
     def _write_unit(self, conn: Connection, unit: Unit, done: list[Transaction], *, savepoint: bool) -> None:
         """Run one unit of a group."""
         tx = Transaction(conn, self._clock(), self.board)
@@ -201,7 +211,8 @@ class SqliteDatabase(Database):
             driver.run("SAVEPOINT unit")
         try:
             unit.result = unit.run(tx)
-            tx.flush()
+            if savepoint:
+                tx.flush()
         except Exception as error:
             if _is_full(error) or not driver.in_transaction:
                 # SQLite may have taken back the whole group, savepoints and all.

@@ -109,8 +109,8 @@ class FrameRange:
         index = bisect.bisect_right(self._firsts, frame) - 1
         if index < 0:
             return 0
-        run = self.runs[index]
-        return self._starts[index] + min(len(run), -((run.first - frame) // run.step))
+        run, start = self.runs[index], self._starts[index]
+        return min(self._starts[index + 1], start - (run.first - frame) // run.step)
 
     def at(self, rank: int) -> int:
         """Return the frame with ``rank`` frames before it.
