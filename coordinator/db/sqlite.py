@@ -52,7 +52,13 @@ class SqliteDriver(Driver):
         """Run a statement; see :meth:`Driver.count`."""
         return self._execute(text, values).rowcount
 
-    def must(self, text: str, values: Sequence[Any], bulk: Bulk | None = None, job_id: int | None = None) -> None:  # noqa: ARG002
+    def must(
+        self,
+        text: str,
+        values: Sequence[Any],
+        bulk: Bulk | None = None,  # noqa: ARG002 - to SQLite one statement is as good as another
+        job_id: int | None = None,  # noqa: ARG002 - needed for that only
+    ) -> None:
         """Write one row; see :meth:`Driver.must`."""
         check_written(text, self._execute(text, values).rowcount)
 
@@ -60,8 +66,8 @@ class SqliteDriver(Driver):
         self,
         text: str,
         rows: Iterable[Sequence[Any]],
-        bulk: Bulk | None = None,  # noqa: ARG002
-        job_ids: Iterable[int | None] = (),  # noqa: ARG002
+        bulk: Bulk | None = None,  # noqa: ARG002 - to SQLite one statement is as good as another
+        job_ids: Iterable[int | None] = (),  # noqa: ARG002 - needed for that only
     ) -> None:
         """Run a statement for each of the rows; see :meth:`Driver.many`."""
         try:

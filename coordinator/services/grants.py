@@ -23,7 +23,7 @@ from coordinator.services.shares import granted
 
 #: Ids of leases must differ, and need not be secret: an agent's token goes with each.  To ask the system for every one
 #: would have other threads run meanwhile.
-_IDS = random.Random()  # noqa: S311
+_IDS = random.Random()  # noqa: S311 - no secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
