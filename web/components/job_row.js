@@ -57,10 +57,25 @@ export function jobRow(first, onSelect) {
     location.hash = links.job(job.id);
   });
 
+  // Of thousands of rows few are seen, as content-visibility tells: only theirs get pictures, and times that go on.
+  let seen = !("ContentVisibilityAutoStateChangeEvent" in globalThis);
+  element.addEventListener("contentvisibilityautostatechange", ({ skipped }) => {
+    seen = !skipped;
+    tick();
+    showPicture();
+  });
+
+  function showPicture() {
+    if (seen) picture.show(job.latest_frame === null ? null : addresses.latestThumbnail(job, THUMBNAIL_PX));
+  }
+
   function tick() {
+    if (seen) showTimes();
+  }
+
+  function showTimes() {
     setText(when, whenText(job));
     setText(spent, spentText(job));
-    setAttribute(when, "title", `Submitted ${dateTime(job.created_at)}`);
   }
 
   return {
@@ -87,9 +102,10 @@ export function jobRow(first, onSelect) {
       setText(speed, job.state === "running" && job.frames_per_minute ? rate(job.frames_per_minute) : "");
       setText(priority, String(job.priority));
       setText(user, job.user);
+      setAttribute(when, "title", `Submitted ${dateTime(job.created_at)}`);
       setAttribute(user, "title", job.user);
-      picture.show(job.latest_frame === null ? null : addresses.latestThumbnail(job, THUMBNAIL_PX));
-      tick();
+      showTimes();
+      showPicture();
     },
   };
 }
@@ -114,7 +130,7 @@ function whenText(job) {
   if (job.state === "paused") return "Paused";
   if (job.state === "blocked") return "Waiting for other jobs";
   if (job.waiting !== null) return "Waiting";
-  if (isActive(job)) return job.state === "queued" ? "Waiting for a slot" : "Estimating…";
+  if (isActive(job)) return job.state === "queued" ? "Waiting for its turn" : "Estimating…";
   return capitalised(ago(job.ended_at, clock.now()));
 }
 

@@ -45,4 +45,9 @@ export class KeyedList {
   parts() {
     return this.#parts.values();
   }
+
+  /** Each child's key and part, in the order they were made. */
+  entries() {
+    return this.#parts.entries();
+  }
 }

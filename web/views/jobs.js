@@ -12,7 +12,7 @@ import { listen } from "../components/shortcuts.js";
 import { fleetSummary } from "../fleet.js";
 import { belongs, comparator } from "../job_order.js";
 import { EVERY_JOB, links } from "../router.js";
-import { ACTIVE_STATES, ENDED_STATES } from "../words.js";
+import { ACTIVE_STATES, ENDED_STATES, SLOT_MEANS } from "../words.js";
 
 const FILTERS = [
   { show: "all", label: "All", states: null },
@@ -46,7 +46,7 @@ export function jobsView({ live, fleet, guard, replaceRoute, tell, alerts }) {
   /** The job whose box was ticked last: from there on Shift ticks all. */
   let anchor = null;
 
-  const summary = el("p", { class: "summary" });
+  const summary = el("p", { class: "summary", title: SLOT_MEANS });
   const filters = el("nav", { class: "filters", "aria-label": "Show jobs" });
   for (const { label } of FILTERS) filters.append(el("a", {}, label));
   const search = jobSearch((changes) => replaceRoute(links.jobs({ ...wanted, ...changes })));
@@ -143,8 +143,11 @@ export function jobsView({ live, fleet, guard, replaceRoute, tell, alerts }) {
     more.hidden = next === null;
     if (shown.length === 0) body.replaceChildren(nothing(wanted, () => replaceRoute(links.jobs())));
     else if (!table.isConnected) body.replaceChildren(table, more);
-    for (const id of selected) if (!jobs.has(id)) selected.delete(id);
-    showSelection();
+    // Rows that come are not selected, so that no row needs a look for its tick unless a selected one has gone.
+    const gone = [...selected].filter((id) => !jobs.has(id));
+    for (const id of gone) selected.delete(id);
+    if (gone.length > 0) showSelection();
+    else showCount();
   }
 
   function onJob({ detail: change }) {
@@ -152,7 +155,11 @@ export function jobsView({ live, fleet, guard, replaceRoute, tell, alerts }) {
     overtaken.set(job.id, job);
     if (!loaded) return;
     put(job);
-    // All that changes between two pictures on the screen is drawn once.
+    showSoon();
+  }
+
+  /** All that changes between two pictures on the screen is drawn once. */
+  function showSoon() {
     drawing ??= requestAnimationFrame(() => {
       drawing = null;
       show();
@@ -185,7 +192,7 @@ export function jobsView({ live, fleet, guard, replaceRoute, tell, alerts }) {
   }
 
   function onGone({ detail: { id } }) {
-    if (jobs.delete(id)) show();
+    if (jobs.delete(id)) showSoon();
   }
 
   /* Selecting */
@@ -221,7 +228,12 @@ export function jobsView({ live, fleet, guard, replaceRoute, tell, alerts }) {
   }
 
   function showSelection() {
-    for (const part of list.parts()) part.select(selected.has(Number(part.element.dataset.job)));
+    for (const [id, part] of list.entries()) part.select(selected.has(id));
+    showCount();
+  }
+
+  /** What is shown of the selection outside the rows. */
+  function showCount() {
     all.checked = selected.size > 0 && selected.size === jobs.size;
     all.indeterminate = selected.size > 0 && selected.size < jobs.size;
     actions.update();
