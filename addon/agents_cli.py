@@ -8,6 +8,9 @@ import click
 
 from .terminal import Failure, Terminal, farm_command
 
+#: What people call how an agent is, where that is not what the API calls it.
+_CALLED = {"draining": "pausing", "drained": "paused", "set_aside": "set aside"}
+
 #: What such an agent told last is not so any more.
 _GONE = ("offline", "left")
 
@@ -27,7 +30,7 @@ def agents(terminal: Terminal) -> None:
     for agent in items:
         busy = sum(slot["job"] is not None for slot in agent["slots"])
         slots = f"{busy}/{len(agent['slots'])}"
-        state = agent["presence"].replace("_", " ")
+        state = _called(agent)
         lines.append(f"{agent['id']:>6}  {state:<9}  {slots:>5}  {agent['speed']:>5.2g}  {_described(agent)}")
         if agent["telemetry"] is not None and agent["presence"] not in _GONE:
             lines += [f"{'':>8}{line}" for line in _load(agent["telemetry"])]
@@ -85,17 +88,17 @@ def set_agent(terminal: Terminal, agent: str, tags: tuple[str, ...], pools: tupl
 
 @farm_command
 @click.argument("agent")
-def drain(terminal: Terminal, agent: str) -> None:
+def pause_agent(terminal: Terminal, agent: str) -> None:
     """Have AGENT (its name, or its number) finish the frames that it renders and give it no others."""
     view = terminal.client.steer_agent(_agent_id(terminal, agent), "drain")
     name = view["name"]
-    terminal.answer(view, f"{name} is {view['presence']}; to let it work again: renderfarm undrain {name}")
+    terminal.answer(view, f"{name} is {_called(view)}; to let it work again: renderfarm resume-agent {name}")
 
 
 @farm_command
 @click.argument("agent")
-def undrain(terminal: Terminal, agent: str) -> None:
-    """Let AGENT (its name, or its number) work again that was drained or stopped."""
+def resume_agent(terminal: Terminal, agent: str) -> None:
+    """Let AGENT (its name, or its number) work again that was paused or stopped."""
     view = terminal.client.steer_agent(_agent_id(terminal, agent), "resume")
     terminal.answer(view, f"{view['name']} gets work again.")
 
@@ -103,20 +106,21 @@ def undrain(terminal: Terminal, agent: str) -> None:
 @farm_command
 @click.argument("agent")
 def stop_agent(terminal: Terminal, agent: str) -> None:
-    """Take the frames of AGENT (its name, or its number) from it at once, and drain it: others render them anew."""
+    """Take the frames of AGENT (its name, or its number) from it at once, and pause it: others render them anew."""
     view = terminal.client.steer_agent(_agent_id(terminal, agent), "stop")
     name = view["name"]
-    terminal.answer(view, f"{name} is stopped; to let it work again: renderfarm undrain {name}")
+    terminal.answer(view, f"{name} is stopped; to let it work again: renderfarm resume-agent {name}")
 
 
 @farm_command
 @click.argument("agent")
-def revoke_agent(terminal: Terminal, agent: str) -> None:
-    """Make the token of AGENT (its name, or its number) void: it stops, and must join anew."""
+def send_away(terminal: Terminal, agent: str) -> None:
+    """Stop AGENT (its name, or its number) and let it in no more: it comes back with a new join code only."""
     agent_id = _agent_id(terminal, agent)
     terminal.client.revoke_agent(agent_id)
     terminal.answer(
-        {"id": agent_id}, f"{agent} is out of the farm.  If it was started with a join token, revoke that one too."
+        {"id": agent_id},
+        f"{agent} is out of the farm.  If it was started with a join token, revoke that one too: renderfarm token",
     )
 
 
@@ -127,6 +131,12 @@ def remove_agent(terminal: Terminal, agent: str) -> None:
     agent_id = _agent_id(terminal, agent)
     terminal.client.remove_agent(agent_id)
     terminal.answer({"id": agent_id}, f"{agent} is off the list.")
+
+
+def _called(agent: dict[str, Any]) -> str:
+    """Return how an agent is, in the words of the page."""
+    presence = str(agent["presence"])
+    return _CALLED.get(presence, presence)
 
 
 def _described(agent: dict[str, Any]) -> str:
@@ -175,12 +185,12 @@ def _agent_id(terminal: Terminal, wanted: str) -> int:
 COMMANDS: list[click.Command] = [
     agents,
     join_code,
-    drain,
-    undrain,
+    pause_agent,
+    resume_agent,
     stop_agent,
     set_aside,
     set_agent,
     reinstate,
-    revoke_agent,
+    send_away,
     remove_agent,
 ]

@@ -39,11 +39,14 @@ export function slotWords(slot) {
   return hasFrame && slot.frame !== null ? `${words} frame ${slot.frame}` : words;
 }
 
+/** For people to whom nobody has told it yet. */
+export const SLOT_MEANS = "A slot is one Blender at work. A machine usually has one for each graphics card.";
+
 const PRESENCES = Object.freeze({
   working: "Working",
   idle: "Idle",
-  draining: "Draining",
-  drained: "Drained",
+  draining: "Pausing",
+  drained: "Paused",
   resting: "Resting",
   set_aside: "Set aside",
   offline: "Offline",

@@ -240,7 +240,7 @@ class Board:
             rivals = set[int]().union(*(self._able(capability) for capability in self._agents.able(needs)))
             if self._pending.outranks(card, now.timestamp(), rivals):
                 return "Higher priorities come first."
-            return "It waits for a slot to be free."
+            return "It waits for a machine to be free."
 
     def _clear(self) -> None:
         self._jobs: dict[int, JobCard] = {}

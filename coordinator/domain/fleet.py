@@ -82,7 +82,7 @@ class Agents:
             return reason
         if all(agent.set_aside is not None or agent.id in barred for agent in able):
             return "The agents that could render it were set aside."
-        return "The agents that could render it take no work just now: they rest, or were drained."
+        return "The agents that could render it take no work just now: they rest, or are paused."
 
 
 def _takes_work(agent: Agent) -> bool:

@@ -30,7 +30,7 @@ def drain(tx: Transaction, agent_id: int, by: str) -> None:
     agent = _lock(tx, agent_id)
     if not agent.drained:
         agent = update_agent(tx, agent, drained=True)
-        tell_agent(tx, agent, "drained", f"{by} drained {agent.name}: it finishes its frames and gets no others.")
+        tell_agent(tx, agent, "drained", f"{by} paused {agent.name}: it finishes its frames and gets no others.")
 
 
 def resume(tx: Transaction, agent_id: int, by: str) -> None:
@@ -126,7 +126,7 @@ def bar(tx: Transaction, agent_id: int, by: str) -> None:
     end_leases(tx, agent, LeaseEnd.STOPPED, f"{by} barred {agent.name}.")
     if agent.state != AgentState.LEFT:
         agent = move_agent(tx, agent, AgentState.LEFT, f"{agent.name} is out of the farm.")
-    tell_agent(tx, agent, "barred", f"{by} revoked the token of {agent.name}: it must join anew.")
+    tell_agent(tx, agent, "barred", f"{by} sent {agent.name} away: its token is void, and it must join anew.")
 
 
 def remove(tx: Transaction, agent_id: int, by: str) -> None:
@@ -139,7 +139,7 @@ def remove(tx: Transaction, agent_id: int, by: str) -> None:
     if agent.state == AgentState.ONLINE:
         raise Refused(
             ErrorCode.CONFLICT,
-            f"{agent.name} is online: stop the agent on that machine first, or revoke its token to send it away",
+            f"{agent.name} is online: stop the agent on that machine first, or send it away",
         )
     if agent.state == AgentState.OFFLINE:
         end_leases(tx, agent, LeaseEnd.LEFT, f"{by} took {agent.name} off the list.")

@@ -1,4 +1,4 @@
-"""Machines on the page: let in, drained, stopped, set aside, labelled, taken off the list."""
+"""Machines on the page: let in, paused, stopped, set aside, labelled, taken off the list."""
 
 import re
 import time
@@ -64,7 +64,7 @@ def test_a_code_that_has_run_out_is_said(site: Site) -> None:
     page.keyboard.press("Escape")
 
 
-def test_a_machine_is_drained_and_resumed(site: Site) -> None:
+def test_a_machine_is_paused_and_resumed(site: Site) -> None:
     page = site.page
     agent = site.agent("studio-01")
     job = site.artist.submit("Harbour", frames="1-6", chunk_frames=3)
@@ -73,15 +73,15 @@ def test_a_machine_is_drained_and_resumed(site: Site) -> None:
     site.sign_in("#/agents")
     card = card_of(site, "studio-01")
     expect(card).to_contain_text("Working")
-    card.get_by_role("button", name="Drain").click()
-    expect(card).to_contain_text("Draining")
+    card.get_by_role("button", name="Pause").click()
+    expect(card).to_contain_text("Pausing")
     expect(card).to_contain_text("It finishes the frames that it renders and begins no others.")
     agent.report(1, 0.6)
     agent.finish(1)
-    expect(card).to_contain_text("Drained")
+    expect(card).to_contain_text("Paused")
     expect(card).to_contain_text("gets no others until it is resumed")
     site.go(f"#/jobs/{job}")
-    expect(page.locator(".headline")).to_contain_text("they rest, or were drained")
+    expect(page.locator(".headline")).to_contain_text("they rest, or are paused")
     site.go("#/agents")
     card.get_by_role("button", name="Resume").click()
     expect(card).to_contain_text("Idle")
@@ -104,7 +104,7 @@ def test_stopping_asks_first(site: Site) -> None:
     card.get_by_role("button", name="Stop now").click()
     expect(page.get_by_role("dialog")).to_contain_text("rendered again by other machines")
     page.get_by_role("button", name="Stop it now").click()
-    expect(card).to_contain_text("Drained")
+    expect(card).to_contain_text("Paused")
     expect(card.get_by_role("button", name="Stop now")).to_be_hidden()
     other.render_all(2)
     assert site.artist.api("GET", f"jobs/{job}/frames")["items"][0]["attempts"] == 1

@@ -94,9 +94,9 @@ def test_a_machine_is_sent_away(site: Site) -> None:
         agent.report(5, use, Telemetry(gpus=[GpuLoad(name="RTX", utilization=use)]))
         expect(card).to_contain_text(f"{use * 100:.0f} %")
     expect(card.get_by_role("img", name=re.compile("Use of the graphics card"))).to_be_visible()
-    card.get_by_role("button", name="Revoke").click()
+    card.get_by_role("button", name="Send away…").click()
     site.agents.remove(agent)
-    page.get_by_role("button", name="Revoke its token").click()
+    page.get_by_role("button", name="Send it away").click()
     expect(card).to_have_count(0)
     expect(page.get_by_text(re.compile(r"machines? that left"))).to_be_visible()
 

@@ -86,7 +86,7 @@ def test_a_jobs_page_from_the_first_frame_to_the_video(site: Site) -> None:
     job = site.artist.submit("Turntable", frames="1-4", video=True)
     site.sign_in(f"#/jobs/{job}")
     expect(page.get_by_role("heading", name="Turntable")).to_be_visible()
-    expect(page.get_by_text("It waits for a slot to be free.")).to_be_visible()
+    expect(page.get_by_text("It waits for a machine to be free.")).to_be_visible()
 
     first = agent.take_work().frames[0]
     agent.report(first, 0.25)

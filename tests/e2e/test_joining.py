@@ -84,8 +84,8 @@ def test_an_agent_that_is_stopped_drops_its_frame_and_nothing_is_counted(farm: F
     assert farm.json("stop-agent", "ada")["presence"] == "drained"
     stopped = farm.job(job)
     assert stopped["slots"] == []
-    assert "drained" in stopped["waiting"]
-    farm.json("undrain", "ada")
+    assert "paused" in stopped["waiting"]
+    farm.json("resume-agent", "ada")
     done = farm.json("wait", str(job))
     assert (done["state"], done["finished"]) == ("completed", 4)
     assert all(frame["attempts"] == 1 for frame in farm.json("show", str(job), "--frames")["frames"])

@@ -28,8 +28,8 @@ export function agentCard(first, guard, loads) {
   const trouble = el("span", {});
   const reinstate = button("Let it work again", () => api.steerAgent(agent.id, "reinstate"));
   const setAside = el("div", { class: "notice warning", hidden: true }, icon("warning"), el("div", {}, trouble, reinstate));
-  const drain = button("Drain", () => api.steerAgent(agent.id, "drain"));
-  drain.title = "It finishes the frames that it renders and gets no others";
+  const pause = button("Pause", () => api.steerAgent(agent.id, "drain"));
+  pause.title = "It finishes the frames that it renders and gets no others, until you resume it";
   const resume = button("Resume", () => api.steerAgent(agent.id, "resume"));
   const stop = button("Stop now", stopNow);
   const aside = button("Set aside…", askAside);
@@ -37,9 +37,9 @@ export function agentCard(first, guard, loads) {
   const labels = button("Tags and pools…", askLabels);
   const remove = button("Remove", () => api.removeAgent(agent.id));
   remove.title = "Take it off this list; it is back when it joins again";
-  const revoke = button("Revoke", revokeToken);
-  revoke.title = "Make its token void: it must join anew";
-  const buttons = el("div", { class: "buttons" }, drain, resume, stop, aside, labels, revoke, remove);
+  const away = button("Send away…", sendAway);
+  away.title = "It stops, and comes back with a new join code only";
+  const buttons = el("div", { class: "buttons" }, pause, resume, stop, aside, labels, away, remove);
   const element = el(
     "li",
     { class: "panel agent" },
@@ -63,7 +63,7 @@ export function agentCard(first, guard, loads) {
       title: `Stop ${agent.name} now?`,
       text:
         "What it is rendering at this moment is thrown away and rendered again by other machines. It gets no more frames " +
-        "until you resume it. “Drain” lets it finish first.",
+        "until you resume it. “Pause” lets it finish first.",
       agree: "Stop it now",
       refuse: "Let it go on",
     });
@@ -93,11 +93,11 @@ export function agentCard(first, guard, loads) {
     if (words !== null) await api.changeAgent(agent.id, { tags: listed(words[0]), pools: listed(words[1]) });
   }
 
-  async function revokeToken() {
+  async function sendAway() {
     const agreed = await confirm({
       title: `Send ${agent.name} away?`,
-      text: "Its token is void at once and it stops. What it renders goes to other machines. It comes back with a new join code only.",
-      agree: "Revoke its token",
+      text: "It stops at once, and what it renders goes to other machines. It comes back only when you add it anew, with a new join code.",
+      agree: "Send it away",
       refuse: "Keep it",
     });
     if (agreed) await api.revokeAgent(agent.id);
@@ -126,11 +126,11 @@ export function agentCard(first, guard, loads) {
       slots.update(online ? agent.slots : []);
       loads.note(agent);
       load.update(online ? agent.telemetry : null, loads.of(agent.id));
-      drain.hidden = !online || agent.drained;
+      pause.hidden = !online || agent.drained;
       resume.hidden = !agent.drained;
       stop.hidden = !online || agent.slots.every((slot) => slot.job === null);
       aside.hidden = agent.state === "left" || agent.set_aside !== null;
-      revoke.hidden = agent.state === "left";
+      away.hidden = agent.state === "left";
       remove.hidden = online;
       const signature = JSON.stringify([agent.hardware, agent.blenders, agent.version, agent.tags, agent.pools, agent.speed, agent.sandboxed, recordText(agent)]);
       if (signature !== shown) {
@@ -188,9 +188,9 @@ function listed(text) {
   return [...new Set(text.split(",").map((word) => word.trim()))].filter((word) => word !== "");
 }
 
-/** "1.8 × the farm’s typical slot", or null where it is about that. */
+/** "1.8 × the farm’s usual one", or null where it is about that. */
 function speedText(speed) {
-  return Math.abs(speed - 1) < ABOUT_TYPICAL ? null : `${speed.toFixed(speed < 10 ? 1 : 0)} × the farm’s typical slot`;
+  return Math.abs(speed - 1) < ABOUT_TYPICAL ? null : `${speed.toFixed(speed < 10 ? 1 : 0)} × the farm’s usual one`;
 }
 
 /** "2 × RTX 4090, 24 GiB; RTX 3060, 12 GiB", or null where there is no graphics card. */

@@ -93,7 +93,7 @@ function headlineText(job) {
     case "blocked":
       return job.waiting ?? "Waiting for other jobs";
     case "queued":
-      return job.waiting ?? "Waiting for a free slot";
+      return job.waiting ?? "Waiting for its turn";
     case "paused":
       return "Paused; no other frame is begun until it is resumed";
     case "running":

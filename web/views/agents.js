@@ -8,6 +8,7 @@ import { KeyedList } from "../components/keyed_list.js";
 import { emptyState, loading } from "../components/notice.js";
 import { ago, plural } from "../format.js";
 import { LoadHistory } from "../load_history.js";
+import { SLOT_MEANS } from "../words.js";
 
 export function agentsView({ fleet, guard }) {
   const summary = el("p", { class: "summary" });
@@ -36,7 +37,7 @@ export function agentsView({ fleet, guard }) {
     const { agents, online } = fleet;
     list.update(agents, (agent) => agent.id);
     gone.update(fleet.gone);
-    setText(summary, agents.length === 0 ? "" : `${online.length} of ${plural(agents.length, "agent", "agents")} online`);
+    setText(summary, agents.length === 0 ? "" : `${online.length} of ${plural(agents.length, "agent", "agents")} online. ${SLOT_MEANS}`);
     cards.hidden = agents.length === 0;
     if (agents.length === 0) body.replaceChildren(noAgents(), gone.element);
     else if (!cards.isConnected) body.replaceChildren(cards, gone.element);

@@ -7,7 +7,7 @@ import { loadError, loading } from "../components/notice.js";
 import { storagePanel } from "../components/storage_panel.js";
 import { ago, bytes, clockTime, number, percent, plural } from "../format.js";
 import { links } from "../router.js";
-import { ACTIVE_STATES } from "../words.js";
+import { ACTIVE_STATES, SLOT_MEANS } from "../words.js";
 
 const REFRESH_MS = 15_000;
 const SPANS = Object.freeze({
@@ -21,6 +21,7 @@ export function farmView({ live, guard }) {
   let timer = null;
   const request = new AbortController();
   const slots = tile("Slots at work");
+  slots.element.title = SLOT_MEANS;
   const queue = tile("Frames waiting");
   const jobs = tile("Jobs under way");
   const done = tile("Frames in the last hour");

@@ -69,9 +69,9 @@ def test_agents_are_listed_with_what_is_the_matter(run: Run, coordinator: Faulty
 @pytest.mark.parametrize(
     ("command", "action", "words"),
     [
-        ("drain", "drain", "renderfarm undrain ada"),
-        ("undrain", "resume", "ada gets work again."),
-        ("stop-agent", "stop", "renderfarm undrain ada"),
+        ("pause-agent", "drain", "renderfarm resume-agent ada"),
+        ("resume-agent", "resume", "ada gets work again."),
+        ("stop-agent", "stop", "renderfarm resume-agent ada"),
         ("reinstate", "reinstate", "ada works again."),
     ],
 )
@@ -102,7 +102,7 @@ def test_an_agent_is_given_tags_and_pools(run: Run, coordinator: FaultyCoordinat
 
 @pytest.mark.parametrize(
     ("command", "path", "words"),
-    [("revoke-agent", "/credential", "out of the farm"), ("remove-agent", "", "off the list")],
+    [("send-away", "/credential", "out of the farm"), ("remove-agent", "", "off the list")],
 )
 def test_an_agent_is_sent_away(run: Run, coordinator: FaultyCoordinator, command: str, path: str, words: str) -> None:
     listed(coordinator, AGENT, times=2)

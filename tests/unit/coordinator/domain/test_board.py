@@ -352,7 +352,7 @@ def test_the_fleet_is_what_can_work() -> None:
 @pytest.mark.parametrize(
     ("job", "others", "sentence"),
     [
-        (a_job(), [], "It waits for a slot to be free."),
+        (a_job(), [], "It waits for a machine to be free."),
         (a_job(pending=0, slots=1, state=JobState.RUNNING), [], None),
         (a_job(slots=1, state=JobState.RUNNING), [], None),
         (a_job(slots=4, max_slots=4, state=JobState.RUNNING), [], "Its limit of 4 slots is reached."),
@@ -364,15 +364,15 @@ def test_the_fleet_is_what_can_work() -> None:
         ),
         (a_job(needs=GPU_ONLY), [], "It needs a GPU; the agents render with the CPU."),
         (a_job(), [a_job(2, created_by="ben", priority=51)], "Higher priorities come first."),
-        (a_job(), [a_job(2, created_by="ben", priority=50)], "It waits for a slot to be free."),
+        (a_job(), [a_job(2, created_by="ben", priority=50)], "It waits for a machine to be free."),
         # The other's owner may have no more slots.
         (
             a_job(),
             [a_job(2, created_by="ben", priority=51), a_job(3, created_by="ben", slots=2, state=JobState.RUNNING)],
-            "It waits for a slot to be free.",
+            "It waits for a machine to be free.",
         ),
         # The other one waits for agents that would not render this one anyway.
-        (a_job(), [a_job(2, created_by="ben", priority=51, needs=GPU_ONLY)], "It waits for a slot to be free."),
+        (a_job(), [a_job(2, created_by="ben", priority=51, needs=GPU_ONLY)], "It waits for a machine to be free."),
         (a_job(state=JobState.PAUSED), [], None),
     ],
 )
@@ -390,10 +390,10 @@ def test_why_a_job_waits_for_agents() -> None:
     assert board.waiting(1, at(0)) == aside
     board.put_agent(an_agent(1))
     board.put_agent(an_agent(2))
-    assert board.waiting(1, at(0), barred={1}) == "It waits for a slot to be free."
+    assert board.waiting(1, at(0), barred={1}) == "It waits for a machine to be free."
     assert board.waiting(1, at(0), barred={1, 2}) == aside
     for at_rest in (an_agent(1, resting="Outside its hours until 19:00."), an_agent(1, drained=True)):
         board.put_agent(at_rest)
         assert board.waiting(1, at(0), barred={2}) == (
-            "The agents that could render it take no work just now: they rest, or were drained."
+            "The agents that could render it take no work just now: they rest, or are paused."
         )
