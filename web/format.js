@@ -58,12 +58,16 @@ export function estimateRange(low, high) {
     const [from, to] = [Math.max(1, Math.round(low / 60)), Math.round(high / 60)];
     return from === to ? `about ${to} min` : `${from}–${to} min`;
   }
-  if (high < 86_400) {
-    const [from, to] = [low, high].map((seconds) => (seconds / 3600).toFixed(1).replace(/\.0$/, ""));
-    return from === to ? `about ${to} h` : `${from}–${to} h`;
-  }
-  const [from, to] = [low, high].map((seconds) => (seconds / 86_400).toFixed(1).replace(/\.0$/, ""));
-  return from === to ? `about ${to} d` : `${from}–${to} d`;
+  const [unit, length] = high < 86_400 ? ["h", 3600] : ["d", 86_400];
+  const [from, to] = [low / length, high / length].map(tenths);
+  if (from === to) return `about ${to} ${unit}`;
+  // Of a small unit, what is below one of the larger: "6 min–1.5 h".
+  return low < length * 0.95 ? `${estimate(Math.max(60, low)).replace("about ", "")}–${to} ${unit}` : `${from}–${to} ${unit}`;
+}
+
+/** Two digits: 1.52 → "1.5", 12.7 → "13". */
+function tenths(value) {
+  return value < 9.95 ? value.toFixed(1).replace(/\.0$/, "") : String(Math.round(value));
 }
 
 /** Frames a minute, with as many digits as tell something. */

@@ -3,11 +3,38 @@
 const newest = (a, b) => b.id - a.id;
 const ended = (job) => (job.ended_at === null ? -Infinity : Date.parse(job.ended_at));
 
+/** A name as the coordinator sorts by it (coordinator/domain/searching.py): in small letters, without accents. */
+function folded(name) {
+  const bare = name.replaceAll("\0", "").normalize("NFKD").replace(/[\u0300-\u036f]/g, "");
+  // Capitals first: that makes "ss" of "ß" and one small letter of both sigmas.
+  const small = bare.toUpperCase().toLowerCase().replaceAll("ς", "σ").normalize("NFC");
+  return small.split(/\s+/u).filter(Boolean).join(" ");
+}
+
+/** Names that were folded: a list is sorted again and again. */
+const known = new Map();
+const MOST_KNOWN = 20_000;
+
+function sortText({ name, user }) {
+  const key = `${name}\n${user}`;
+  let text = known.get(key);
+  if (text === undefined) {
+    if (known.size >= MOST_KNOWN) known.clear();
+    known.set(key, (text = `${folded(name)}\n${folded(user)}`));
+  }
+  return text;
+}
+
+function byName(a, b) {
+  const [left, right] = [sortText(a), sortText(b)];
+  return left < right ? -1 : left > right ? 1 : a.id - b.id;
+}
+
 const ORDERS = Object.freeze({
   newest,
   oldest: (a, b) => a.id - b.id,
   priority: (a, b) => b.priority - a.priority || newest(a, b),
-  name: (a, b) => a.name.localeCompare(b.name, "en", { sensitivity: "base", numeric: false }) || a.id - b.id,
+  name: byName,
   ended: (a, b) => ended(b) - ended(a) || newest(a, b),
 });
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import BigInteger, Dialect, String, Text, TypeDecorator
+from sqlalchemy.types import TypeEngine
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -45,6 +46,16 @@ class PlainText(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Return the text as it is kept."""
         return None if value is None else plain(value)
+
+
+class SortedText(PlainText):
+    """Text that every database sorts alike: by its characters' numbers, whatever language PostgreSQL was set up for."""
+
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the database's own type."""
+        return Text(collation="C") if dialect.name == "postgresql" else Text()
 
 
 class JsonTuple(TypeDecorator[tuple[Any, ...]]):

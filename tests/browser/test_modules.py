@@ -1,10 +1,12 @@
 """The page's pure modules, run in the browser that will run them."""
 
+import json
 from typing import Any
 
 import pytest
 
 from coordinator.domain.frame_range import parse
+from coordinator.domain.searching import search_text
 from tests.browser.conftest import Site
 
 # Together on one worker: conftest.py says why.
@@ -35,6 +37,10 @@ def test_numbers_and_times_in_words(site: Site) -> None:
         "m.estimate(42)": "about 45 s",
         "m.estimate(200)": "about 3 min",
         "m.estimate(3580)": "about 1 h 00 min",
+        "m.estimateRange(100, 260)": "2–4 min",
+        "m.estimateRange(400, 5400)": "7 min–1.5 h",
+        "m.estimateRange(21_600, 45_700)": "6–13 h",
+        "m.estimateRange(7200, 90_000)": "2 h 00 min–1 d",
         "m.ago('2026-01-01T00:00:00Z', Date.parse('2026-01-01T00:05:30Z'))": "5 minutes ago",
         "m.ago('2026-01-01T00:00:03Z', Date.parse('2026-01-01T00:00:00Z'))": "just now",
         "m.bytes(999)": "999 bytes",
@@ -51,6 +57,29 @@ def test_frame_ranges_are_read_as_the_coordinator_writes_them(site: Site) -> Non
     for text in ("1-4", "7", "-5--3", "1, 3, 5-6", "1-10:3", "1-10x4,20", "10-1:-3", "-20--10:5,0-2"):
         frames = parse(text)
         assert run(site, "frame_range.js", f"[...m.parseFrameRange('{frames}')]") == list(frames), text
+
+
+def test_names_are_sorted_as_the_coordinator_sorts_them(site: Site) -> None:
+    names = ["Zoo", "Äther", "äpfel", "Ares", "zoo 2", "Straße", "strasse", "Strasse 9", "ΣΟΦΟΣ", "σοφος ω", "Ørsted"]
+    names += [
+        "a_b",
+        "a-b",
+        "a b",
+        " A  b ",
+        "Éclair",
+        "éclair 10",
+        "e\u0301clair 2",
+        "ﬁn",
+        "fim",
+        "Ёлка",
+        "елка 1",
+        "日本",
+        "🎬 1",
+    ]
+    jobs = [{"id": place, "name": name, "user": "ana"} for place, name in enumerate(names)]
+    sorted_here = sorted(jobs, key=lambda job: (search_text(str(job["name"]), "ana", ""), job["id"]))
+    answer = run(site, "job_order.js", f"{json.dumps(jobs)}.sort(m.comparator('name')).map((job) => job.id)")
+    assert answer == [job["id"] for job in sorted_here]
 
 
 def test_routes(site: Site) -> None:

@@ -22,8 +22,8 @@ async function open(alerts, guard, tell) {
   const which = el(
     "select",
     { "aria-label": "Of which jobs", on: { change: () => guard(() => alerts.choose({ which: which.value })) } },
-    el("option", { value: "all" }, "every job, and machines that need a look"),
-    el("option", { value: "watched" }, "only the jobs that I watch"),
+    el("option", { value: "all" }, "all jobs and machines"),
+    el("option", { value: "watched" }, "jobs that I watch"),
   );
   const note = el("p", { class: "alert-note" });
   const address = el("input", { type: "email", "aria-label": "E-mail address", placeholder: "you@example.com" });

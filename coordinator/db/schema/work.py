@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 from coordinator.db.schema.base import Identity, metadata, one_of, partial_index
-from coordinator.db.types import Instant, JsonTuple, PlainText, Word
+from coordinator.db.types import Instant, JsonTuple, PlainText, SortedText, Word
 from coordinator.domain.model import Blank, ChunkState, FrameState, JobState, LeaseEnd, LeaseState, Removal, SoundState
 
 jobs = Table(
@@ -52,7 +52,7 @@ jobs = Table(
     Column("created_by", ForeignKey("users.name"), nullable=False),
     # E-mail addresses.
     Column("notify", JsonTuple, nullable=False),
-    Column("search", PlainText, nullable=False),
+    Column("search", SortedText, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("started_at", Instant),
     Column("ended_at", Instant),
