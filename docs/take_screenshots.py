@@ -1,6 +1,8 @@
-"""Take the pictures of the web page that README shows, from a farm that runs: ``make demo`` in another terminal, then
+"""Take the picture of a job's page that README shows, from a farm that runs: ``make demo`` in another terminal, then
 
 python docs/take_screenshots.py http://127.0.0.1:8420 rf_admin_… [JOB]
+
+That of the list of jobs is docs/busy_farm.py's.
 """
 
 import argparse
@@ -12,8 +14,6 @@ from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
 CHROMIUM = "/usr/bin/chromium"
-
-WINDOW: ViewportSize = {"width": 1360, "height": 620}
 
 #: A job's page is taken with its first rows of frames.
 TALL: ViewportSize = {"width": 1360, "height": 1250}
@@ -29,15 +29,13 @@ SETTLE_MS = 1500
 
 
 def take_screenshots(url: str, token: str, job: int | None, folder: Path) -> None:
-    """Sign in and save jobs.png and job.png (of ``job``, or of the newest one that is rendered) to ``folder``."""
+    """Sign in and save job.png (of ``job``, or of the newest one that is rendered) to ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport=WINDOW, device_scale_factor=SCALE, color_scheme="dark", locale="en-GB")
+        page = browser.new_page(viewport=TALL, device_scale_factor=SCALE, color_scheme="dark", locale="en-GB")
         page.goto(f"{url.rstrip('/')}/#token={token}")
         expect(page.locator(".job-name").first).to_be_visible()
-        _save(page, folder / "jobs.png")
-        page.set_viewport_size(TALL)
         if job is None:
             page.locator(".job-row[data-state=running] .job-name").first.click()
         else:
@@ -45,11 +43,11 @@ def take_screenshots(url: str, token: str, job: int | None, folder: Path) -> Non
         # The film shows its newest frame, the map and the sheet of frames are below it.
         expect(page.locator(".film-canvas")).to_be_visible()
         expect(page.locator(".sheet img").first).to_be_visible()
-        _save(page, folder / "job.png")
+        save(page, folder / "job.png")
         browser.close()
 
 
-def _save(page: Page, path: Path) -> None:
+def save(page: Page, path: Path) -> None:
     """Save what the window shows, once all pictures in it are there."""
     page.evaluate("Promise.allSettled([...document.images].map(image => image.decode()))")
     page.mouse.move(0, 0)

@@ -10,12 +10,13 @@ import msgspec
 from coordinator.db import job_list
 from coordinator.db.engine import Transaction
 from coordinator.db.job_list import JobFilter, JobOrder
+from coordinator.domain.model import Job
 from coordinator.protocol import ErrorCode
 from coordinator.services.errors import Refused
 from coordinator.services.schemas import JobView, Page
 from coordinator.services.views import job_views, known_job_views
 
-__all__ = ["JobFilter", "JobOrder", "job_of_number", "list_jobs"]
+__all__ = ["JobFilter", "JobOrder", "cursor_behind", "job_of_number", "list_jobs"]
 
 #: What a cursor has in each order: the key and the id of the last job.
 _KEYS: dict[JobOrder, type[tuple[Any, int]]] = {
@@ -43,7 +44,7 @@ def list_jobs(
     shown = found[:limit]
     return Page(
         items=job_views(tx, shown),
-        next=_cursor(job_list.key_of(shown[-1], order), shown[-1].id) if len(found) > limit else None,
+        next=cursor_behind(shown[-1], order) if len(found) > limit else None,
     )
 
 
@@ -52,8 +53,10 @@ def job_of_number(tx: Transaction, number: int) -> Page[JobView]:
     return Page(items=known_job_views(tx, [number]))
 
 
-def _cursor(key: Any, job_id: int) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode((key, job_id))).decode().rstrip("=")
+def cursor_behind(job: Job, order: JobOrder) -> str:
+    """Return the cursor of the page that follows on a job."""
+    place = (job_list.key_of(job, order), job.id)
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
 
 
 def _read(cursor: str, order: JobOrder) -> tuple[Any, int]:

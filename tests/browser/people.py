@@ -100,6 +100,7 @@ class PretendAgent:
     name: str
     token: str = ""
     grant: LeaseGrant | None = None
+    gpu: str = "RTX 4090"
 
     def register(self) -> None:
         """Join the farm."""
@@ -109,7 +110,7 @@ class PretendAgent:
             cpu="Ryzen 9 7950X",
             cpu_count=32,
             memory_bytes=64 * 1024**3,
-            gpus=[Gpu(name="RTX 4090", memory_bytes=24 * 1024**3)],
+            gpus=[Gpu(name=self.gpu, memory_bytes=24 * 1024**3)],
         )
         request = RegisterRequest(
             protocol=protocol.PROTOCOL_VERSION,
@@ -141,13 +142,15 @@ class PretendAgent:
         report = ReportRequest(stage=Stage.RENDERING, frame=frame, failures=[failure])
         self._say("POST", f"leases/{self._lease_id}/report", report, ReportResponse)
 
-    def finish(self, frame: int, disc: int | None = None) -> None:
-        """Deliver a picture; ``disc`` has another one than the frame's usual."""
-        shown = frame if disc is None else disc
+    def finish(
+        self, frame: int, disc: int | None = None, image: Image.Image | None = None, seconds: float = 1.5
+    ) -> None:
+        """Deliver a picture; ``disc`` has another one than the frame's usual, and ``image`` is one of one's own."""
+        shown = picture(frame if disc is None else disc) if image is None else image
         result = FrameResult(
-            output=self._upload(picture(shown, "PNG")),
-            preview=self._upload(picture(shown, "JPEG")),
-            seconds=1.5,
+            output=self._upload(encoded(shown, "PNG")),
+            preview=self._upload(encoded(shown, "JPEG")),
+            seconds=seconds,
             peak_memory_bytes=300 * 1024**2,
             blender=BLENDER,
         )
@@ -181,11 +184,16 @@ class PretendAgent:
         return call(f"{self.url}/agent/v1/{path}", method, self.token, body, content_type)
 
 
-def picture(frame: int, kind: str) -> bytes:
+def picture(frame: int) -> Image.Image:
     """Return a picture that tells its frame apart: a disc that moves to the right."""
     image = Image.new("RGB", (WIDTH, HEIGHT), (30, 36, 52))
     x = 20 + frame * 7 % (WIDTH - 40)
     ImageDraw.Draw(image).ellipse((x - 14, HEIGHT / 2 - 14, x + 14, HEIGHT / 2 + 14), fill=(244, 150, 84))
+    return image
+
+
+def encoded(image: Image.Image, kind: str) -> bytes:
+    """Return a picture as a file."""
     content = io.BytesIO()
     image.save(content, kind)
     return content.getvalue()
