@@ -65,21 +65,29 @@ def test_the_browser_tells_of_an_end(site: Site) -> None:
         " static permission = 'granted'; close() {}"
         " constructor(title, { body }) { super(); told.push([title, body]); } };"
     )
-    site.sign_in()
+    first = site.artist.submit("Seen first", frames="1")
+    site.sign_in(f"#/jobs/{first}")
+    watch = page.get_by_role("button", name="Watch")
+    watch.click()
+    # Who is told in no way yet hears where to choose one.
+    expect(page.get_by_role("alert").filter(has_text="The bell above")).to_be_visible()
+    expect(watch).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="Notifications").click()
     dialog = page.get_by_role("dialog", name="When a job ends")
     dialog.get_by_label("Show a notification").check()
     expect(dialog).to_contain_text("The farm sends no e-mail")
     dialog.get_by_label("Of which jobs").select_option("watched")
     dialog.get_by_role("button", name="Done").click()
-    jobs = [site.artist.submit(name, frames="1") for name in ("Seen", "Unseen")]
-    page.get_by_label("Select Seen").click()
+    for name in ("Seen", "Unseen"):
+        site.artist.submit(name, frames="1")
+    site.go("#/jobs")
+    page.get_by_label("Select Seen", exact=True).click()
     page.get_by_role("toolbar", name="Selected jobs").get_by_role("button", name="Watch").click()
-    site.agent().render_all(2)
+    site.agent().render_all(3)
     expect(page.get_by_role("row").filter(has_text="Unseen")).to_contain_text("Completed")
-    page.wait_for_function("told.length > 0")
-    assert page.evaluate("told") == [["Seen is done", "1 of 1 frames are finished."]]
-    assert len(jobs) == 2
+    page.wait_for_function("told.length > 1")
+    finished = "1 of 1 frames are finished."
+    assert page.evaluate("told") == [["Seen first is done", finished], ["Seen is done", finished]]
 
 
 def test_a_machine_is_sent_away(site: Site) -> None:
@@ -121,3 +129,46 @@ def test_nothing_bars_anybody(site: Site) -> None:
         assert_accessible(page)
     page.set_viewport_size(PHONE)
     assert_fits(site)
+
+
+def test_no_dialog_bars_anybody(site: Site) -> None:
+    page = site.page
+    agent = site.agent()
+    site.artist.submit("Seen by all", frames="1-3")
+    agent.take_work()
+    site.sign_in()
+    for route, button, title in (
+        ("#/jobs", "Notifications", "When a job ends"),
+        ("#/agents", "Add a machine", "Add a machine"),
+        ("#/agents", "Set aside…", re.compile("^Set .* aside")),
+        ("#/agents", "Stop now", re.compile("^Stop ")),
+        ("#/farm", re.compile("^Set a limit for"), re.compile("^How much may")),
+    ):
+        site.go(route)
+        opener = page.get_by_role("button", name=button).first
+        opener.click()
+        dialog = page.get_by_role("dialog", name=title)
+        expect(dialog).to_be_visible()
+        assert_accessible(page)
+        page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+        # Who uses the keyboard goes on where they were.
+        expect(opener).to_be_focused()
+
+
+def test_nothing_moves_for_those_who_do_not_want_it(site: Site) -> None:
+    page = site.page
+    agent = site.agent()
+    site.artist.submit("On its way", frames="1-3")
+    agent.finish(agent.take_work().frames[0])
+    page.emulate_media(reduced_motion="reduce")
+    site.sign_in()
+    moving = "document.getAnimations().filter((it) => it.effect.getComputedTiming().duration > 20).length"
+    for route, sign in {"#/jobs": "On its way", "#/agents": "studio-01", "#/farm": "Slots at work"}.items():
+        site.go(route)
+        expect(page.get_by_text(sign).first).to_be_visible()
+        assert page.evaluate(moving) == 0, route
+    page.emulate_media(reduced_motion="no-preference")
+    site.go("#/jobs")
+    expect(page.locator(".badge[data-state=running]").first).to_be_visible()
+    assert page.evaluate(moving) > 0

@@ -55,7 +55,7 @@ async def test_a_drained_agent_that_is_resumed_works_again(farm: Farm) -> None:
     assert await farm.database.write(lease_or_offer, ant, request, farm.timing) is None
     waiting = (await farm.job(job.id)).waiting
     assert waiting is not None
-    assert "drained" in waiting
+    assert "paused" in waiting
     await control(farm, "resume", ant)
     await control(farm, "resume", ant)
     assert (await view(farm, ant)).presence == Presence.IDLE

@@ -74,7 +74,7 @@ async function open(alerts, guard, tell) {
       ? "Browsers show notifications of pages over HTTPS and on localhost only. The sound works everywhere."
       : Notification.permission === "denied"
         ? "This browser was told to block notifications of this page: allow them in its settings for the page."
-        : "They come while a tab of this page is open. To watch single jobs, select them in the list and press Watch.";
+        : "They come while a tab of this page is open. To watch single jobs, press Watch on their pages, or for those that are selected in the list.";
     setText(note, words);
   }
 

@@ -5,6 +5,7 @@ import { canPause, isActive } from "../words.js";
 import { askNumber } from "./ask_number.js";
 import { confirm } from "./confirm.js";
 import { el, icon, setText } from "./element.js";
+import { watchButton } from "./watch_button.js";
 
 /** So many requests travel at once. */
 const AT_ONCE = 4;
@@ -22,10 +23,8 @@ export function jobActions(selection, guard, tell, clear, alerts) {
   const resume = button("Resume", (job) => job.state === "paused", "resumed", (job) => api.resumeJob(job.id));
   const retry = button("Retry failed", hasFailed, "back in the queue", (job) => api.requeueJob(job.id));
   const priority = plain("Priority…", setPriority);
-  const watch = plain("Watch", async () => {
-    await alerts.watch(selection().map((job) => job.id));
-    showWatched();
-  });
+  const watch = watchButton(alerts, guard, tell, () => selection().map((job) => job.id));
+  alerts.addEventListener("change", watch.update);
   const cancel = plain("Cancel…", cancelAll);
   const remove = plain("Delete…", deleteAll);
   remove.classList.add("danger");
@@ -42,7 +41,7 @@ export function jobActions(selection, guard, tell, clear, alerts) {
     resume,
     retry,
     priority,
-    watch,
+    watch.element,
     cancel,
     remove,
     close,
@@ -123,10 +122,6 @@ export function jobActions(selection, guard, tell, clear, alerts) {
     if (agreed) await each(jobs, "deleted", (job) => api.deleteJob(job.id));
   }
 
-  function showWatched() {
-    watch.setAttribute("aria-pressed", String(selection().every((job) => alerts.isWatched(job.id))));
-  }
-
   return {
     element,
     update() {
@@ -135,9 +130,10 @@ export function jobActions(selection, guard, tell, clear, alerts) {
       if (jobs.length === 0) return;
       setText(count, `${plural(jobs.length, "job", "jobs")} selected`);
       for (const one of [pause, resume, retry]) one.disabled = !jobs.some(one.fits);
-      showWatched();
+      watch.update();
       cancel.disabled = !jobs.some(isActive);
       remove.disabled = jobs.every(isActive);
     },
+    close: () => alerts.removeEventListener("change", watch.update),
   };
 }

@@ -5,15 +5,18 @@ import { canPause, isActive } from "../words.js";
 import { confirm } from "./confirm.js";
 import { el, icon, setText } from "./element.js";
 import { downloadLinks } from "./job_files.js";
+import { watchButton } from "./watch_button.js";
 
 /** @param {() => Promise<void>} refresh has the job fetched again. */
-export function jobButtons(first, guard, refresh) {
+export function jobButtons(first, { guard, tell, alerts }, refresh) {
   let job = first;
   const pause = action("Pause", () => api.pauseJob(job.id));
   const resume = action("Resume", () => api.resumeJob(job.id));
   const requeue = action("Retry", () => api.requeueJob(job.id));
   const cancel = el("button", { class: "button", type: "button", hidden: true }, "Cancel job");
   cancel.addEventListener("click", () => guard(askCancel));
+  const watch = watchButton(alerts, guard, tell, () => [job.id]);
+  alerts.addEventListener("change", watch.update);
   const list = el("ul", { class: "download-list" });
   const downloads = el("details", { class: "menu" }, el("summary", { class: "button" }, icon("download"), "Download"), list);
   downloads.addEventListener("keydown", (event) => {
@@ -23,7 +26,7 @@ export function jobButtons(first, guard, refresh) {
   downloads.addEventListener("focusout", ({ relatedTarget }) => {
     if (relatedTarget !== null && !downloads.contains(relatedTarget)) downloads.open = false;
   });
-  const element = el("div", { class: "buttons" }, pause, resume, requeue, cancel, downloads);
+  const element = el("div", { class: "buttons" }, pause, resume, requeue, cancel, watch.element, downloads);
   let shown = "";
 
   function closeMenu() {
@@ -62,7 +65,8 @@ export function jobButtons(first, guard, refresh) {
       job = next;
       pause.hidden = !canPause(job);
       resume.hidden = job.state !== "paused";
-      cancel.hidden = !isActive(job);
+      cancel.hidden = watch.element.hidden = !isActive(job);
+      watch.update();
       const words = requeueWords(job);
       requeue.hidden = words === null;
       setText(requeue, words ?? "");
@@ -71,6 +75,7 @@ export function jobButtons(first, guard, refresh) {
       shown = look;
       list.replaceChildren(...downloadLinks(job));
     },
+    close: () => alerts.removeEventListener("change", watch.update),
   };
 }
 

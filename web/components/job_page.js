@@ -24,14 +24,14 @@ const DEFAULT_ASPECT = 16 / 9;
 /** The names of the parts, and what is left out of them where there is little room. */
 const TABS = { frames: ["Frames"], times: ["Times", " and cost"], history: ["History"], files: ["Files", " and settings"] };
 
-export function jobPage({ job: first, guard, replaceRoute, refresh }) {
+export function jobPage({ job: first, guard, tell, alerts, replaceRoute, refresh }) {
   let job = first;
   let tab = null;
   const frames = new JobFrames(job);
   const open = (frame) => (location.hash = links.frame(job.id, frame));
   const name = el("h1", { tabindex: -1 });
   const badge = stateBadge();
-  const actions = jobButtons(job, guard, refresh);
+  const actions = jobButtons(job, { guard, tell, alerts }, refresh);
   const screen = jobScreen(job, frames, open);
   const facts = jobFacts(job, (priority) => guard(() => actions.carryOut(() => api.changeJob(job.id, { priority }))));
   const problems = jobProblems(frames);
@@ -141,7 +141,7 @@ export function jobPage({ job: first, guard, replaceRoute, refresh }) {
       past.tick();
     },
     close() {
-      for (const part of [map, sheet, times, screen, viewer]) part.close();
+      for (const part of [map, sheet, times, screen, viewer, actions]) part.close();
     },
   };
 }

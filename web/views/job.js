@@ -8,7 +8,7 @@ import { percent } from "../format.js";
 import { links } from "../router.js";
 import { isActive } from "../words.js";
 
-export function jobView({ live, fleet, guard, replaceRoute, retitle }, { id }) {
+export function jobView({ live, fleet, guard, tell, alerts, replaceRoute, retitle }, { id }) {
   const element = el("section", { class: "job" }, loading());
   const request = new AbortController();
   let job = null;
@@ -37,7 +37,7 @@ export function jobView({ live, fleet, guard, replaceRoute, retitle }, { id }) {
     job = next;
     if (page === null || reframed) {
       page?.close();
-      page = jobPage({ job, guard, replaceRoute, refresh });
+      page = jobPage({ job, guard, tell, alerts, replaceRoute, refresh });
       element.replaceChildren(...page.children);
     }
     page.update(job);

@@ -316,6 +316,7 @@ export function jobsView({ live, fleet, guard, replaceRoute, tell, alerts }) {
       clearTimeout(soon);
       cancelAnimationFrame(drawing);
       search.close();
+      actions.close();
       nearEnd.disconnect();
       stopKeys();
       live.removeEventListener("job", onJob);
