@@ -30,6 +30,7 @@ from .terminal import (
     spinner,
     time_left,
 )
+from .wording import counted
 
 # Every command of renderfarm waits for this module: what takes time to import is imported where it is needed.
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS, PATIENCE_SECONDS = 0.5, 600.0
 
 _ENDED = ("completed", "failed", "cancelled")
-_FORMAT_NAMES = {"JPG": "JPEG", "EXR": "OPEN_EXR", "OPENEXR": "OPEN_EXR"}
+_FORMAT_NAMES = {"JPG": "JPEG", "EXR": "OPEN_EXR", "OPENEXR": "OPEN_EXR", "MULTILAYER": "OPEN_EXR_MULTILAYER"}
 
 
 def _resolution(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, int] | None:
@@ -209,7 +210,8 @@ def download(terminal: Terminal, job_id: int, output: Path | None) -> None:
     """Fetch a job's finished frames and its video; what is there already is not fetched again."""
     folder = output or Path(f"job-{job_id}")
     count = _fetch(terminal, job_id, folder)
-    terminal.answer({"job": job_id, "output": str(folder), "files": count}, f"{folder} has the job's {count} files.")
+    answer = {"job": job_id, "output": str(folder), "files": count}
+    terminal.answer(answer, f"{folder} has the job's {counted(count, 'file')}.")
 
 
 COMMANDS: dict[str, list[click.Command]] = {

@@ -1,18 +1,18 @@
 """Sentences and findings in panels and dialogs.  Blender's labels do not wrap: text is broken into lines here."""
 
-import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
+import blf
 import bpy
 
 from .fixes import draw_fix
 from .preflight import Problem, Severity
 
-#: Pixels that a character of Blender's interface font takes on average, at a resolution scale of 1.
-_CHARACTER_WIDTH = 5.6
-#: Pixels that margins and an icon take from a line, likewise.
-_MARGIN = 75
-_FEWEST_CHARACTERS = 20
+#: Blender's interface font.
+_FONT = 0
+#: Pixels that margins and an icon take from a line, at a resolution scale of 1, and the narrowest line.
+_MARGIN, _NARROWEST = 75, 100
 
 _PROBLEM_ICONS = {Severity.ERROR: "CANCEL", Severity.WARNING: "ERROR", Severity.INFO: "INFO"}
 
@@ -31,12 +31,41 @@ def draw_text(
     ``width`` is the room in pixels at a resolution scale of 1; left out, it is the region's.
     """
     room = context.region.width / context.preferences.system.ui_scale if width is None else width
+    points = context.preferences.ui_styles[0].widget.points
     column = layout.column(align=True)
     column.alert = alert
     column.scale_y = 0.8
-    for line in textwrap.wrap(text, max(_FEWEST_CHARACTERS, int((room - _MARGIN) / _CHARACTER_WIDTH))):
-        column.label(text=line, icon=icon)
+    for line in _lines(bpy.app.translations.pgettext_iface(text), max(_NARROWEST, int(room) - _MARGIN), points):
+        # The whole sentence was translated, if there are words for it.
+        column.label(text=line, icon=icon, translate=False)
         icon = "BLANK1"
+
+
+@lru_cache(maxsize=256)
+def _lines(text: str, width: int, points: float) -> tuple[str, ...]:
+    """Break a text where the next word would not fit into ``width`` pixels, and a path where it must be."""
+    blf.size(_FONT, points)
+    lines, line = [], ""
+    for word in _words(text, width):
+        longer = f"{line} {word}" if line else word
+        if line and blf.dimensions(_FONT, longer)[0] > width:
+            lines.append(line)
+            line = word
+        else:
+            line = longer
+    return (*lines, line)
+
+
+def _words(text: str, width: int) -> Iterator[str]:
+    for word in text.split():
+        rest = word
+        while blf.dimensions(_FONT, rest)[0] > width and len(rest) > 1:
+            fits = next(n for n in range(len(rest) - 1, 0, -1) if n == 1 or blf.dimensions(_FONT, rest[:n])[0] <= width)
+            # Behind a part of a path, where there is one.
+            cut = rest.rfind("/", 0, fits) + 1 or fits
+            yield rest[:cut]
+            rest = rest[cut:]
+        yield rest
 
 
 def draw_problems(

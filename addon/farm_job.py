@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from .client import FarmError
+from .wording import counted
 
 #: States in which a job can still be cancelled, and those in which it can be paused.
 UNDER_WAY = frozenset({"blocked", "queued", "running", "paused", "stitching"})
@@ -97,8 +98,8 @@ class FarmJob:
         """What became of it, as a sentence."""
         match self.state:
             case "completed":
-                doubt = f" {self.doubtful} of its frames may be wrong." if self.doubtful else ""
-                return f"“{self.name}” is rendered: {self.finished} frames.{doubt}"
+                doubt = f"  {counted(self.doubtful, 'frame')} may be wrong." if self.doubtful else ""
+                return f"“{self.name}” is rendered: {counted(self.finished, 'frame')}.{doubt}"
             case "failed":
                 return f"“{self.name}” failed.  {self.reason}".strip()
             case _:

@@ -7,6 +7,8 @@ from bpy.props import StringProperty
 
 from . import state
 from .preparing import Preparation
+from .scene_reader import read_scene
+from .submission import Overrides, output_format
 
 
 def _use_camera(scene: bpy.types.Scene) -> None:
@@ -45,6 +47,11 @@ def _stereo(scene: bpy.types.Scene) -> None:
     scene.render.image_settings.views_format = "STEREO_3D"
 
 
+def _choose_format(scene: bpy.types.Scene) -> None:
+    snapshot = read_scene(scene)
+    scene.renderfarm.file_format = output_format(snapshot, Overrides())
+
+
 def _open_image_denoise(scene: bpy.types.Scene) -> None:
     scene.cycles.denoiser = "OPENIMAGEDENOISE"
 
@@ -59,12 +66,13 @@ _FIXES: Mapping[str, tuple[str, Callable[[bpy.types.Scene], None]]] = {
     "add_camera": ("Add a Camera", _add_camera),
     "scene_camera": ("Use the Scene's Camera", _set(cameras="SCENE")),
     "use_layers": ("Render All View Layers", _use_layers),
-    "all_layers": ("Render as in the Scene", _set(use_view_layer=False)),
+    "all_layers": ("Render as in the Scene", _set(use_view_layers=False)),
     "swap_range": ("Swap Start and End", _swap_range),
     "scene_frames": ("Use the Scene's Range", _set(frames="")),
     "no_sound": ("Leave the Sound Out", _set(sound=False)),
     "allow_scripts": ("Run Python", _set(scripts=True)),
     "no_scripts": ("Do Not Run Python", _set(scripts=False)),
+    "choose_format": ("Accept This Format", _choose_format),
     "stereo_3d": ("Use Stereo 3D", _stereo),
     "any_device": ("Use Any Device", _set(device="ANY")),
     "any_pool": ("Use All Agents", _set(pool="")),

@@ -25,6 +25,8 @@ FACTS_SECONDS = 30.0
 #: Seconds without :meth:`JobsFeed.follow` after which the thread ends.
 LINGER_SECONDS = 10.0
 
+#: What the farm says of a token that is not good there, or not for this.
+_TURNED_AWAY = ("token_missing", "token_wrong", "forbidden")
 
 #: Something done with the farm's jobs.
 Action = Callable[[FarmClient], object]
@@ -40,6 +42,8 @@ class Heard:
     """There was an answer, good or bad."""
     problem: str = ""
     """Why there are no news, in the artist's words; empty when all is well."""
+    turned_away: bool = False
+    """The problem is that the farm does not know the token: being let in anew mends it."""
     jobs: tuple[FarmJob, ...] = ()
     """The newest jobs, newest first; kept when the farm stops answering."""
     refusal: str = ""
@@ -169,7 +173,9 @@ class JobsFeed:
 
     def _ask(self, farm: Connection, to_do: Sequence[Action], shown_job: int | None) -> None:
         before = self.latest()
-        heard = replace(before, farm=farm, answered=True, problem="", refusal="" if to_do else before.refusal)
+        heard = replace(
+            before, farm=farm, answered=True, problem="", turned_away=False, refusal="" if to_do else before.refusal
+        )
         try:
             with self._client(farm) as client:
                 for action in to_do:
@@ -184,7 +190,8 @@ class JobsFeed:
                 self._tell(farm, self._with_pictures(client, heard, shown_job))
                 return
         except FarmError as error:
-            problem = str(error)
+            heard = replace(heard, turned_away=error.code in _TURNED_AWAY)
+            problem = f"{error.message} Press Connect… to be let in." if heard.turned_away else str(error)
         except Exception as error:  # noqa: BLE001 - nobody else would hear of it: this is the thread's last line
             problem = f"The list of jobs failed: {error!r}.  Please report this as a bug."
         self._tell(farm, replace(heard, problem=problem))

@@ -7,6 +7,7 @@ from .drawing import draw_progress, draw_text, draw_trouble
 from .farm_job import PAUSABLE, FarmJob
 from .job_operators import chosen_job
 from .panels import OutputPanel
+from .wording import counted
 
 _JOB_ICONS = {
     "blocked": "TIME",
@@ -18,6 +19,9 @@ _JOB_ICONS = {
     "failed": "ERROR",
     "cancelled": "X",
 }
+
+#: Characters of a name beyond which the list is likely to cut it off.
+_LONG_NAME = 22
 
 #: How large the picture of the chosen job is, in units of the interface.
 _PICTURE_SCALE = 5.0
@@ -100,6 +104,8 @@ def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, job: FarmJ
     picture = thumbnails.icon_of(job.id)
     if picture:
         layout.template_icon(picture, scale=_PICTURE_SCALE)
+    if len(job.name) > _LONG_NAME:
+        draw_text(layout, context, job.name, icon="BLANK1")
     facts = layout.row()
     facts.enabled = False
     facts.label(text=_facts(job))
@@ -108,13 +114,12 @@ def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, job: FarmJ
     elif job.waiting:
         draw_text(layout, context, job.waiting, icon="INFO")
     if job.failed and job.state != "failed":
-        count = "1 frame" if job.failed == 1 else f"{job.failed} frames"
-        draw_text(layout, context, f"{count} failed.", icon="ERROR", alert=True)
+        draw_text(layout, context, f"{counted(job.failed, 'frame')} failed.", icon="ERROR", alert=True)
     if job.failed or job.state in ("failed", "cancelled"):
         layout.operator("renderfarm.retry_job", icon="FILE_REFRESH")
     if job.doubtful:
-        count = "1 frame" if job.doubtful == 1 else f"{job.doubtful} frames"
-        draw_text(layout, context, f"{count} may be wrong: look at them in the browser.", icon="QUESTION")
+        doubts = f"{counted(job.doubtful, 'frame')} may be wrong: have a look in the browser."
+        draw_text(layout, context, doubts, icon="QUESTION")
     if job.finished:
         column = layout.column(align=True)
         shown = now.feed.shown_job == job.id
@@ -128,7 +133,7 @@ def _draw_job(layout: bpy.types.UILayout, context: bpy.types.Context, job: FarmJ
 
 
 def _facts(job: FarmJob) -> str:
-    words = [f"Job {job.id}", f"{job.finished} of {job.frame_count} frames", f"priority {job.priority}"]
+    words = [f"Job {job.id}", f"{job.finished} of {counted(job.frame_count, 'frame')}", f"priority {job.priority}"]
     if job.user:
         words.append(job.user)
     return "  ·  ".join(words)

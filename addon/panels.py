@@ -11,6 +11,7 @@ from .drawing import draw_problems, draw_progress, draw_text, draw_trouble
 from .preferences import draw_connection, draw_set_up
 from .preflight import Severity
 from .uploader import Stage
+from .wording import counted
 
 #: The button is taller than others, for it is what the panel is about.
 _BUTTON_SCALE = 1.6
@@ -100,7 +101,8 @@ def draw_status_bar(header: bpy.types.Header, _context: bpy.types.Context) -> No
         progress = now.sending.progress()
         row = layout.row()
         row.scale_x = 1.5
-        row.progress(factor=progress.fraction, text=f"{progress.message} {progress.fraction:.0%}")
+        # There is little room: the panel says more.
+        row.progress(factor=progress.fraction, text=f"Sending to the farm {progress.fraction:.0%}")
     elif now.notice:
         row = layout.row()
         row.alert = now.notice_is_bad
@@ -135,8 +137,7 @@ def _draw_submit(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     if now.trouble and not errors:
         draw_trouble(layout, context, now.trouble)
     elif errors:
-        count = len(errors)
-        draw_text(layout, context, f"{count} {'problem' if count == 1 else 'problems'}: see Checks", icon="BLANK1")
+        draw_text(layout, context, f"{counted(len(errors), 'problem')}: see Checks", icon="BLANK1")
     elif now.sending is not None:
         progress = now.sending.progress()
         if progress.stage is Stage.FAILED:

@@ -8,6 +8,7 @@ from .chosen_farm import chosen_connection
 from .client import FarmError
 from .connection import OFFLINE
 from .drawing import draw_text, draw_trouble
+from .wording import counted
 
 
 class RenderFarmPreferences(bpy.types.AddonPreferences):
@@ -48,15 +49,20 @@ def draw_set_up(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     column.use_property_decorate = False
     row = column.row(align=True)
     row.prop(preferences, "address")
-    row.operator("renderfarm.find_farms", text="", icon="VIEWZOOM")
+    if preferences.token:
+        row.operator("renderfarm.find_farms", text="", icon="VIEWZOOM")
     _draw_search(layout, context)
-    if _draw_approval(layout, context):
+    if not preferences.token and draw_approval(layout, context):
         return
     column.prop(preferences, "token", placeholder="or press Connect…")
-    if not preferences.token:
-        row = layout.row()
-        row.scale_y = 1.4
-        row.operator("renderfarm.connect", icon="LINKED")
+    if preferences.token:
+        return
+    if not bpy.app.online_access:
+        _draw_offline(layout, context)
+    row = layout.row()
+    row.scale_y = 1.4
+    row.operator("renderfarm.find_farms", text="Find a Farm", icon="VIEWZOOM")
+    row.operator("renderfarm.connect", icon="LINKED")
 
 
 def _draw_search(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -72,7 +78,7 @@ def _draw_search(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
         row.operator("renderfarm.use_farm").address = farm.address
 
 
-def _draw_approval(layout: bpy.types.UILayout, context: bpy.types.Context) -> bool:
+def draw_approval(layout: bpy.types.UILayout, context: bpy.types.Context) -> bool:
     """Draw the code that is to be typed in the browser; tell whether one is awaited."""
     connecting = state.current().connecting
     if connecting is None:
@@ -96,6 +102,8 @@ def _draw_approval(layout: bpy.types.UILayout, context: bpy.types.Context) -> bo
 
 def draw_connection(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Draw whether the farm answers and, when it does not, why and what to do."""
+    if draw_approval(layout, context):
+        return
     try:
         farm = chosen_connection(context)
     except FarmError as error:
@@ -105,27 +113,47 @@ def draw_connection(layout: bpy.types.UILayout, context: bpy.types.Context) -> N
     if heard.farm != farm or not heard.answered:
         layout.label(text=f"Asking {farm.host} …", icon="SORTTIME")
     elif heard.problem:
-        _draw_no_farm(layout, context, heard.problem)
+        _draw_no_farm(layout, context, heard.problem, turned_away=heard.turned_away)
     else:
         agents = heard.facts.agents
-        known = "no agents yet" if not agents else "1 agent" if agents == 1 else f"{agents} agents"
+        known = counted(agents, "agent") if agents else "no agents yet"
         layout.label(text=f"Connected to {farm.host}: {known}", icon="CHECKMARK")
 
 
 def _draw_no_farm(
-    layout: bpy.types.UILayout, context: bpy.types.Context, sentence: str, *, offline: bool = False
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    sentence: str,
+    *,
+    offline: bool = False,
+    turned_away: bool = False,
 ) -> None:
     box = layout.box()
     draw_text(box, context, sentence, icon="ERROR", alert=True)
     row = box.row(align=True)
-    if not offline:
+    if turned_away:
+        row.operator("renderfarm.connect", icon="LINKED")
+    elif not offline:
         row.operator("renderfarm.test_connection", icon="FILE_REFRESH")
-    elif not bpy.app.online_access_override:
-        # Blender's own; it has no name to be shown.
-        row.operator("extensions.userpref_allow_online", text="Allow Online Access", icon="INTERNET")
+    else:
+        _draw_allow_online(row)
     if context.area.type != "PREFERENCES":
         row.operator("renderfarm.open_preferences", icon="PREFERENCES")
     row.operator("renderfarm.copy_details", text="", icon="COPYDOWN").text = sentence
+
+
+def _draw_offline(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    box = layout.box()
+    draw_text(box, context, "Blender may not use the network: it reaches a farm on this computer only.", icon="INFO")
+    if bpy.app.online_access_override:
+        draw_text(box, context, "Start Blender without --offline-mode.", icon="BLANK1")
+    _draw_allow_online(box)
+
+
+def _draw_allow_online(layout: bpy.types.UILayout) -> None:
+    if not bpy.app.online_access_override:
+        # Blender's own; it has no name to be shown.
+        layout.operator("extensions.userpref_allow_online", text="Allow Online Access", icon="INTERNET")
 
 
 CLASSES = (RenderFarmPreferences,)

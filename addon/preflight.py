@@ -74,7 +74,7 @@ def check(
         dependencies: the files it uses.
         overrides: what is wanted otherwise.
         farm: what the farm can do, when it has told.
-        bytes_on_disk: of the files, when they were measured.
+        bytes_on_disk: of the scene and its files, each once, when they were measured.
     """
     problems = [
         *_check_choices(snapshot, overrides),
@@ -137,7 +137,7 @@ def _check_choices(snapshot: SceneSnapshot, overrides: Overrides) -> Iterator[Pr
         yield _error(
             "no_engine",
             f"The render engine “{engine}” is not part of Blender, so no agent can render with it.",
-            "Choose CYCLES, EEVEE or WORKBENCH.",
+            "Choose Cycles, EEVEE or Workbench.",
         )
 
 
@@ -150,6 +150,9 @@ def _check_layers(snapshot: SceneSnapshot, overrides: Overrides) -> Iterator[Pro
             _choose_one(snapshot.view_layers, ""),
             "all_layers",
         )
+        return
+    if overrides.view_layers == ():
+        yield _error("no_layer", "No view layer is chosen to be rendered.", "Choose one at least.", "all_layers")
         return
     rendered = overrides.view_layers or snapshot.rendered_layers or snapshot.uses_sequencer
     if snapshot.view_layers and not rendered:
@@ -254,7 +257,7 @@ def _check_size(size: int) -> Iterator[Problem]:
     if size > HUGE_BYTES:
         yield _warning(
             "huge",
-            f"The files of the scene have {size / 1024**3:.0f} GB, which takes long the first time.",
+            f"The scene and its files have {size / 1024**3:.0f} GB, which takes long to send the first time.",
             "What the farm has already is not sent again.",
         )
 
@@ -281,7 +284,8 @@ def _check_output(snapshot: SceneSnapshot, overrides: Overrides) -> Iterator[Pro
         yield _warning(
             "other_format",
             f"The farm does not write {snapshot.file_format}; the frames are written as {chosen}.",
-            "Set the scene's file format to PNG, JPEG or OpenEXR to choose.",
+            "Choose PNG, JPEG or OpenEXR to say which you want.",
+            "choose_format",
         )
     if snapshot.has_compositor_file_outputs:
         yield _info(

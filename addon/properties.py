@@ -32,7 +32,8 @@ FORMATS = (
     ("SCENE", "As in the Scene", "What the scene is set to, or what comes nearest of those that the farm writes"),
     ("PNG", "PNG", ""),
     ("JPEG", "JPEG", ""),
-    ("OPEN_EXR", "OpenEXR", ""),
+    ("OPEN_EXR", "OpenEXR", "All of the light, for compositing"),
+    ("OPEN_EXR_MULTILAYER", "OpenEXR MultiLayer", "All of the light, and all passes of all view layers in one file"),
 )
 DEVICES = (
     ("ANY", "Any", "Whatever is free"),
@@ -50,12 +51,21 @@ def _cameras(_settings: object, context: bpy.types.Context, _typed: str) -> Iter
     return (item.name for item in context.scene.objects if item.type == "CAMERA")
 
 
-def _view_layers(_settings: object, context: bpy.types.Context, _typed: str) -> Iterator[str]:
-    return (layer.name for layer in context.scene.view_layers)
-
-
 def _pools(_settings: object, _context: bpy.types.Context, _typed: str) -> Iterator[str]:
     return iter(state.current().feed.latest().facts.pools)
+
+
+def _begin_with_rendered_layers(settings: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
+    """Let the artist change what the scene says, and not begin from nothing."""
+    if settings.use_view_layers:
+        for layer in settings.id_data.view_layers:
+            layer.renderfarm.wanted = layer.use
+
+
+class LayerSettings(bpy.types.PropertyGroup):
+    """What to do with a view layer, where the artist chooses among them."""
+
+    wanted: BoolProperty(name="Render on Farm", description="Render this view layer on the farm")
 
 
 class JobSettings(bpy.types.PropertyGroup):
@@ -72,10 +82,11 @@ class JobSettings(bpy.types.PropertyGroup):
     )
     cameras: EnumProperty(name="Cameras", description="What the pictures are rendered through", items=CAMERAS)
     camera: StringProperty(name="Camera", description="All frames are rendered through it", search=_cameras)
-    use_view_layer: BoolProperty(
-        name="View Layer", description="Render a single view layer instead of all that are set to be rendered"
+    use_view_layers: BoolProperty(
+        name="View Layers",
+        description="Render other view layers than those that are set to be rendered",
+        update=_begin_with_rendered_layers,
     )
-    view_layer: StringProperty(name="View Layer", description="The view layer to render", search=_view_layers)
     use_engine: BoolProperty(name="Engine", description="Render with another engine than the scene says")
     engine: EnumProperty(name="Engine", description="The engine to render with", items=ENGINES)
     use_samples: BoolProperty(name="Samples", description="Render with another number of samples than the scene says")
@@ -194,4 +205,4 @@ class JobList(bpy.types.PropertyGroup):
     active: IntProperty(name="Job")
 
 
-CLASSES = (JobSettings, JobItem, JobList)
+CLASSES = (LayerSettings, JobSettings, JobItem, JobList)

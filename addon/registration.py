@@ -48,7 +48,11 @@ def register() -> None:
         for cls in CLASSES:
             bpy.utils.register_class(cls)
             undo.callback(bpy.utils.unregister_class, cls)
-        for owner, kind in ((bpy.types.Scene, properties.JobSettings), (bpy.types.WindowManager, properties.JobList)):
+        for owner, kind in (
+            (bpy.types.ViewLayer, properties.LayerSettings),
+            (bpy.types.Scene, properties.JobSettings),
+            (bpy.types.WindowManager, properties.JobList),
+        ):
             owner.renderfarm = bpy.props.PointerProperty(type=kind)
             undo.callback(delattr, owner, "renderfarm")
         state.start()

@@ -113,9 +113,11 @@ class RENDERFARM_OT_add_strip(bpy.types.Operator):
                 return {"CANCELLED"}
             path = str(download.video)
             strips.new_movie(download.video.stem, path, channel + 1, start)
-            job = state.current().job(download.job_id)
-            if job is None or job.has_sound:
-                strips.new_sound(download.video.stem, path, channel, start)
+            strip = strips.new_sound(download.video.stem, path, channel, start)
+            sound = strip.sound
+            if sound.channels == "INVALID":  # there is none in the file
+                strips.remove(strip)
+                bpy.data.sounds.remove(sound)
             return {"FINISHED"}
         first = download.frames[0][1]
         strip = strips.new_image(first.parent.name, str(first), channel, start)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .background import BackgroundTask
 from .client import FarmClient, FarmError
+from .wording import counted
 
 #: A frame's number, padded to four digits as Blender does, and its format's ending.  Anything else is refused: the name
 #: comes over the network and becomes a path.
@@ -70,7 +71,9 @@ class Download(BackgroundTask):
         try:
             with self._client as client:
                 frames, video = fetch(client, self.job_id, lambda _name: self._placement, self._advance)
-            self._progress = Fetched(f"{len(frames) + (video is not None)} files in {self._placement.folder}", 1.0)
+            self._progress = Fetched(
+                f"{counted(len(frames) + (video is not None), 'file')} in {self._placement.folder}", 1.0
+            )
             self.frames, self.video = frames, video
         except _Cancelled:
             self._progress = Fetched("Download cancelled", 1.0)

@@ -63,7 +63,8 @@ def read_scene(scene: bpy.types.Scene) -> SceneSnapshot:
 def _denoiser(scene: bpy.types.Scene) -> str | None:
     if scene.render.engine != "CYCLES" or not scene.cycles.use_denoising:
         return None
-    return str(scene.cycles.denoiser)
+    # Empty in a Blender that was built without any.
+    return str(scene.cycles.denoiser) or None
 
 
 def _samples(scene: bpy.types.Scene) -> int | None:

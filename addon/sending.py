@@ -84,8 +84,9 @@ def checking(
             dependencies: tuple[Dependency, ...] = tuple(end.value)
             break
         yield "Looking for files"
-    size = 0
-    files = [file for dependency in dependencies for file in dependency.files]
+    # The .blend as it was last saved stands for the copy; what several data-blocks name is sent once.
+    size = _size(snapshot.blend_path) if snapshot.blend_path else 0
+    files = list(dict.fromkeys(file for dependency in dependencies for file in dependency.files))
     for start in range(0, len(files), _FILES_AT_ONCE):
         yield "Looking at files"
         size += sum(_size(file) for file in files[start : start + _FILES_AT_ONCE])

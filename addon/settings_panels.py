@@ -9,6 +9,7 @@ from . import state
 from .chosen_farm import preferences_of
 from .frame_range import format_frames
 from .panels import OutputPanel
+from .wording import counted
 
 
 class _SettingsPanel(OutputPanel):
@@ -42,16 +43,9 @@ class RENDERFARM_PT_scene(_SettingsPanel, bpy.types.Panel):
             count = sum(item.type == "CAMERA" for item in scene.objects)
             note = column.row()
             note.alignment = "RIGHT"
-            note.label(text=f"{count} jobs" if count != 1 else "1 job")
-        if len(scene.view_layers) > 1 or settings.use_view_layer:
-            row = column.row(heading="View Layer")
-            row.prop(settings, "use_view_layer", text="")
-            value = row.row()
-            value.enabled = settings.use_view_layer
-            if settings.use_view_layer:
-                value.prop(settings, "view_layer", text="", icon="RENDERLAYERS")
-            else:
-                value.label(text=", ".join(layer.name for layer in scene.view_layers if layer.use) or "None")
+            note.label(text=counted(count, "job"))
+        if len(scene.view_layers) > 1 or settings.use_view_layers:
+            _draw_view_layers(column, scene)
         _draw_override(column, settings, "resolution", render, ("resolution_x", "resolution_y"))
         _draw_override(column, settings, "percentage", render, ("resolution_percentage",))
         _draw_override(column, settings, "engine", render, ("engine",))
@@ -131,6 +125,21 @@ class RENDERFARM_PT_advanced(_SettingsPanel, bpy.types.Panel):
         column.prop(settings, "cpu_fallback")
         column.prop(settings, "stop_on_missing")
         column.prop(settings, "persistent_data")
+
+
+def _draw_view_layers(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
+    settings = scene.renderfarm
+    row = layout.row(heading="View Layers")
+    row.prop(settings, "use_view_layers", text="")
+    value = row.column(align=True)
+    value.use_property_split = False
+    value.enabled = settings.use_view_layers
+    if settings.use_view_layers:
+        for layer in scene.view_layers:
+            value.prop(layer.renderfarm, "wanted", text=layer.name, toggle=True, translate=False)
+    else:
+        names = ", ".join(layer.name for layer in scene.view_layers if layer.use)
+        value.label(text=names or "None", translate=not names)
 
 
 def _draw_override(

@@ -9,10 +9,10 @@ from .frame_range import format_frames, parse_frames
 from .snapshot import SceneSnapshot
 
 #: The file formats the farm writes, by Blender's identifiers.
-FORMATS = ("PNG", "JPEG", "OPEN_EXR")
+FORMATS = ("PNG", "JPEG", "OPEN_EXR", "OPEN_EXR_MULTILAYER")
 
-#: Formats that hold more than eight bits of light become OpenEXR, all others PNG.
-_SCENE_LINEAR_FORMATS = ("OPEN_EXR_MULTILAYER", "HDR")
+#: Formats that hold light, of which only Blender knows what it looks like.
+_EXR_FORMATS = ("OPEN_EXR", "OPEN_EXR_MULTILAYER")
 
 #: The engines agents have: the farm's short names and Blender's identifiers of 4.2 to 5.x.
 ENGINES = (
@@ -75,7 +75,8 @@ def output_format(snapshot: SceneSnapshot, overrides: Overrides) -> str:
         return overrides.format
     if snapshot.file_format in FORMATS:
         return snapshot.file_format
-    return "OPEN_EXR" if snapshot.file_format in _SCENE_LINEAR_FORMATS else "PNG"
+    # Of those that the farm does not write, this alone holds more light than a PNG.
+    return "OPEN_EXR" if snapshot.file_format == "HDR" else "PNG"
 
 
 def wants_video(snapshot: SceneSnapshot, overrides: Overrides) -> bool:
@@ -151,7 +152,7 @@ def build_request(
             "height": size[1] if size else None,
             "fps": snapshot.frame_rate,
             # ffmpeg cannot see light through the scene's view transform: Blender itself writes the video's pictures.
-            "display": video and file_format == "OPEN_EXR",
+            "display": video and file_format in _EXR_FORMATS,
             **_pixels(snapshot, file_format),
         },
         "warnings": [warning[:_WARNING_LENGTH] for warning in warnings[:_WARNINGS]],
@@ -161,7 +162,7 @@ def build_request(
 
 def _pixels(snapshot: SceneSnapshot, file_format: str) -> dict[str, Any]:
     """Return what each frame's pixels must be, where the scene tells."""
-    if file_format != snapshot.file_format:
+    if file_format != snapshot.file_format or file_format == "OPEN_EXR_MULTILAYER":
         return {"color_mode": None, "color_depth": None}
     # Pictures of 8 bits in the sequencer stay what they are, whatever depth is set, and so do views laid together.
     keeps_depth = not (snapshot.uses_sequencer or snapshot.multiview)

@@ -22,6 +22,7 @@ from .client import FarmClient, FarmError
 from .digest_cache import DigestCache
 from .pack_plan import PackPlan
 from .retrying import CancelledError, Retrying
+from .wording import counted
 
 #: How often blobs that were there may turn out to have been swept since.
 ROUNDS = 3
@@ -155,7 +156,7 @@ class Submission(BackgroundTask):
         # Where there may be too little room everything is read first, and the manifest tells how much is lacking.
         fits = self._retrying(lambda: self._client.has_room(total))
         doing = "Reading and uploading" if fits else "Reading"
-        self._enter(Stage.UPLOADING, total, f"{doing} {len(self._plan.files)} files")
+        self._enter(Stage.UPLOADING, total, f"{doing} {counted(len(self._plan.files), 'file')}")
         cache = DigestCache(self._digests)
         try:
             reader = FileReader(

@@ -17,11 +17,12 @@ def read_wishes(scene: bpy.types.Scene, facts: FarmFacts | None = None) -> Overr
     ``facts`` is what the farm can do, when it has told: it refuses to write to people if it cannot.
     """
     settings = scene.renderfarm
+    layers = tuple(layer.name for layer in scene.view_layers if layer.renderfarm.wanted)
     return Overrides(
         name=settings.job_name.strip() or None,
         frames=settings.frames.strip() or None,
         camera=settings.camera if settings.cameras == "ONE" else None,
-        view_layers=(settings.view_layer,) if settings.use_view_layer else None,
+        view_layers=layers if settings.use_view_layers else None,
         engine=settings.engine if settings.use_engine else None,
         samples=settings.samples if settings.use_samples else None,
         resolution=(settings.resolution[0], settings.resolution[1]) if settings.use_resolution else None,

@@ -19,7 +19,7 @@ from agent.pictures import PREVIEW
 from agent.sameness import same_picture
 from agent.scratch import Extra, NotAFileError, Scratch
 from agent.tools import Tools
-from coordinator.protocol import Device, ImageFormat, JobSpec
+from coordinator.protocol import Device, JobSpec
 
 #: Missing files named one by one; the rest are counted.
 MAX_MISSING_NAMED = 30
@@ -155,7 +155,7 @@ class Renderer:
         output = f"frame.{configured.extension}"
         display = "display.png" if work.job.output.display else None
         # Only Blender knows what an OpenEXR looks like; of other files the agent makes the preview.
-        preview = PREVIEW if work.job.output.format is ImageFormat.OPEN_EXR and display is None else None
+        preview = PREVIEW if work.job.output.format.is_exr and display is None else None
         files = _Files(output, preview, display)
         # Beside the frame, as all that Blender need not wait for.
         placing = asyncio.ensure_future(outbox.place(work.lease_id, work.frame))

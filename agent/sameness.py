@@ -23,7 +23,7 @@ Pixels = np.ndarray[Any, np.dtype[np.float32]]
 
 def same_picture(one: Path, other: Path, image_format: ImageFormat) -> bool:
     """Tell whether two files show the same but for rounding; both must decode."""
-    read = _read_exr if image_format is ImageFormat.OPEN_EXR else _read_image
+    read = _read_exr if image_format.is_exr else _read_image
     mine, theirs = read(one), read(other)
     if mine.keys() != theirs.keys():
         return False

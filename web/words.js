@@ -76,7 +76,7 @@ export function engineName(identifier) {
   return ENGINES[identifier] ?? identifier;
 }
 
-const FORMATS = Object.freeze({ PNG: "PNG", JPEG: "JPEG", OPEN_EXR: "OpenEXR" });
+const FORMATS = Object.freeze({ PNG: "PNG", JPEG: "JPEG", OPEN_EXR: "OpenEXR", OPEN_EXR_MULTILAYER: "OpenEXR MultiLayer" });
 
 export function formatName(identifier) {
   return FORMATS[identifier] ?? identifier;

@@ -1,7 +1,12 @@
 """How frames are named as files."""
 
-EXTENSIONS = {"PNG": "png", "JPEG": "jpg", "OPEN_EXR": "exr"}
-CONTENT_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "OPEN_EXR": "image/x-exr"}
+EXTENSIONS = {"PNG": "png", "JPEG": "jpg", "OPEN_EXR": "exr", "OPEN_EXR_MULTILAYER": "exr"}
+CONTENT_TYPES = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "OPEN_EXR": "image/x-exr",
+    "OPEN_EXR_MULTILAYER": "image/x-exr",
+}
 
 
 def frame_filename(frame: int, image_format: str) -> str:

@@ -61,7 +61,9 @@ def _exr(path: Path) -> Contents:
                 # "ViewLayer.Diffuse Direct.R": the last part is the channel, what is before it the pass.
                 layer, _, letter = channel.name.rpartition(".")
                 prefix = header.get("name", "") if len(file.parts) > 1 else ""
-                name = ".".join(it for it in (prefix, layer) if it) or "Combined"
+                # Blender 5 writes each pass as a part, and names it in the part's channels once more.
+                names = [layer] if layer.startswith(prefix) else [prefix, layer]
+                name = ".".join(it for it in names if it) or "Combined"
                 grouped.setdefault(name, set()).add(letter)
     width, height = int(right) - int(left) + 1, int(bottom) - int(top) + 1
     layers = tuple(Layer(name, tuple(sorted(channels, key=_place))) for name, channels in grouped.items())

@@ -38,6 +38,13 @@ class ImageFormat(enum.StrEnum):
     PNG = "PNG"
     JPEG = "JPEG"
     OPEN_EXR = "OPEN_EXR"
+    OPEN_EXR_MULTILAYER = "OPEN_EXR_MULTILAYER"
+    """All passes of all view layers, each by its name and with its own depth."""
+
+    @property
+    def is_exr(self) -> bool:
+        """An OpenEXR holds light; what it looks like only Blender knows."""
+        return self in (ImageFormat.OPEN_EXR, ImageFormat.OPEN_EXR_MULTILAYER)
 
 
 class ColorMode(enum.StrEnum):

@@ -98,8 +98,12 @@ def read_picture(path: Path, wanted: Wanted, preview: Path | None = None) -> Pic
     """
     if path.stat().st_size == 0:
         raise BadPicture("The file is empty; the disk it was written to may be full.")
-    exr = wanted.kind is ImageFormat.OPEN_EXR
-    picture = _read_exr(path, wanted.size) if exr else _read_with_pillow(path, wanted.kind, wanted.size, preview)
+    if wanted.kind.is_exr:
+        picture = _read_exr(path, wanted.size)
+    else:
+        picture = _read_with_pillow(path, wanted.kind, wanted.size, preview)
+    if wanted.kind is ImageFormat.OPEN_EXR_MULTILAYER:
+        return picture  # every pass has channels of its own
     if wanted.color_mode not in (None, picture.color_mode):
         found = "other" if picture.color_mode is None else picture.color_mode.value
         raise BadPicture(f"The picture has {found} channels, but the job's frames are {wanted.color_mode}.")

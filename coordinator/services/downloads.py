@@ -9,7 +9,7 @@ from coordinator.domain.filenames import CONTENT_TYPES, frame_filename
 from coordinator.domain.frame_range import FrameRangeError, parse
 from coordinator.domain.model import Frame, FrameState, Job
 from coordinator.media.zip_stream import FileList
-from coordinator.protocol import ErrorCode, ImageFormat
+from coordinator.protocol import ErrorCode
 from coordinator.services.errors import Refused, not_found
 from coordinator.services.schemas import ExtraFileView
 from coordinator.services.views import job_with_files, known_job, output_of
@@ -127,7 +127,7 @@ def is_exr(tx: Transaction, job_id: int) -> bool:
     Raises:
         Refused: NOT_FOUND.
     """
-    return output_of(known_job(tx, job_id)).format is ImageFormat.OPEN_EXR
+    return output_of(known_job(tx, job_id)).format.is_exr
 
 
 def frame_files(tx: Transaction, job_id: int, frame: int) -> list[ExtraFileView]:

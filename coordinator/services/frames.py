@@ -284,7 +284,7 @@ def _chunk_to_record(tx: Transaction, job: Job, lease: Lease, frame: int, result
 
 
 def _check_files(tx: Transaction, output: OutputSpec, result: FrameResult) -> None:
-    if output.format is ImageFormat.OPEN_EXR and result.preview is None and result.display is None:
+    if output.format.is_exr and result.preview is None and result.display is None:
         raise Refused(
             ErrorCode.INVALID,
             "what an OpenEXR looks like only Blender knows, and this frame came without a preview",

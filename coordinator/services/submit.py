@@ -13,7 +13,7 @@ from coordinator.domain.model import AgentState, ChunkState, Job, JobState, Soun
 from coordinator.domain.searching import search_text
 from coordinator.domain.transitions import NEW, check
 from coordinator.domain.versions import blender_number, blender_version
-from coordinator.protocol import ErrorCode, ImageFormat, OutputSpec, RenderSpec
+from coordinator.protocol import ErrorCode, OutputSpec, RenderSpec
 from coordinator.services.assets import check_complete
 from coordinator.services.changes import check_chunk, tell
 from coordinator.services.dependencies import lock_all
@@ -244,7 +244,7 @@ def _expected_costs(tx: Transaction, request: JobRequest, output: OutputSpec, fr
 
 def _output(request: JobRequest) -> OutputSpec:
     # ffmpeg cannot know the scene's view transform: a video of OpenEXR frames is made of what Blender shows of them.
-    if request.video and request.output.format == ImageFormat.OPEN_EXR:
+    if request.video and request.output.format.is_exr:
         return msgspec.structs.replace(request.output, display=True)
     return request.output
 

@@ -226,7 +226,7 @@ def test_what_the_form_leaves_alone_is_left_to_the_scene(site: Site) -> None:
         "plain_size": True,
         "engine": "BLENDER_EEVEE_NEXT",
         "samples": 64,
-        "format": "OPEN_EXR_MULTILAYER",
+        "format": "HDR",
         "fps": 25,
         "view_layers": ["Room", "Smoke"],
     }

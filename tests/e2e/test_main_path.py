@@ -64,8 +64,9 @@ def test_an_animation_becomes_frames_and_a_film_with_sound(farm: Farm, tmp_path:
         {"file_format": "JPEG", "color_mode": "RGB", "quality": 77},
         {"file_format": "OPEN_EXR", "color_mode": "RGBA", "color_depth": "32", "exr_codec": "ZIP"},
         {"file_format": "OPEN_EXR", "color_mode": "RGB", "color_depth": "16", "exr_codec": "DWAA"},
+        {"file_format": "OPEN_EXR_MULTILAYER", "color_depth": "16", "exr_codec": "ZIP"},
     ],
-    ids=["png16", "png-grey", "jpeg", "exr-float", "exr-half-dwaa"],
+    ids=["png16", "png-grey", "jpeg", "exr-float", "exr-half-dwaa", "exr-multilayer"],
 )
 def test_the_scenes_own_format_is_kept_to_the_last_bit(
     farm: Farm, tmp_path: Path, image_settings: dict[str, Any]

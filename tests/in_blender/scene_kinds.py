@@ -127,7 +127,16 @@ def compose(scene):
 
 compose(layered("View layers"))
 single = layered("One view layer")
-single.renderfarm.use_view_layer, single.renderfarm.view_layer = True, "Right"
+single.renderfarm.use_view_layers = True
+single.view_layers["Left"].renderfarm.wanted = False
+passes = layered("Passes of two of three view layers", 0.4)
+if hasattr(passes.render.image_settings, "media_type"):
+    passes.render.image_settings.media_type = "MULTI_LAYER_IMAGE"
+passes.render.image_settings.file_format = "OPEN_EXR_MULTILAYER"
+passes.view_layers["Left"].use_pass_normal = True
+passes.view_layers.new("Third")
+passes.renderfarm.use_view_layers = True
+passes.view_layers["Third"].renderfarm.wanted = False
 off = layered("A view layer is off", 0.7)
 off.view_layers["Left"].use = False
 layered("Only the view layer shown").render.use_single_layer = True
@@ -201,9 +210,9 @@ for name in [scene.name for scene in bpy.data.scenes]:
     settings, folder = scene.renderfarm, Path(scene.render.filepath).parent
     cameras = {"EACH": [item for item in scene.objects if item.type == "CAMERA"],
                "ONE": [scene.objects.get(settings.camera)], "SCENE": [scene.camera]}[settings.cameras]
-    if settings.use_view_layer:
+    if settings.use_view_layers:
         for layer in scene.view_layers:
-            layer.use = layer.name == settings.view_layer
+            layer.use = layer.renderfarm.wanted
     bpy.context.window.scene = scene
     for camera in sorted(cameras, key=lambda camera: camera.name if camera else ""):
         scene.camera = camera

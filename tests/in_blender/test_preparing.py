@@ -145,10 +145,14 @@ settings.frames = "1-"
 mend("bad_frames")
 settings.frames = "400"
 mend("outside_range")
-settings.use_view_layer, settings.view_layer = True, "Nowhere"
+settings.use_view_layers = True
+for layer in scene.view_layers:
+    layer.renderfarm.wanted = False
 mend("no_layer")
 scene.view_layers[0].use = False
 mend("no_layer")
+scene.render.image_settings.file_format = "TARGA"
+mend("other_format")
 text = bpy.data.texts.new("rig.py")
 text.use_module = True
 mend("scripts")
@@ -159,7 +163,7 @@ mend("multiview")
         tmp_path,
     )
     assert answer == [[code, False] for code, _ in answer]
-    assert len(answer) == 8
+    assert len(answer) == 9
 
 
 def test_every_camera_gets_a_job_and_a_folder_of_its_own(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from agent.blender.locate import Blender
 from agent.blender.session import Session, SessionError
 from agent.pictures import check_frame
+from coordinator.media.layers import read_contents
 from coordinator.protocol import ImageFormat, RenderSpec
 from coordinator.protocol.pictures import Wanted
 from coordinator.services.schemas import JobRequest
@@ -33,6 +34,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "Markers": (),
     "View layers": (),
     "One view layer": (),
+    "Passes of two of three view layers": (),
     "A view layer is off": (),
     "Only the view layer shown": (),
     "Side by side": (),
@@ -129,7 +131,15 @@ def test_the_scenes_differ(rendered: Rendered) -> None:
     """The comparison would say little if they were alike."""
     firsts = [path for jobs in rendered.jobs.values() for job in jobs for path in job.frames[:1]]
     pictures = [tuple(picture_data(path)) for path in firsts if path.suffix == ".png"]
-    assert len(set(pictures)) == len(pictures) == len(KINDS)  # one is an OpenEXR, and one has two jobs
+    assert len(set(pictures)) == len(pictures) == len(KINDS) - 1  # two are OpenEXR files, and one has two jobs
+
+
+def test_every_pass_of_the_chosen_view_layers_is_in_one_file(rendered: Rendered) -> None:
+    (job,) = rendered.jobs["Passes of two of three view layers"]
+    names = {layer.name: layer.channels for layer in read_contents(job.frames[0], exr=True).layers}
+    assert names["Left.Combined"] == names["Right.Combined"] == ("R", "G", "B", "A")
+    assert names["Left.Normal"] == ("X", "Y", "Z")
+    assert {name.partition(".")[0] for name in names} == {"Left", "Right"}
 
 
 def test_a_file_for_each_eye_is_refused_in_words(rendered: Rendered) -> None:

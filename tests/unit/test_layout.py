@@ -13,7 +13,19 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 LONGEST_MODULE = 400
 SAYS_NOTHING = {"common", "helper", "helpers", "manager", "misc", "util", "utils"}
 ROOMS = ("addon", "agent", "benchmarks", "coordinator", "deploy", "examples", "tests", "web")
-BLENDERS_OWN = {"_bpy", "_cycles", "bl_ext", "bl_operators", "bl_ui", "bpy", "bpy_extras", "gpu", "mathutils", "numpy"}
+BLENDERS_OWN = {
+    "_bpy",
+    "_cycles",
+    "blf",
+    "bl_ext",
+    "bl_operators",
+    "bl_ui",
+    "bpy",
+    "bpy_extras",
+    "gpu",
+    "mathutils",
+    "numpy",
+}
 TERMINAL_ONLY = {
     PROJECT / "addon" / name for name in ("agents_cli.py", "cli.py", "farm_cli.py", "storage_cli.py", "terminal.py")
 }

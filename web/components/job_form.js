@@ -132,6 +132,7 @@ function sceneParts(scene, findings, onChange) {
       ["PNG", "PNG", "Lossless, for nearly everything"],
       ["JPEG", "JPEG", "Small files, no transparency"],
       ["OPEN_EXR", "OpenEXR", "All of the light, for compositing"],
+      ["OPEN_EXR_MULTILAYER", "OpenEXR MultiLayer", "All of the light, and every pass of every view layer in one file"],
     ],
     formatOf(scene),
     onChange,

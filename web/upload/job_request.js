@@ -1,9 +1,7 @@
 /** From what the form says to a job request (docs/PROTOCOL.md); what is as the scene has it is left to the scene.  Pure. */
 import { countFrames } from "../frame_range.js";
 
-/** Formats that hold more than eight bits of light become OpenEXR, all others PNG, as with the add-on. */
-const LINEAR_FORMATS = ["OPEN_EXR_MULTILAYER", "HDR"];
-export const FORMATS = ["PNG", "JPEG", "OPEN_EXR"];
+export const FORMATS = ["PNG", "JPEG", "OPEN_EXR", "OPEN_EXR_MULTILAYER"];
 
 /** What zstd-compressed files were saved by at least, when nobody could look into one. */
 const OLDEST_BLENDER = [3, 0];
@@ -11,7 +9,8 @@ const OLDEST_BLENDER = [3, 0];
 /** The format that frames of a scene are written in unless another is chosen. */
 export function formatOf(scene) {
   if (FORMATS.includes(scene?.format)) return scene.format;
-  return LINEAR_FORMATS.includes(scene?.format) ? "OPEN_EXR" : "PNG";
+  // Of those that the farm does not write, this alone holds more light than a PNG: as with the add-on.
+  return scene?.format === "HDR" ? "OPEN_EXR" : "PNG";
 }
 
 /** The scene's own frames, as people write ranges. */

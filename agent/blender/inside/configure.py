@@ -36,7 +36,7 @@ def configure(
     Args:
         scene: the scene to render.
         render: a RenderSpec; None leaves the scene's own value.
-        file_format: ``PNG``, ``JPEG`` or ``OPEN_EXR``.
+        file_format: ``PNG``, ``JPEG``, ``OPEN_EXR`` or ``OPEN_EXR_MULTILAYER``.
         device: ``CPU``, or a compute device type of Cycles with an optional index: ``OPTIX``, ``CUDA:1``.
         threads: processor threads to render with; None leaves the choice to the scene.
         overrides: takes note of every change; the changes of the job before have been undone.

@@ -11,7 +11,7 @@ import bpy
 from agent.blender.inside.errors import CommandError
 from agent.blender.inside.overrides import Overrides
 
-EXTENSIONS = {"PNG": "png", "JPEG": "jpg", "OPEN_EXR": "exr"}
+EXTENSIONS = {"PNG": "png", "JPEG": "jpg", "OPEN_EXR": "exr", "OPEN_EXR_MULTILAYER": "exr"}
 
 PREVIEW_QUALITY = 90
 
@@ -112,7 +112,7 @@ def _finished(scene: Any, frame: str) -> Iterator[Any]:
 
 def _set_file_format(settings: Any, wanted: str) -> None:
     if hasattr(settings, "media_type"):  # Blender 5.0: the formats on offer depend on it
-        settings.media_type = "IMAGE"
+        settings.media_type = "MULTI_LAYER_IMAGE" if wanted == "OPEN_EXR_MULTILAYER" else "IMAGE"
     settings.file_format = wanted
 
 

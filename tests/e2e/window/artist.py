@@ -61,8 +61,17 @@ def click(x: int, y: int) -> Steps:
 
 
 def picture(name: str) -> Steps:
-    """Take a picture of the screen, the mouse out of the way and everything drawn."""
+    """Take a picture of the screen, the mouse out of the way and everything drawn as it is now."""
     yield from point_at(40, 40)
+    drawn: list[bool] = []
+
+    def take_note(_panel: Any, _context: Any) -> None:
+        drawn.append(True)
+
+    bpy.types.RENDERFARM_PT_panel.append(take_note)
+    the_panels()[0].tag_redraw()
+    yield lambda: drawn
+    bpy.types.RENDERFARM_PT_panel.remove(take_note)
     subprocess.run(["import", "-window", "root", str(FOLDER / f"{name}.png")], check=True)
 
 
@@ -73,12 +82,12 @@ def only_our_panels() -> None:
             bpy.utils.unregister_class(kind)
 
 
-def big_button() -> tuple[int, int] | None:
-    """Where the button is on the screen: the only thing in a button's colour that is so tall."""
+def big_button(share: float) -> tuple[int, int] | None:
+    """Where the button is on the screen, so far from the left: the only thing in a button's colour that is so tall."""
     shot = subprocess.run(["import", "-window", "root", "-depth", "8", "rgb:-"], check=True, capture_output=True).stdout
     width, height = the_window().width, the_window().height
     _, region = the_panels()
-    x = region.x + region.width // 4
+    x = region.x + int(region.width * share)
     column = [shot[(y * width + x) * 3 :][:3] for y in range(height)]
     run = 0
     for y, colour in enumerate(column):
@@ -88,10 +97,10 @@ def big_button() -> tuple[int, int] | None:
     return None
 
 
-def press_the_big_button() -> Steps:
+def press_the_big_button(share: float = 0.25) -> Steps:
     yield from point_at(40, 40)
-    yield big_button
-    if (place := big_button()) is not None:
+    yield lambda: big_button(share)
+    if (place := big_button(share)) is not None:
         yield from click(*place)
 
 
@@ -153,9 +162,10 @@ def work() -> Steps:
     area.tag_redraw()
     yield lambda: "no coordinator" not in feed.latest().problem and feed.latest().problem
     told["wrong_token"] = feed.latest().problem
+    yield from picture("2_wrong_token")
     preferences().token = ""
     area.tag_redraw()
-    yield from press_the_big_button()  # Connect…
+    yield from press_the_big_button(0.62)  # Connect…, beside its icon and its words
     yield lambda: (asked := the_state().connecting) is not None and asked.progress().code
     approval = the_state().connecting.progress()
     yield from picture("3_connecting")

@@ -65,6 +65,7 @@ def test_an_artist_submits_and_follows_a_job(tmp_path: Path) -> None:
 
     assert "There is no coordinator at http://127.0.0.1:1" in told["unreachable"]
     assert "token" in told["wrong_token"]
+    assert told["wrong_token"].endswith("Press Connect… to be let in.")
     assert told["problems"] == ["no_camera"]
     assert not told["sent_in_spite_of_problems"]
 
@@ -90,7 +91,7 @@ def test_an_artist_submits_and_follows_a_job(tmp_path: Path) -> None:
     assert sorted(path.name for path in (desk / "shots").iterdir()) == ["010.blend", "render"]
     saved = (desk / "shots" / "010.blend").read_bytes()
     assert hashlib.sha256(saved).hexdigest() == (desk / "digest").read_text()
-    assert len(list(desk.glob("*_*.png"))) == 10
+    assert len(list(desk.glob("*_*.png"))) == 11
 
 
 def read_code(desk: Path) -> list[str] | None:

@@ -132,6 +132,15 @@ def test_jobs_stay_when_the_farm_stops_answering(feed: JobsFeed, farm: FaultyFar
     assert heard(feed, farm, lambda latest: not latest.problem).answered
 
 
+def test_who_is_turned_away_is_told_how_to_be_let_in(feed: JobsFeed, farm: FaultyFarm) -> None:
+    feed.follow(FARM)
+    farm.failure = FarmError("token_wrong", "This token is not known here.", "Make another in a terminal.")
+    trouble = heard(feed, farm, lambda latest: latest.turned_away)
+    assert trouble.problem == "This token is not known here. Press Connect… to be let in."
+    farm.failure = None
+    assert not heard(feed, farm, lambda latest: not latest.problem).turned_away
+
+
 def test_an_answer_that_is_no_list_of_jobs_is_a_problem_in_words(feed: JobsFeed, farm: FaultyFarm) -> None:
     farm.answer = [{"id": 1}]
     feed.follow(FARM)

@@ -40,6 +40,7 @@ def test_a_good_scene_has_no_problem() -> None:
         ({"scripts": ("the driver of “Rig”",)}, {}, ("warning", "scripts")),
         ({"view_layers": ("A", "B"), "rendered_layers": ()}, {}, ("error", "no_layer")),
         ({"view_layers": ("A",), "rendered_layers": ("A",)}, {"view_layers": ("C",)}, ("error", "no_layer")),
+        ({"view_layers": ("A",), "rendered_layers": ("A",)}, {"view_layers": ()}, ("error", "no_layer")),
         (
             {"markers": (Marker(frame=1, name="", camera="Camera"), Marker(frame=9, name="", camera="Top"))},
             {},

@@ -55,6 +55,7 @@ def test_a_plain_scene_is_sent_as_it_is() -> None:
         ({"color_depth": "16", "uses_sequencer": True}, None, "RGBA", None),
         ({"color_depth": "16", "multiview": True}, None, "RGBA", None),
         ({}, "OPEN_EXR", None, None),
+        ({"file_format": "OPEN_EXR_MULTILAYER", "color_depth": "16"}, None, None, None),
         ({"file_format": "TIFF"}, None, None, None),
     ],
 )
@@ -78,7 +79,7 @@ def test_the_scenes_step_and_frame_rate_are_kept() -> None:
         ("OPEN_EXR", None, "OPEN_EXR"),
         ("FFMPEG", None, "PNG"),
         ("TIFF", None, "PNG"),
-        ("OPEN_EXR_MULTILAYER", None, "OPEN_EXR"),
+        ("OPEN_EXR_MULTILAYER", None, "OPEN_EXR_MULTILAYER"),
         ("HDR", None, "OPEN_EXR"),
         ("OPEN_EXR", "JPEG", "JPEG"),
     ],
@@ -87,9 +88,10 @@ def test_formats_the_farm_does_not_write_become_the_nearest(own: str, wish: str 
     assert request({"file_format": own}, format=wish)["output"]["format"] == expected
 
 
-def test_a_video_of_exr_frames_is_made_of_pictures_through_the_view_transform() -> None:
-    assert request({"file_format": "OPEN_EXR"})["output"]["display"] is True
-    assert request({"file_format": "OPEN_EXR"}, video=False)["output"]["display"] is False
+@pytest.mark.parametrize("file_format", ["OPEN_EXR", "OPEN_EXR_MULTILAYER"])
+def test_a_video_of_exr_frames_is_made_of_pictures_through_the_view_transform(file_format: str) -> None:
+    assert request({"file_format": file_format})["output"]["display"] is True
+    assert request({"file_format": file_format}, video=False)["output"]["display"] is False
 
 
 @pytest.mark.parametrize(

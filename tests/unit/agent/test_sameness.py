@@ -26,7 +26,7 @@ def picture() -> Pixels:
 
 def write(path: Path, pixels: Pixels, image_format: ImageFormat) -> Path:
     match image_format:
-        case ImageFormat.OPEN_EXR:
+        case ImageFormat.OPEN_EXR | ImageFormat.OPEN_EXR_MULTILAYER:
             channels = {"ViewLayer.Combined.RGB": pixels, "Depth.Z": pixels[..., 0].copy()}
             OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION}, channels).write(str(path))
         case _:

@@ -74,9 +74,13 @@ def test_exr_with_every_codec_of_blender(tmp_path: Path, codec: str) -> None:
     assert read_picture(path, Wanted(ImageFormat.OPEN_EXR, (WIDTH, HEIGHT), ColorMode.RGBA, 16)) == expected
 
 
+#: Formats whose channels are known.
+_PLAIN = [kind for kind in ImageFormat if kind is not ImageFormat.OPEN_EXR_MULTILAYER]
+
+
 def make(path: Path, kind: ImageFormat) -> Path:
     """Write a good file of a format."""
-    return exr_file(path) if kind is ImageFormat.OPEN_EXR else pillow_file(path.with_suffix(f".{kind.lower()}"), "RGB")
+    return exr_file(path) if kind.is_exr else pillow_file(path.with_suffix(f".{kind.lower()}"), "RGB")
 
 
 @pytest.mark.parametrize("kind", list(ImageFormat))
@@ -101,7 +105,7 @@ def test_an_empty_file_is_refused(tmp_path: Path, kind: ImageFormat) -> None:
 @pytest.mark.parametrize("other", list(ImageFormat))
 def test_another_format_is_refused(tmp_path: Path, kind: ImageFormat, other: ImageFormat) -> None:
     path = make(tmp_path / "a", other)
-    if kind is other:
+    if kind is other or (kind.is_exr and other.is_exr):
         assert read_picture(path, Wanted(kind)).width == WIDTH
     else:
         with pytest.raises(BadPicture, match="is not a"):
@@ -123,7 +127,13 @@ def test_a_png_with_a_flipped_byte_is_refused(tmp_path: Path) -> None:
         read_picture(path, Wanted(ImageFormat.PNG))
 
 
-@pytest.mark.parametrize("kind", list(ImageFormat))
+def test_each_pass_of_a_multilayer_file_has_channels_and_a_depth_of_its_own(tmp_path: Path) -> None:
+    path = exr_file(tmp_path / "a.exr")
+    wanted = Wanted(ImageFormat.OPEN_EXR_MULTILAYER, (WIDTH, HEIGHT), ColorMode.RGB, 32)
+    assert read_picture(path, wanted).color_depth == 16
+
+
+@pytest.mark.parametrize("kind", _PLAIN)
 def test_other_channels_are_refused(tmp_path: Path, kind: ImageFormat) -> None:
     path = make(tmp_path / "a", kind)
     asked = ColorMode.RGB if kind is ImageFormat.OPEN_EXR else ColorMode.RGBA
@@ -131,7 +141,7 @@ def test_other_channels_are_refused(tmp_path: Path, kind: ImageFormat) -> None:
         read_picture(path, Wanted(kind, color_mode=asked))
 
 
-@pytest.mark.parametrize("kind", list(ImageFormat))
+@pytest.mark.parametrize("kind", _PLAIN)
 def test_another_depth_is_refused(tmp_path: Path, kind: ImageFormat) -> None:
     path = make(tmp_path / "a", kind)
     with pytest.raises(BadPicture, match="bits per channel, but the job's frames have 32"):
