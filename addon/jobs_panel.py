@@ -6,6 +6,7 @@ from . import latest_frame, state, thumbnails
 from .drawing import draw_progress, draw_text, draw_trouble
 from .farm_job import PAUSABLE, FarmJob
 from .job_operators import chosen_job
+from .jobs_feed import Heard
 from .panels import OutputPanel
 from .wording import counted
 
@@ -73,8 +74,7 @@ class RENDERFARM_PT_jobs(OutputPanel, bpy.types.Panel):
         listed = context.window_manager.renderfarm
         heard = state.current().feed.latest()
         if not listed.jobs:
-            known = heard.answered and not heard.problem
-            layout.label(text="No jobs on the farm yet" if known else "The farm has not answered yet", icon="INFO")
+            layout.label(text=_nothing(heard), icon="INFO")
             return
         row = layout.row()
         row.template_list("RENDERFARM_UL_jobs", "", listed, "jobs", listed, "active", rows=4)
@@ -84,6 +84,12 @@ class RENDERFARM_PT_jobs(OutputPanel, bpy.types.Panel):
             draw_trouble(layout, context, heard.refusal)
         if job is not None:
             _draw_job(layout, context, job)
+
+
+def _nothing(heard: Heard) -> str:
+    if not heard.answered:
+        return "The farm has not answered yet"
+    return "Jobs are shown once the farm is reached" if heard.problem else "No jobs on the farm yet"
 
 
 def _draw_actions(column: bpy.types.UILayout, job: FarmJob | None) -> None:

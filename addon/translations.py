@@ -22,6 +22,7 @@ _GERMAN = {
     (_ANY, "Help Slow Frames"): "Langsamen Bildern helfen",
     (_ANY, "Jobs"): "Aufträge",
     (_ANY, "No jobs on the farm yet"): "Noch keine Aufträge auf der Farm",
+    (_ANY, "Jobs are shown once the farm is reached"): "Aufträge sind zu sehen, sobald die Farm erreicht ist",
     (_ANY, "One Camera"): "Eine Kamera",
     (_ANY, "Persistent Data"): "Daten behalten",
     (_ANY, "Pool"): "Gruppe",

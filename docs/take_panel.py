@@ -38,9 +38,9 @@ _DESK = """
 set -eu
 blender -b --command extension install-file -r user_default -e "$1"
 blender -b --python-exit-code 1 --python scene.py
-Xvfb :0 -screen 0 1280x1200x24 -nolisten tcp -nolisten local 2>xvfb.log &
+Xvfb :0 -screen 0 1600x1040x24 -nolisten tcp -nolisten local 2>xvfb.log &
 until [ -S /tmp/.X11-unix/X0 ]; do sleep 0.05; done
-DISPLAY=:0 blender --window-geometry 0 0 1280 1200 --enable-event-simulate -noaudio \\
+DISPLAY=:0 blender --window-geometry 0 0 1600 1040 --enable-event-simulate -noaudio \\
   --python-exit-code 1 shots/still_life.blend --python artist.py
 """
 
