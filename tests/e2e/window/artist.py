@@ -22,7 +22,7 @@ BUTTON, BIG = bytes((84, 84, 84)), 26
 #: How near the camera's view is shown in the portrait, so that it fills the editor (Blender's own measure).
 CLOSE = 42.0
 #: Seconds: for Blender to take notice of the mouse, between two looks, and until something is given up.
-NOTICE, LOOK, PATIENCE = 0.3, 0.1, 60.0
+NOTICE, LOOK, PATIENCE = 0.3, 0.1, 150.0
 
 #: What a step waits for: seconds, or something to become true.
 Wait = float | Callable[[], object]

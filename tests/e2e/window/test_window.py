@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.window]
 
 HERE = Path(__file__).parent
 #: Seconds, for the whole visit.
-PATIENCE = 240.0
+PATIENCE = 400.0
 #: Where the root has the desk.
 INSIDE = PurePosixPath("/tmp/window")  # noqa: S108 - not of this machine
 
