@@ -27,8 +27,8 @@ from coordinator.db.units import Unit, Writers
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Units of work committed together at most; bounds how long the first of them waits.
-GROUP = 64
+#: Units of work committed together at most; bounds how long the first of them waits: some 40 ms.
+GROUP = 128
 READERS = 4
 #: What each connection remembers of the file, in KiB: a farm's live rows and the upper pages of its indexes.
 CACHE_KIBIBYTES = 32 * 1024
