@@ -52,6 +52,7 @@ from coordinator.keys import (
     MAIL,
     NEW_TOKENS,
     OPENAPI,
+    PASSES,
     SETTINGS,
     STORE,
     THUMBNAILS,
@@ -64,6 +65,7 @@ from coordinator.keys import (
 )
 from coordinator.lock import FolderInUse, exclusive
 from coordinator.media.ffmpeg import MediaError, find_ffmpeg
+from coordinator.media.passes import Passes
 from coordinator.media.thumbnails import Thumbnails
 from coordinator.media.verify import FrameVerifier
 from coordinator.outward.mail import Mail
@@ -151,6 +153,7 @@ async def _files(app: web.Application) -> AsyncIterator[None]:
     except OSError as error:
         app[EXTENSION] = None
         log.warning("the Blender extension cannot be served: %s", error)
+    app[PASSES] = Passes()
     app[THUMBNAILS] = Thumbnails(settings.folder / "thumbnails")
     try:
         log.info("videos are made with %s", await asyncio.to_thread(find_ffmpeg, settings.ffmpeg))
@@ -160,6 +163,7 @@ async def _files(app: web.Application) -> AsyncIterator[None]:
         log.warning("%s Until then, jobs that ask for a video fail at their end.", error)
     yield
     await app[THUMBNAILS].close()
+    await app[PASSES].close()
     await app[VERIFIER].close()
     await store.close()
 

@@ -16,6 +16,7 @@ from coordinator.http.known_callers import KnownCallers
 from coordinator.http.live import LiveStream
 from coordinator.http.throttle import FailedSignIns
 from coordinator.http.work import WaitingSlots
+from coordinator.media.passes import Passes
 from coordinator.media.thumbnails import Thumbnails
 from coordinator.media.verify import FrameVerifier
 from coordinator.outward.mail import Mail
@@ -30,6 +31,7 @@ CLOCK: web.AppKey[Callable[[], datetime]] = web.AppKey("clock")
 DATABASE: web.AppKey[Database] = web.AppKey("database", Database)
 STORE: web.AppKey[BlobStore] = web.AppKey("store")
 TIMING = web.AppKey("timing", Timing)
+PASSES = web.AppKey("passes", Passes)
 THUMBNAILS = web.AppKey("thumbnails", Thumbnails)
 LIFETIME = web.AppKey("lifetime", Lifetime)
 VERIFIER = web.AppKey("verifier", FrameVerifier)

@@ -167,6 +167,8 @@ export const addresses = {
   preview: (job, frame, version) => fileOf(job, `frames/${frame}/preview`, version),
   thumbnail: (job, frame, version, width) => fileOf(job, `frames/${frame}/thumbnail`, version, { width }),
   output: (job, frame, version) => fileOf(job, `frames/${frame}/output`, version),
+  /** A picture of one of the layers and passes of its file. */
+  layer: (job, frame, version, name) => fileOf(job, `frames/${frame}/layer`, version, { name }),
   display: (job, frame, version) => fileOf(job, `frames/${frame}/display`, version),
   extraFile: (job, frame, path, sha256) =>
     fileOf(job, `frames/${frame}/files/${path.split("/").map(encodeURIComponent).join("/")}`, sha256.slice(0, 12)),

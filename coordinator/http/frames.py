@@ -1,22 +1,24 @@
 """A job's frames and their files."""
 
 import asyncio
+import hashlib
 from typing import Annotated
 
 import msgspec
-from aiohttp import web
+from aiohttp import ETag, web
 from msgspec import Meta
 
 from coordinator.http.endpoint import Answer
 from coordinator.http.files import cache_control, not_modified, send_file
 from coordinator.http.paging import Cursor
-from coordinator.keys import DATABASE, STORE, THUMBNAILS
+from coordinator.keys import DATABASE, PASSES, STORE, THUMBNAILS
 from coordinator.media.layers import read_contents
+from coordinator.media.passes import NoSuchPass
 from coordinator.media.thumbnails import nearest_width
 from coordinator.protocol import ErrorCode
 from coordinator.protocol.pictures import BadPicture
 from coordinator.services import downloads, frame_views
-from coordinator.services.errors import Refused
+from coordinator.services.errors import Refused, not_found
 from coordinator.services.frame_schemas import FrameDetail, FrameMap, LayersView, LayerView
 from coordinator.services.schemas import ExtraFileView, FrameView, Page
 
@@ -35,6 +37,13 @@ class PictureQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     width: Annotated[int, Meta(ge=1, le=640)] = 320
     """Pixels."""
+
+
+class LayerQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which layer is wanted; the rest of the query tells addresses apart."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=500)]
+    """As in the list of layers."""
 
 
 async def index(request: web.Request, job_id: int, query: FrameQuery) -> Page[FrameView]:
@@ -73,6 +82,26 @@ async def layers(request: web.Request, job_id: int, frame: int) -> LayersView:
         compression=contents.compression,
         layers=[LayerView(name=it.name, channels=list(it.channels), bits=it.bits) for it in contents.layers],
     )
+
+
+async def layer(request: web.Request, job_id: int, frame: int, query: LayerQuery) -> web.StreamResponse:
+    """Send a picture of one of the layers and passes in a frame's OpenEXR, for people to look at."""
+    database = request.app[DATABASE]
+    file = await database.read(downloads.frame_output, job_id, frame)
+    if not await database.read(downloads.is_exr, job_id):
+        raise not_found(f"layer in frame {frame} of job {job_id}: it is no OpenEXR")
+    tag, cache = f"{file.sha256}-{hashlib.sha256(query.name.encode()).hexdigest()[:16]}", cache_control(request)
+    if (known := not_modified(request, tag, cache)) is not None:
+        return known
+    try:
+        content = await request.app[PASSES].get(await request.app[STORE].fetch(file.sha256), query.name)
+    except NoSuchPass:
+        raise not_found(f"layer {query.name!r} in frame {frame} of job {job_id}") from None
+    except BadPicture as error:
+        raise Refused(ErrorCode.INTERNAL, str(error)) from error
+    response = web.Response(body=content, content_type="image/jpeg", headers={"Cache-Control": cache})
+    response.etag = ETag(tag)
+    return response
 
 
 async def thumbnail(request: web.Request, job_id: int, frame: int, query: PictureQuery) -> web.StreamResponse:

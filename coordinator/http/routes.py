@@ -116,6 +116,7 @@ ROUTES: Sequence[Route] = (
     Route("GET", _FRAME + "/thumbnail", frames.thumbnail, ADMIN, media=("image/webp",)),
     Route("GET", _FRAME + "/display", frames.display, ADMIN, media=("image/png",)),
     Route("GET", _FRAME + "/layers", frames.layers, ADMIN),
+    Route("GET", _FRAME + "/layer", frames.layer, ADMIN, media=("image/jpeg",)),
     Route("GET", _FRAME + "/files", frames.files, ADMIN),
     Route("GET", _FRAME + "/files/{file_path:.{1,500}}", frames.file, ADMIN, media=("application/octet-stream",)),
     Route("GET", _JOB + "/video", video.show, ADMIN, statuses=(200, 206), media=("video/mp4",)),

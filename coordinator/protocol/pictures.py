@@ -197,7 +197,11 @@ def _read_exr(path: Path, size: tuple[int, int] | None) -> Picture:
 
 
 def _light_of(channels: dict[str, np.ndarray[Any, Any]]) -> tuple[Blankness | None, int]:
-    """Return how a picture is blank, and how many of its pixels are no numbers."""
+    """Return how a picture is blank, and how many of its pixels are no numbers.
+
+    Of several passes, the one that people look at tells.
+    """
+    channels = {name: values for name, values in channels.items() if ".Combined." in name} or channels
     pixels = [values for name, values in channels.items() if name.rpartition(".")[2] in _LIGHT]
     light = [_Light.of(values) for values in pixels or channels.values() if values.dtype.kind == "f"]
     masks = [it.nan for it in light if it.nan is not None]

@@ -147,12 +147,17 @@ class PretendAgent:
     ) -> None:
         """Deliver a picture; ``disc`` has another one than the frame's usual, and ``image`` is one of one's own."""
         shown = picture(frame if disc is None else disc) if image is None else image
+        self.deliver(frame, encoded(shown, "PNG"), encoded(shown, "JPEG"), seconds=seconds)
+
+    def deliver(self, frame: int, output: bytes, preview: bytes, log: str = "", seconds: float = 1.5) -> None:
+        """Deliver these files, and what Blender said."""
         result = FrameResult(
-            output=self._upload(encoded(shown, "PNG")),
-            preview=self._upload(encoded(shown, "JPEG")),
+            output=self._upload(output),
+            preview=self._upload(preview),
             seconds=seconds,
             peak_memory_bytes=300 * 1024**2,
             blender=BLENDER,
+            log=log,
         )
         self._send("PUT", f"leases/{self._lease_id}/frames/{frame}", protocol.encode(result), protocol.CONTENT_TYPE)
 

@@ -2,15 +2,18 @@
 
 import io
 import re
+import tempfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
+import OpenEXR
 import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import PHONE, Site
-from tests.browser.people import PretendAgent
+from tests.browser.people import HEIGHT, WIDTH, PretendAgent, encoded, picture
 from tests.browser.test_page import assert_fits
 
 # Together on one worker: conftest.py says why.
@@ -302,3 +305,49 @@ def test_nothing_keeps_anyone_from_using_a_jobs_page(site: Site) -> None:
     expect(page.get_by_text("1.5 s on studio-01")).to_have_count(2)
     assert_fits(site)
     assert_accessible(page)
+
+
+def layers_of(frame: int) -> bytes:
+    """Return an OpenEXR with two layers' passes."""
+    size = (HEIGHT, WIDTH)
+    channels = {f"Room.Combined.{letter}": np.full(size, 0.5, np.float32) for letter in "RGBA"}
+    channels |= {f"Room.Normal.{letter}": np.full(size, 0.5, np.float32) for letter in "XYZ"}
+    channels["Room.Depth.Z"] = np.linspace(frame, 9, WIDTH, dtype=np.float32)[None, :].repeat(HEIGHT, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "layers.exr"
+        OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION}, channels).write(str(path))
+        return path.read_bytes()
+
+
+def test_the_passes_of_a_frame_are_looked_at_and_what_blender_said(site: Site) -> None:
+    page = site.page
+    output = {"format": "OPEN_EXR_MULTILAYER", "width": WIDTH, "height": HEIGHT, "fps": 24.0}
+    job = site.artist.submit("Passes", frames="1-2", chunk_frames=2, output=output, video=False)
+    agent = site.agent()
+    agent.take_work()
+    said = "Read blend: scene.blend\nERROR (image.io): wood.png cannot be read"
+    for frame in (1, 2):
+        agent.deliver(frame, layers_of(frame), encoded(picture(frame), "JPEG"), log=said if frame == 1 else "")
+    site.sign_in(f"#/jobs/{job}/frames/1")
+    viewer = page.get_by_role("dialog")
+    image = viewer.locator(".zoom-image")
+    expect(image).to_have_attribute("alt", "Frame 1 of Passes")
+    viewer.get_by_text("What Blender said").click()
+    expect(viewer.locator(".frame-log pre")).to_have_text(said)
+    expect(viewer.get_by_role("heading", name="3 layers and passes")).to_be_visible()
+    depth = viewer.get_by_role("button", name="Room.Depth")
+    depth.click()
+    expect(image).to_have_attribute("alt", "Room.Depth of frame 1")
+    # Near is bright, and all of it has come.
+    assert image.evaluate("image => image.naturalWidth") == WIDTH
+    expect(depth).to_have_attribute("aria-pressed", "true")
+    assert_accessible(page)
+    # The next frame shows the same pass.
+    page.keyboard.press("ArrowRight")
+    expect(image).to_have_attribute("alt", "Room.Depth of frame 2")
+    expect(viewer.locator(".frame-log")).to_have_count(0)
+    expect(depth).to_have_attribute("aria-pressed", "true")
+    viewer.get_by_role("button", name="Room.Normal").click()
+    expect(image).to_have_attribute("alt", "Room.Normal of frame 2")
+    viewer.get_by_role("button", name="Room.Normal").click()
+    expect(image).to_have_attribute("alt", "Frame 2 of Passes")

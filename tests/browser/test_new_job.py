@@ -22,8 +22,8 @@ from coordinator.protocol import (
 )
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import PHONE, Site, open_site
-from tests.browser.people import BLENDER, PretendAgent
-from tests.e2e.farm import running_farm
+from tests.browser.people import BLENDER, PretendAgent, call
+from tests.e2e.farm import ADMIN_TOKEN, running_farm
 from tests.fakes.findings import FINDINGS, SCENE
 
 # Together on one worker: conftest.py says why.
@@ -107,7 +107,7 @@ def test_from_a_dropped_file_to_the_video(studio: Site, tmp_path: Path) -> None:
     page.get_by_label("Frames", exact=True).fill("1-3")
     page.get_by_label("Camera").select_option("Close")
     page.get_by_label("Samples").fill("2")
-    page.get_by_text("JPEG").click()
+    page.get_by_text("OpenEXR MultiLayer").click()
     # The scene's two view layers: none is not enough, one will do.
     for layer in ("ViewLayer", "Smoke"):
         page.get_by_role("checkbox", name=layer).uncheck()
@@ -126,9 +126,15 @@ def test_from_a_dropped_file_to_the_video(studio: Site, tmp_path: Path) -> None:
     expect(page.locator("video")).to_be_attached()
     job = site.artist.api("GET", "jobs/1")
     assert (job["render"]["camera"], job["render"]["samples"], job["render"]["engine"]) == ("Close", 2, None)
-    assert (job["output"]["format"], job["output"]["width"], job["output"]["height"]) == ("JPEG", 64, 48)
+    assert (job["output"]["format"], job["output"]["width"], job["output"]["height"]) == (
+        "OPEN_EXR_MULTILAYER",
+        64,
+        48,
+    )
     assert job["output"]["fps"] == 12
     assert job["render"]["view_layers"] == ["ViewLayer"]
+    layers = site.artist.api("GET", "jobs/1/frames/2/layers")["layers"]
+    assert "ViewLayer.Combined" in [layer["name"] for layer in layers]
     # The same file once more: nothing is uploaded, and what was found is known.
     sent: list[str] = []
     page.on(
@@ -138,6 +144,14 @@ def test_from_a_dropped_file_to_the_video(studio: Site, tmp_path: Path) -> None:
     expect(page.get_by_role("button", name="Render 12 frames")).to_be_visible()
     expect(page.get_by_label("Write to")).to_have_value("ana@example.com")
     assert sent == []
+    # Another format, of one picture.
+    page.get_by_role("button", name="Only frame 1").click()
+    page.get_by_text("JPEG").click()
+    page.get_by_role("button", name="Render 1 frame").click()
+    expect(page.get_by_text("#2")).to_be_visible()
+    expect(page.get_by_text("Completed", exact=True)).to_be_visible(timeout=AGENTS_PATIENCE)
+    output = call(f"{site.farm.url}/api/v1/jobs/2/frames/1/output", "GET", ADMIN_TOKEN)
+    assert output.startswith(b"\xff\xd8\xff")
 
 
 def test_an_upload_that_the_network_ends_goes_on_with_what_is_missing(site: Site) -> None:

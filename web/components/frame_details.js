@@ -3,11 +3,16 @@ import { addresses, api, Refused } from "../api.js";
 import { bytes, dateTime, energy, renderTime } from "../format.js";
 import { el } from "./element.js";
 
-/** @param {(work: () => Promise<void>) => void} guard runs work and shows its errors. */
-export function frameDetails(job, guard) {
+/**
+ * @param {(work: () => Promise<void>) => void} guard runs work and shows its errors.
+ * @param {(name: string | null) => void} onLayer is called with the layer or pass that the person wants to see, or null
+ *   for the picture as it is.
+ */
+export function frameDetails(job, guard, onLayer) {
   const element = el("aside", { class: "frame-details", "aria-label": "About this frame", tabindex: 0 });
   let shown = null;
   let known = null;
+  let layer = null;
 
   async function load(frame, key) {
     let detail;
@@ -28,7 +33,17 @@ export function frameDetails(job, guard) {
       detail.result.extras > 0 ? api.frameFiles(job.id, frame) : { items: [] },
     ]);
     if (key !== known) return;
-    element.append(...contents(layers), ...extras(job, frame, files.items), ...log(detail));
+    element.append(...contents(layers, layerButton), ...extras(job, frame, files.items), ...log(detail));
+  }
+
+  function layerButton(name) {
+    const button = el("button", { class: "layer-button", type: "button", "aria-pressed": String(name === layer), "data-layer": name }, name);
+    button.addEventListener("click", () => {
+      layer = layer === name ? null : name;
+      for (const other of element.querySelectorAll(".layer-button")) other.setAttribute("aria-pressed", String(other.dataset.layer === layer));
+      onLayer(layer);
+    });
+    return button;
   }
 
   return {
@@ -87,13 +102,14 @@ function attempt({ at, agent, code, message, counts }) {
   );
 }
 
-function contents({ width, height, compression, layers }) {
+function contents({ width, height, compression, layers }, layerButton) {
   const size = `${width} × ${height}${compression === null ? "" : `, ${compression}`}`;
   const items = layers.map(({ name, channels, bits }) =>
-    el("li", {}, el("span", {}, name), el("span", { class: "layer-channels" }, `${channels.join(" ")}${bits === null ? "" : `, ${bits} bit`}`)),
+    el("li", {}, layers.length > 1 ? layerButton(name) : el("span", {}, name), el("span", { class: "layer-channels" }, `${channels.join(" ")}${bits === null ? "" : `, ${bits} bit`}`)),
   );
   const heading = layers.length === 1 ? "In the file" : `${layers.length} layers and passes`;
-  return [el("h3", {}, heading), el("p", { class: "attempt-facts" }, size), el("ul", { class: "layers" }, ...items)];
+  const hint = layers.length > 1 ? ". Choose one to see it; once more, and the picture is back." : "";
+  return [el("h3", {}, heading), el("p", { class: "attempt-facts layers-facts" }, `${size}${hint}`), el("ul", { class: "layers" }, ...items)];
 }
 
 function log(detail) {

@@ -19,7 +19,10 @@ export function frameViewer({ job, frames, guard, go }) {
   const title = el("h2", { id: "viewer-title", tabindex: -1 });
   const stage = new ZoomStage("The frame's picture");
   const missing = el("p", { class: "viewer-missing", hidden: true });
-  const details = frameDetails(job, guard);
+  const details = frameDetails(job, guard, (name) => {
+    layer = name;
+    showPicture(frames.versionOf(frame));
+  });
   // Where there is little room, the icons stand alone.
   const labelled = (tag, name, label, attributes) =>
     el(tag, { class: "button", "aria-label": label, title: label, ...attributes }, icon(name), el("span", {}, label));
@@ -49,6 +52,8 @@ export function frameViewer({ job, frames, guard, go }) {
   );
   let frame = null;
   let shown = null;
+  /** The layer or pass of its file that is looked at, from frame to frame; null: the picture as it is. */
+  let layer = null;
 
   function step(direction) {
     const other = frames.neighbour(frame, direction);
@@ -57,12 +62,20 @@ export function frameViewer({ job, frames, guard, go }) {
 
   /** Shows the preview at once, and the frame in full size over it as soon as it is there. */
   function showPicture(version) {
-    const current = (shown = `${frame} ${version}`);
+    shown = `${frame} ${version}`;
+    const current = `${shown} ${layer}`;
     stage.element.hidden = version === null;
     missing.hidden = version !== null;
     stage.controls.hidden = version === null;
     if (version === null) {
-      setText(missing, frames.stateName(frames.place(frame)) === "failed" ? "No agent could render this frame." : "This frame is not rendered yet.");
+      const hasFailed = frames.stateName(frames.place(frame)) === "failed";
+      setText(missing, hasFailed ? "No agent could render this frame." : "This frame is not rendered yet.");
+      // Why, is what one wants to know.
+      if (hasFailed) dialog.classList.add("with-details");
+      return;
+    }
+    if (layer !== null) {
+      showLayer(version);
       return;
     }
     const words = `Frame ${frame} of ${job.name}`;
@@ -73,10 +86,30 @@ export function frameViewer({ job, frames, guard, go }) {
     whole.src = (isShown ? addresses.output : addresses.display)(job, frame, version);
     whole.decode().then(
       () => {
-        if (shown === current) stage.show(whole.src, words);
+        if (`${shown} ${layer}` === current) stage.show(whole.src, words);
       },
       () => {}, // The preview stays: a 16-bit or damaged file is no reason to show nothing.
     );
+  }
+
+  /** Shows a layer of the file; where this frame's has none of that name, it is told. */
+  function showLayer(version) {
+    const current = `${shown} ${layer}`;
+    const picture = new Image();
+    picture.src = addresses.layer(job, frame, version, layer);
+    stage.element.dataset.waiting = "true";
+    picture
+      .decode()
+      .then(
+        () => `${shown} ${layer}` === current && stage.show(picture.src, `${layer} of frame ${frame}`),
+        () => {
+          if (`${shown} ${layer}` !== current) return;
+          stage.element.hidden = true;
+          missing.hidden = false;
+          setText(missing, `${layer} cannot be shown of this frame.`);
+        },
+      )
+      .finally(() => delete stage.element.dataset.waiting);
   }
 
   async function renderAgain() {

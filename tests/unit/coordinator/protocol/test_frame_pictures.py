@@ -245,3 +245,18 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(BadPicture, match="60000 × 60000"):
         read_picture(path, Wanted(ImageFormat.PNG))
+
+
+@pytest.mark.parametrize(("light", "blank"), [(0.5, None), (0.0, "black")])
+def test_of_several_passes_the_combined_one_tells(tmp_path: Path, light: float, blank: str | None) -> None:
+    combined = np.full((HEIGHT, WIDTH, 4), light, np.float16)
+    combined[..., 3] = 1.0
+    channels = {
+        "ViewLayer.Combined.RGBA": combined,
+        "ViewLayer.Depth.Z": np.full((HEIGHT, WIDTH), 1e10, np.float32),
+        "ViewLayer.Noisy.RGB": np.full((HEIGHT, WIDTH, 3), np.nan, np.float16),
+    }
+    path = tmp_path / "layers.exr"
+    OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION}, channels).write(str(path))
+    picture = read_picture(path, Wanted(ImageFormat.OPEN_EXR_MULTILAYER, (WIDTH, HEIGHT)))
+    assert (picture.blank, picture.nan_pixels, picture.deep) == (blank, 0, True)
