@@ -61,6 +61,18 @@ def test_a_farm_is_simulated_under_every_schedule() -> None:
         assert float(str(line["ratio"])) >= 1
 
 
+def test_orders_of_frames_are_compared() -> None:
+    lines = lines_of("benchmarks.bench_order", "--seeds", "3")
+    assert [line["order"] for line in lines] == [
+        "as they come",
+        "cheap ones last",
+        "end dearest first",
+        "dearest first",
+    ]
+    for line in lines:
+        assert 1 <= float(str(line["ratio_mean"])) <= float(str(line["ratio_worst"])) < 1.1
+
+
 def test_leases_over_http_are_measured_on_both_databases_with_both_histories() -> None:
     lines = lines_of("benchmarks.bench_http", "--quick")
     for database in ("sqlite", "postgresql"):
