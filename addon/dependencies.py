@@ -14,11 +14,12 @@ from typing import Any
 
 import bpy
 
-from .found_files import Reference, find
+from .found_files import Reference, Shape, find
 from .node_paths import NodePaths
 from .object_paths import of_object, of_scene
 from .scene_reader import strips
 from .snapshot import Dependency
+from .spellings import Spellings
 from .stored_paths import (
     KINDS,
     is_inside,
@@ -40,6 +41,9 @@ _STRIPS, _PICTURES = 50, 2000
 
 #: How often a collection that is changed meanwhile is read from its beginning.
 _RESTARTS = 5
+
+#: The data-blocks that may name a whole folder; another one that does names nothing that Blender reads.
+_WITH_FOLDERS = ("OBJECT", "PARTICLE", "MESH")
 
 #: A step waits at most so many seconds for the disk.
 _PATIENCE = 0.01
@@ -68,6 +72,7 @@ def walk_dependencies() -> Generator[None, None, list[Dependency]]:
     """
     given_up = threading.Event()
     pool = ThreadPoolExecutor(1, thread_name_prefix="renderfarm-files")
+    spellings = Spellings()  # of that thread
     searches: list[Future[list[Dependency]]] = []
     try:
         seen: set[Reference] = set()
@@ -76,7 +81,7 @@ def walk_dependencies() -> Generator[None, None, list[Dependency]]:
             new = [reference for reference in dict.fromkeys(references) if reference not in seen]
             seen.update(new)
             if new:
-                searches.append(pool.submit(_find, new, given_up))
+                searches.append(pool.submit(_find, new, spellings, given_up))
             yield
         found: list[Dependency] = []
         for search in searches:
@@ -91,12 +96,12 @@ def walk_dependencies() -> Generator[None, None, list[Dependency]]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _find(references: list[Reference], given_up: threading.Event) -> list[Dependency]:
+def _find(references: list[Reference], spellings: Spellings, given_up: threading.Event) -> list[Dependency]:
     found = []
     for reference in references:
         if given_up.is_set():
             break
-        if (dependency := find(reference)) is not None:
+        if (dependency := find(reference, spellings)) is not None:
             found.append(dependency)
     return found
 
@@ -160,7 +165,9 @@ def _of_map(found: dict[bpy.types.ID, list[Reference]]) -> Iterator[Reference]:
         known.add(block.library.filepath if block.library is not None else "")
         for stored in sorted(paths - known) if block.id_type in KINDS else ():
             # Objects name the folders of simulations, which need not be there.
-            yield reference_of(block, stored, optional=block.id_type == "OBJECT" and not Path(stored).suffix)
+            optional = block.id_type == "OBJECT" and not Path(stored).suffix
+            shape = Shape.EITHER if block.id_type in _WITH_FOLDERS else Shape.FILE
+            yield reference_of(block, stored, optional=optional, shape=shape)
 
 
 def _of_strips(index: int) -> Iterator[list[Reference]]:

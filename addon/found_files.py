@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .snapshot import Dependency
+from .spellings import Spellings, plain_name
 
 #: Names of numbered files: the last run of digits before the ending counts, as in Blender's BLI_path_sequence_decode.
 _NUMBERED = re.compile(r"(?P<head>.*?)(?P<number>\d+)(?P<tail>\D*)", re.DOTALL)
@@ -23,6 +24,8 @@ class Shape(enum.Enum):
     """What a path stands for."""
 
     FILE = enum.auto()
+    """One file."""
+    EITHER = enum.auto()
     """One file, or a whole folder where that is what is there."""
     SEQUENCE = enum.auto()
     """A file and its neighbours that differ from it only in their number."""
@@ -56,43 +59,62 @@ class Reference:
     """Nothing is missing when nothing is there: it was not baked yet."""
     simulation: bool = False
     """Without its files it is a simulation that was not baked."""
+    steps: str = ""
+    """The folder inside of its own that a baked simulation has files in; empty: anywhere."""
     refused: str | None = None
 
 
-def find(reference: Reference) -> Dependency | None:
-    """Return the dependency of a reference, None when there is none: an optional one without files."""
+def find(reference: Reference, spellings: Spellings | None = None) -> Dependency | None:
+    """Return the dependency of a reference, None when there is none: an optional one without files.
+
+    Its files are named as the disk does, whatever capitals the scene writes them with.
+    """
+    spellings = spellings or Spellings()
     files: list[str] = []
     missing: list[str] = []
     refused, is_folder = reference.refused, False
     path = reference.path
     if refused is None and path:
-        if reference.optional and not _holds_files(path):
+        folder = spellings.of_folder(path) if reference.shape in (Shape.FOLDER, Shape.EITHER) else None
+        if reference.optional and not _holds_files(folder or path):
             pass
-        elif reference.shape is Shape.FOLDER or Path(path).is_dir():
-            is_folder = True
+        elif reference.shape is Shape.FOLDER or (folder is not None and Path(folder).is_dir()):
+            is_folder, path = True, folder or path
             files, refused = _in_folder(path)
         else:
-            for name in _FILES[reference.shape](reference):
-                (files if Path(name).is_file() else missing).append(name)
+            for name in _FILES[reference.shape](reference, spellings):
+                there = spellings.of(name)
+                if there is not None and Path(there).is_file():
+                    files.append(there)
+                else:
+                    missing.append(name)
             for name in list(files) if reference.views else ():
-                files += (view for view in _views(name, reference.views) if view not in files and Path(view).is_file())
-            if not files and not missing:
-                missing.append(path)
-    unbaked = reference.simulation and not files and refused is None
+                views = (spellings.of(view) for view in _views(name, reference.views))
+                files += (view for view in views if view is not None and view not in files and Path(view).is_file())
+        if not files and not missing and not reference.optional and refused is None:
+            missing.append(path)
+    unbaked = reference.simulation and refused is None and not _is_baked(reference, path, files)
     if reference.optional and not files and refused is None and not unbaked:
         return None
+    owner = reference.owner
     return Dependency(
         kind=reference.kind,
         user=reference.user,
         stored=reference.stored,
         path=path,
-        owner=reference.owner,
+        owner=owner and (spellings.of(owner) or owner),
         files=tuple(files),
         missing=tuple(missing),
         is_folder=is_folder,
         refused=refused,
         unbaked=unbaked,
     )
+
+
+def _is_baked(reference: Reference, path: str, files: list[str]) -> bool:
+    """Tell whether a simulation's folder holds steps: fluids write down their settings before there is any."""
+    steps = os.path.join(path, reference.steps, "")  # noqa: PTH118 - thousands of plain paths
+    return any(file.startswith(steps) for file in files)
 
 
 def _in_folder(path: str) -> tuple[list[str], str | None]:
@@ -123,44 +145,58 @@ def _holds_files(path: str) -> bool:
     return folder.is_file() or (folder.parent != folder and folder.is_dir() and any(folder.iterdir()))
 
 
-def _tiles(reference: Reference) -> Iterator[str]:
+def _tiles(reference: Reference, _: Spellings) -> Iterator[str]:
     """Yield the files of a tiled image: 1001 is the first tile, and each row of them holds ten."""
     for number in reference.tiles:
         column, row = (number - 1001) % 10 + 1, (number - 1001) // 10 + 1
         yield reference.path.replace("<UDIM>", str(number)).replace("<UVTILE>", f"u{column}_v{row}")
 
 
-def _sequence(reference: Reference) -> Iterator[str]:
+def _sequence(reference: Reference, spellings: Spellings) -> Iterator[str]:
     """Yield the files beside ``path`` whose names differ from its own only in their number."""
     file = Path(reference.path)
     parts = _NUMBERED.fullmatch(file.stem)
-    if parts is None or not file.parent.is_dir():
+    folder = spellings.of_folder(str(file.parent))
+    if parts is None or folder is None or not Path(folder).is_dir():
         yield reference.path
         return
     width = len(parts["number"])
-    alike = re.compile(re.escape(parts["head"]) + r"(\d+)" + re.escape(parts["tail"] + file.suffix))
-    for name in sorted(os.listdir(file.parent)):  # noqa: PTH208 - thousands of plain names
-        match = alike.fullmatch(name)
-        if match and (len(match[1]) == width or (len(match[1]) > width and match[1][0] != "0")):
-            yield str(file.parent / name)
+    names = sorted(os.listdir(folder))  # noqa: PTH208 - thousands of plain names
+    for written in (str, plain_name):
+        # Other capitals count where no file has the given ones.
+        head, tail = written(parts["head"]), written(parts["tail"] + file.suffix)
+        alike = re.compile(re.escape(head) + r"(\d+)" + re.escape(tail))
+        found = False
+        for name in names:
+            match = alike.fullmatch(written(name))
+            if match and (len(match[1]) == width or (len(match[1]) > width and match[1][0] != "0")):
+                found = True
+                yield os.path.join(folder, name)  # noqa: PTH118 - as above
+        if found:
+            return
 
 
-def _strip(reference: Reference) -> Iterator[str]:
+def _strip(reference: Reference, _: Spellings) -> Iterator[str]:
     folder = os.path.dirname(reference.path)  # noqa: PTH120 - thousands of plain paths
     return (os.path.join(folder, name) for name in reference.names)  # noqa: PTH118 - as above
 
 
-def _shader(reference: Reference) -> Iterator[str]:
+def _shader(reference: Reference, spellings: Spellings) -> Iterator[str]:
     """Yield a shader and what Blender has compiled of it, which it looks for beside it."""
     yield reference.path
     stem, ending = os.path.splitext(reference.path)  # noqa: PTH122 - text only
     other = stem + {".osl": ".oso", ".oso": ".osl"}.get(ending.lower(), "")
-    if other != stem and Path(other).is_file():
+    if other != stem and spellings.of(other) is not None:
         yield other
 
 
-_FILES: dict[Shape, Callable[[Reference], Iterator[str]]] = {
-    Shape.FILE: lambda reference: iter((reference.path,)),
+def _file(reference: Reference, _: Spellings) -> Iterator[str]:
+    yield reference.path
+
+
+_FILES: dict[Shape, Callable[[Reference, Spellings], Iterator[str]]] = {
+    Shape.FILE: _file,
+    Shape.EITHER: _file,
     Shape.SEQUENCE: _sequence,
     Shape.TILES: _tiles,
     Shape.STRIP: _strip,

@@ -90,6 +90,7 @@ def _fluid(item: bpy.types.Object, modifier: Any) -> Iterator[Reference]:
             shape=Shape.FOLDER,
             optional=True,
             simulation=modifier.show_render,
+            steps="data",
         )
 
 

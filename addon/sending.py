@@ -26,6 +26,7 @@ from .preflight import Problem, Severity, check
 from .results import safe_name
 from .scene_reader import read_scene
 from .snapshot import Dependency, SceneSnapshot
+from .spellings import Spellings
 from .submission import Overrides, build_request
 from .uploader import Submission
 from .wishes import cameras_to_render, read_wishes
@@ -164,7 +165,7 @@ def prepare(checked: CheckedScene, farm: Connection) -> SceneSubmission:
         scene = bpy.data.scenes[checked.snapshot.scene]
         return SceneSubmission(
             farm.client(),
-            lambda: plan_pack(str(copy), original, checked.dependencies),
+            lambda: plan_pack(str(copy), Spellings().of(original) or original, checked.dependencies),
             _requests(checked),
             temporary=folder,
             digests=usual_place(),

@@ -3,7 +3,9 @@
 Each reader is given one data-block; objects and nodes have modules of their own.  Blender's main thread only.
 """
 
+import ntpath
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,9 @@ KINDS = {
     "VOLUME": "volume",
     "WORLD": "world",
 }
+
+#: A drive or a computer's share.
+_OF_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 
 _BUILT_IN_FONT = "<builtin>"
 _SCREEN_IMAGES = ("RENDER_RESULT", "COMPOSITING")
@@ -64,6 +69,8 @@ def reference_of(block: bpy.types.ID, stored: str, *, kind: str = "", user: str 
 
 def absolute(stored: str, library: bpy.types.Library | None = None) -> str:
     """Return a stored path as this computer understands it."""
+    if os.sep == "/" and _OF_WINDOWS.match(stored):
+        return ntpath.normpath(stored)  # It is nowhere here, and people know it by its own name.
     if os.sep == "/" and stored.startswith("//"):
         # Relative paths may have been saved on Windows; Blender itself reads them so.
         stored = stored.replace("\\", "/")

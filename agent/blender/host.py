@@ -157,12 +157,12 @@ class Host:
             )
         # Now: where a job chooses an engine, what was saved is overwritten.
         self._lost_engines = lost_engines(self._engine_place)
-        remap_files(remap)
+        warnings = [*remap_files(remap), *_warnings()]
         if extras is None:
             mute_file_outputs()
         else:
             redirect_file_outputs(extras)
-        self._pipe.send("opened", file_version=list(bpy.data.version), missing=missing_files(), warnings=_warnings())
+        self._pipe.send("opened", file_version=list(bpy.data.version), missing=missing_files(), warnings=warnings)
 
     def inspect(self, blend: str, remap: Mapping[str, str]) -> None:
         """Open a .blend and tell what is in it, also where this Blender is too old to render it."""

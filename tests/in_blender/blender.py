@@ -1,12 +1,17 @@
 """Runs a piece of Python in a Blender of its own (the ``bpy`` module, no window) and returns what it answers."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from agent.blender.confine import find_sandbox
+from agent.blender.sandbox import sandbox_environment
+from agent.scratch import Scratch
 from tests.e2e.farm import clean_environment
+from tests.in_blender.session_scenes import BLENDERS
 
 PROJECT = Path(__file__).parents[2]
 
@@ -52,3 +57,30 @@ def in_blender(body: str, folder: Path, /, **arguments: Any) -> Any:
     )
     assert result.exists(), done.stdout
     return json.loads(result.read_text())
+
+
+def in_sandbox(body: str, packs: Path, /, **arguments: Any) -> tuple[Any, Path]:
+    """Return what ``body`` puts into ``answer``, and the folder that it wrote to, ``arguments["output"]``.
+
+    It runs as an agent's Blender does: in the agent's own sandbox, which sees the folder ``packs`` and nothing else of
+    what tests make.
+    """
+    folder = packs.parent / "agent"
+    sandbox = find_sandbox(BLENDERS[0], folder, cards=False)
+    scratch = Scratch.make(folder / "sessions", 0, sandboxed=sandbox.as_root)
+    program = _PROGRAM.format(body="\n".join(f"    {line}" for line in body.splitlines()))
+    result = scratch.output / "answer.json"
+    given = json.dumps({**arguments, "output": str(scratch.output)})
+    argv = [str(BLENDERS[0].path), "-I", "-c", program, str(PROJECT), given, str(result)]
+    done = subprocess.run(
+        sandbox.command(scratch.cell(packs, 0), argv),
+        env=sandbox_environment(os.environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert result.exists(), done.stdout
+    return json.loads(result.read_text()), scratch.output

@@ -4,7 +4,11 @@ The scenes name their files by absolute paths in folders of their own, so that a
 were found, given a place and pointed to.
 """
 
-MAKE = """
+from tests.in_blender.table_caches import CACHES
+from tests.in_blender.table_links import LINKED
+from tests.in_blender.table_strips import STRIPS
+
+_PLAIN = """
 import math, struct, traceback
 
 top = Path(arguments["top"])
@@ -279,27 +283,49 @@ def text(kind):
     Path(place(f"ext/{kind}/notes.txt")).write_text("notes")
     bpy.data.texts.load(place(f"ext/{kind}/notes.txt"))
     plane()
+"""
 
+MAKE = (
+    _PLAIN
+    + CACHES
+    + STRIPS
+    + LINKED
+    + """
 kinds = {
     "image": image, "sequence": sequence, "tiles": tiles, "movie": movie, "movie strip": movie_strip,
     "image strip": image_strip, "scene strip": scene_strip, "font": font, "alembic": alembic,
     "usd": usd, "mesh cache": mesh_cache,
     "point cache file": point_cache_file, "light profile": light_profile, "multires": multires,
     "libraries": libraries, "external steps": external_steps, "text": text,
+    "volume": volume, "volume sequence": volume_sequence,
+    "alembic sequence": archives, "usd sequence": archives,
+    "dynamic paint": dynamic_paint, "soft body": soft_body, "shader": shader_script,
+    "bake": geometry_bake, "bake elsewhere": geometry_bake, "bake of its own": geometry_bake,
+    "clip strip": clip_strip, "text strip": text_strip, "meta strip": meta_strip,
+    "chain": chain, "named twice": named_twice,
+    "other capitals": other_capitals, "library in capitals": other_library,
 }
 if bpy.app.version < (5, 0):
     kinds["compositor input"] = compositor_input
+    kinds["clip sequence"] = clip_sequence
 if hasattr(bpy.types, "GeometryNodeImportOBJ"):
     kinds["import node"] = kinds["import node input"] = importing
+if bpy.app.version >= (4, 3):  # The module of 4.2 cannot mix.
+    kinds["sound"] = sound
+from agent.blender.inside.sound import mix_sound
 answer = {}
 for kind, make in kinds.items():
     try:
         start(kind)
-        make(kind)
+        afterwards = make(kind)
         scene = bpy.context.scene
         scene.frame_set(5)
         scene.render.filepath = place(f"home/{kind}.png")
         bpy.ops.render.render(write_still=True)
+        if kind == "sound":
+            mix_sound(scene, place(f"home/{kind}.flac"), 1, 6)
+        if afterwards is not None:
+            afterwards()
         bpy.ops.wm.save_mainfile()
         from addon.dependencies import find_dependencies
         from addon.snapshot import to_plain
@@ -307,13 +333,15 @@ for kind, make in kinds.items():
     except Exception:
         answer[kind] = traceback.format_exc()
 """
+)
 
 RENDER = """
 import traceback
 from contextlib import suppress
 from agent.blender.inside.remap import remap_files
+from agent.blender.inside.sound import mix_sound
 
-answer = {}
+answer = {"originals": not Path(arguments["gone"]).exists()}
 for kind, pack in arguments["packs"].items():
     try:
         folder = Path(pack["folder"])
@@ -322,7 +350,9 @@ for kind, pack in arguments["packs"].items():
         remap_files({source: str(folder / target) for source, target in pack["remap"].items()})
         scene = bpy.context.scene
         scene.frame_set(5)
-        scene.render.filepath = pack["picture"]
+        scene.render.filepath = str(Path(arguments["output"]) / f"{kind}.png")
+        if kind.startswith("sound"):
+            mix_sound(scene, str(Path(arguments["output"]) / f"{kind}.flac"), 1, 6)
         with suppress(RuntimeError):  # A movie that is not there is an error, not a picture.
             bpy.ops.render.render(write_still=True)
         answer[kind] = True

@@ -1,6 +1,7 @@
 """Pointing a scene's datablocks at the files of its pack.
 
-Only absolute paths move: files that name each other by relative ones keep their places in the pack.
+Only absolute paths move: files that name each other by relative ones keep their places in the pack.  Either may be
+written with other capitals than the files themselves, where the scene comes from Windows or macOS.
 """
 
 import posixpath
@@ -9,6 +10,8 @@ from typing import Any
 
 import bpy
 
+from agent.blender.inside.bakes import move_bakes
+from agent.blender.inside.spellings import forget_folders, other_spelling
 from agent.blender.inside.strips import strips_of
 
 #: Collections of bpy.data whose datablocks name a file in ``filepath``.
@@ -17,24 +20,52 @@ FILE_COLLECTIONS = ("images", "sounds", "fonts", "movieclips", "volumes", "cache
 _STRIP_PATHS = {"MOVIE": "filepath", "IMAGE": "directory"}
 
 
-def remap_files(remap: Mapping[str, str]) -> None:
+def remap_files(remap: Mapping[str, str]) -> list[str]:
     """Point everything that names a file by an absolute path that ``remap`` knows to where it is here.
+
+    What is not there as it is named, and is there with other capitals, is named as it is.
 
     Args:
         remap: files or whole folders, as the scene names them (on any operating system) → absolute paths here.  The
             longest that a path lies in or below counts, so sequences and ``<UDIM>`` tiles move with their folder.
+
+    Returns:
+        warnings: what cannot be read from where it is.
     """
-    if not remap:
-        return
+    forget_folders()
     known = {_plain(source): target for source, target in remap.items()}
     _remap_libraries(known)
     _remap_node_inputs(known)
     for owner, name in list(_path_owners()):
         stored = getattr(owner, name)
-        target = _find(known, stored)
+        target = _find(known, stored, owner.id_data.library)
         if target is not None:
             # Blender remembers that a folder's path ends with a slash.
             setattr(owner, name, target + "/" if stored.endswith(("/", "\\")) else target)
+    for scene in bpy.data.scenes:
+        _spell_pictures(scene)
+        _load_fonts(scene)
+    return move_bakes(lambda stored, library: _find(known, stored, library))
+
+
+def _spell_pictures(scene: Any) -> None:
+    """Name the pictures of strips as they are on the disk."""
+    for strip in strips_of(scene):
+        if strip.type == "IMAGE":
+            folder = bpy.path.abspath(strip.directory.replace("\\", "/"), library=scene.library)
+            for element in strip.elements:
+                written = other_spelling(posixpath.join(folder, element.filename))
+                if written is not None:
+                    element.filename = posixpath.basename(written)
+
+
+def _load_fonts(scene: Any) -> None:
+    """Have strips of text look for their fonts again, which they did when the file was opened."""
+    for strip in strips_of(scene):
+        if strip.type == "TEXT" and strip.font is not None:
+            font = strip.font
+            strip.font = None
+            strip.font = font
 
 
 def _path_owners() -> Iterator[tuple[Any, str]]:
@@ -91,11 +122,6 @@ def _of_object(item: Any) -> Iterator[tuple[Any, str]]:
         elif modifier.type == "DYNAMIC_PAINT" and modifier.canvas_settings is not None:
             for surface in modifier.canvas_settings.canvas_surfaces:
                 yield from _of_point_cache(surface.point_cache)
-        elif modifier.type == "NODES":
-            yield modifier, "bake_directory"
-            for bake in modifier.bakes:
-                if bake.use_custom_path:
-                    yield bake, "directory"
 
 
 def _of_particles(item: Any) -> Iterator[tuple[Any, str]]:
@@ -117,7 +143,7 @@ def _remap_node_inputs(known: Mapping[str, str]) -> None:
             if modifier.type != "NODES":
                 continue
             for name, value in list(modifier.items()):
-                target = _find(known, value) if isinstance(value, str) else None
+                target = _find(known, value, item.library) if isinstance(value, str) else None
                 if target is not None:
                     modifier[name] = target
                     item.update_tag()
@@ -137,7 +163,7 @@ def _remap_libraries(known: Mapping[str, str]) -> None:
     while True:
         # Reloading one frees and makes library datablocks, so look at the list anew after each.
         for library in bpy.data.libraries:
-            target = _find(known, library.filepath)
+            target = _find(known, library.filepath, library.parent)
             if target is None or target in tried or target == library.filepath:
                 continue
             tried.add(target)
@@ -148,11 +174,13 @@ def _remap_libraries(known: Mapping[str, str]) -> None:
             return
 
 
-def _find(known: Mapping[str, str], stored: str) -> str | None:
-    """Return where a stored path is here, or None when it is to be left alone."""
-    # Blender counts a path that starts with // from the file that names it; \\\\host\\share is absolute.
-    if not stored or stored.startswith("//"):
+def _find(known: Mapping[str, str], stored: str, library: Any) -> str | None:
+    """Return where a path that is stored in a library, or in the open file, is here; None: it is to be left alone."""
+    if not stored:
         return None
+    # Blender counts a path that starts with // from the file that names it; \\\\host\\share is absolute.
+    if stored.startswith("//"):
+        return other_spelling(posixpath.normpath(bpy.path.abspath(stored.replace("\\", "/"), library=library)))
     plain = _plain(stored)
     folder = plain
     while folder not in known:
@@ -161,7 +189,8 @@ def _find(known: Mapping[str, str], stored: str) -> str | None:
             return None
         folder = parent
     below = plain[len(folder) :].lstrip("/")
-    return posixpath.join(known[folder], below) if below else known[folder]
+    target = posixpath.join(known[folder], below) if below else known[folder]
+    return other_spelling(target) or target
 
 
 def _plain(path: str) -> str:
