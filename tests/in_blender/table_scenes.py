@@ -297,7 +297,6 @@ kinds = {
     "usd": usd, "mesh cache": mesh_cache,
     "point cache file": point_cache_file, "light profile": light_profile, "multires": multires,
     "libraries": libraries, "external steps": external_steps, "text": text,
-    "volume": volume, "volume sequence": volume_sequence,
     "alembic sequence": archives, "usd sequence": archives,
     "dynamic paint": dynamic_paint, "soft body": soft_body, "shader": shader_script,
     "bake": geometry_bake, "bake elsewhere": geometry_bake, "bake of its own": geometry_bake,
@@ -308,6 +307,8 @@ kinds = {
 if bpy.app.version < (5, 0):
     kinds["compositor input"] = compositor_input
     kinds["clip sequence"] = clip_sequence
+    # The module of 5.0 bakes no volume, which is how the files are made.
+    kinds["volume"], kinds["volume sequence"] = volume, volume_sequence
 if hasattr(bpy.types, "GeometryNodeImportOBJ"):
     kinds["import node"] = kinds["import node input"] = importing
 if bpy.app.version >= (4, 3):  # The module of 4.2 cannot mix.
