@@ -113,6 +113,8 @@ class RENDERFARM_OT_add_strip(bpy.types.Operator):
                 return {"CANCELLED"}
             path = str(download.video)
             strips.new_movie(download.video.stem, path, channel + 1, start)
+            if not bpy.app.build_options.audaspace:  # this Blender knows no sound
+                return {"FINISHED"}
             strip = strips.new_sound(download.video.stem, path, channel, start)
             sound = strip.sound
             if sound.channels == "INVALID":  # there is none in the file

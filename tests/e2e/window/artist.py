@@ -20,7 +20,7 @@ EXTENSION = "bl_ext.user_default.renderfarm"
 #: Blender's own colour of a button, and how tall only the big one is, in pixels.
 BUTTON, BIG = bytes((84, 84, 84)), 26
 #: How near the camera's view is shown in the portrait, so that it fills the editor (Blender's own measure).
-CLOSE = 42.0
+CLOSE = 48.0
 #: Seconds: for Blender to take notice of the mouse, between two looks, and until something is given up.
 NOTICE, LOOK, PATIENCE = 0.3, 0.1, 150.0
 
