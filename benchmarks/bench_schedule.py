@@ -168,10 +168,12 @@ def main() -> None:
     parser.add_argument("--scenario", choices=list(SCENARIOS), action="append", help="default: all; may be repeated")
     parser.add_argument("--ours", action="store_true", help="leave the fixed chunks out")
     parser.add_argument("--seeds", type=int, default=1, help="how many farms of each kind")
+    parser.add_argument("--first-seed", type=int, default=1, help="of the seeds: others than those one tunes on")
     parser.add_argument("--quick", action="store_true", help="farms of a tenth of the size")
     args = parser.parse_args()
     schedules = ["ours"] if args.ours else list(SCHEDULES)
-    runs = list(product(args.scenario or list(SCENARIOS), range(1, args.seeds + 1), schedules))
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    runs = list(product(args.scenario or list(SCENARIOS), seeds, schedules))
     with ProcessPoolExecutor() as processes:
         for line in processes.map(partial(measure, 0.1 if args.quick else 1.0), *zip(*runs, strict=True)):
             print(json.dumps(line), flush=True)
