@@ -20,6 +20,7 @@ from coordinator.domain.transitions import NEW
 from coordinator.protocol import JobSpec, LeaseGrant, LeaseRequest, OutputSpec, RenderSpec
 from coordinator.services.changes import check_chunk, move_job, tell, update_job
 from coordinator.services.shares import granted
+from coordinator.services.unserved import once_served
 
 #: Ids of leases must differ, and need not be secret: an agent's token goes with each.  To ask the system for every one
 #: would have other threads run meanwhile.
@@ -107,6 +108,7 @@ def grant(
         columns["sound_lease_id"] = made.id
     if job.state == JobState.QUEUED:
         columns["started_at"] = job.started_at or tx.now
+        columns["warnings"] = once_served(job.warnings)
         job = move_job(tx, job, JobState.RUNNING, "Frames are being rendered.", **columns)
     else:
         job = update_job(tx, job, **columns)

@@ -3,13 +3,12 @@
 import msgspec
 from msgspec import UNSET
 
-from coordinator.db import agents, chunks, dependencies, jobs, packs, users
+from coordinator.db import chunks, dependencies, jobs, packs, users
 from coordinator.db.engine import WORK, Notice, Transaction
 from coordinator.domain.carving import Span
 from coordinator.domain.costs import CostProfile
 from coordinator.domain.frame_range import FrameRange, FrameRangeError, parse
-from coordinator.domain.matching import capability_of, decode_needs, explain
-from coordinator.domain.model import AgentState, ChunkState, Job, JobState, SoundState
+from coordinator.domain.model import ChunkState, Job, JobState, SoundState
 from coordinator.domain.searching import search_text
 from coordinator.domain.transitions import NEW, check
 from coordinator.domain.versions import blender_number, blender_version
@@ -21,13 +20,12 @@ from coordinator.services.errors import Refused
 from coordinator.services.inspections import too_new
 from coordinator.services.schemas import JobRequest, JobView, NeedsRequest, RerenderRequest
 from coordinator.services.shares import join
+from coordinator.services.unserved import cannot_run, once_served
 from coordinator.services.views import job_view, known_job
 
 #: What a submission itself may warn of.
 _NO_VIDEO = "There is no sound without a video, so none is mixed."
 _GAPS = "The video is silent: sound needs consecutive frames, and this range has gaps."
-_NO_AGENT = "No agent has joined the farm yet; the job waits until one does."
-_WAITS = "The job waits until an agent joins that can render it."
 
 
 class _MainFile(msgspec.Struct, frozen=True):
@@ -55,7 +53,7 @@ def submit(tx: Transaction, request: JobRequest, by: str) -> JobView:
     warnings = list(dict.fromkeys(request.warnings))
     sound = _sound(request, frames, warnings)
     needs = msgspec.json.encode(with_sandbox(request.needs, request.render)).decode()
-    if (problem := _cannot_run(tx, needs, blender_number(*request.blender))) is not None:
+    if (problem := cannot_run(tx, needs, blender_number(*request.blender))) is not None:
         warnings.append(problem)
     output = _output(request)
     state = JobState.BLOCKED if blocked else JobState.QUEUED
@@ -218,15 +216,6 @@ def _sound(request: JobRequest, frames: FrameRange, warnings: list[str]) -> bool
     return True
 
 
-def _cannot_run(tx: Transaction, needs: str, min_blender: int) -> str | None:
-    """Return why no agent known to the farm, online or not, can render such a job: others may join."""
-    known = [agent for agent in agents.everyone(tx.conn) if agent.state != AgentState.LEFT]
-    if not known:
-        return _NO_AGENT
-    problem = explain(decode_needs(needs, min_blender), map(capability_of, known))
-    return None if problem is None else f"{problem} {_WAITS}"
-
-
 def _expected_costs(tx: Transaction, request: JobRequest, output: OutputSpec, frame_count: int, by: str) -> CostProfile:
     """Return what the frames are expected to cost, by those of a job before."""
     nothing_known = CostProfile.empty(frame_count)
@@ -275,7 +264,7 @@ def _request_of(job: Job) -> JobRequest:
         sound=job.sound_state != SoundState.NONE,
         max_retries=job.max_retries,
         notify=list(job.notify),
-        warnings=[it for it in job.warnings if it not in (_NO_VIDEO, _GAPS, _NO_AGENT) and not it.endswith(_WAITS)],
+        warnings=[it for it in once_served(job.warnings) if it not in (_NO_VIDEO, _GAPS)],
     )
 
 

@@ -218,3 +218,6 @@ async def test_a_job_may_wait_for_the_first_agent(farm: Farm) -> None:
     job = await farm.submit("1")
     assert job.warnings == ["No agent has joined the farm yet; the job waits until one does."]
     assert (await farm.job(job.id)).state == "queued"
+    ant = await farm.agent()
+    await farm.must_lease(ant)
+    assert (await farm.job(job.id)).warnings == []
