@@ -291,11 +291,16 @@ def _check_output(snapshot: SceneSnapshot, overrides: Overrides) -> Iterator[Pro
         yield _info(
             "file_outputs", "What the compositor's File Output nodes write comes back in a folder beside each frame."
         )
-    if snapshot.multiview and snapshot.views_format != "STEREO_3D":
+    if snapshot.views_format == "INDIVIDUAL":
+        yield _info(
+            "views",
+            "The frames and the film are those of the first view; the other ones come back in a folder beside each.",
+        )
+    elif snapshot.views_format == "MULTIVIEW":
         yield _error(
             "multiview",
-            "The scene writes a picture of each of its views, and the farm brings back one picture a frame.",
-            "Set the views format to Stereo 3D to have both eyes in it, or turn Stereoscopy off.",
+            "The scene writes all of its views as layers of one file, which the farm does not look into.",
+            "Set the views format to Stereo 3D to have both eyes in one picture, or to Individual for a file of each.",
             "stereo_3d",
         )
 

@@ -93,7 +93,7 @@ class SceneSnapshot:
     denoiser: str | None = None
     """Cycles' denoiser, by Blender's identifier; None where none is used."""
     views_format: str = ""
-    """With several views: ``INDIVIDUAL`` files, or ``STEREO_3D``, both eyes in one."""
+    """With several views: ``INDIVIDUAL`` files, ``STEREO_3D``, both eyes in one, or ``MULTIVIEW``, layers of one."""
     scripts: tuple[str, ...] = ()
     """What needs the Python in the file to run, for people."""
 

@@ -40,6 +40,7 @@ try:
     from agent.blender.inside.scenes import active_scene, scenes
     from agent.blender.inside.sound import mix_sound
     from agent.blender.inside.stats import RenderStats, parse_stats
+    from agent.blender.inside.views import forget_views, lay_beside
 finally:
     sys.path.remove(_ROOT)
 
@@ -101,6 +102,8 @@ class Host:
         self._opened = False
         self._engine_place = engine_place()
         self._lost_engines: dict[str, str] = {}
+        self._extras: str | None = None
+        """The folder of what the scene itself writes beside its frames."""
         self._scene: Any = None
         self._layers: list[str] = []
         self._progress = RenderStats(0.0, None)
@@ -158,6 +161,7 @@ class Host:
         # Now: where a job chooses an engine, what was saved is overwritten.
         self._lost_engines = lost_engines(self._engine_place)
         warnings = [*remap_files(remap), *_warnings()]
+        self._extras = extras
         if extras is None:
             mute_file_outputs()
         else:
@@ -200,7 +204,7 @@ class Host:
     def render(self, frame: int, output: str, preview: str | None, display: str | None) -> None:
         """Render one frame into one file, as ``blender -b FILE -S SCENE -f FRAME`` would."""
         scene = self._configured()
-        Path(output).unlink(missing_ok=True)
+        forget_views(scene.render, output)
         scene.render.filepath = render_path(output)
         self._progress = RenderStats(0.0, None)
         started = time.monotonic()
@@ -212,6 +216,7 @@ class Host:
         except RuntimeError as error:
             raise _render_error(str(error), frame) from error
         seconds = time.monotonic() - started
+        lay_beside(scene.render, output, frame, self._extras)
         if not Path(output).is_file() or Path(output).stat().st_size == 0:
             raise CommandError("not_written", f"Blender reported success for frame {frame} but wrote no file.")
         if preview is not None:

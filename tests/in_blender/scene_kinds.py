@@ -156,7 +156,7 @@ squeezed.render.image_settings.stereo_3d_format.use_squeezed_frame = True
 deep = stereo("Anaglyph in OpenEXR")
 deep.render.image_settings.file_format = "OPEN_EXR"
 deep.render.image_settings.stereo_3d_format.display_mode = "ANAGLYPH"
-stereo("A file for each eye", "INDIVIDUAL")
+stereo("A file for each eye", "INDIVIDUAL").camera.data.stereo.pivot = "CENTER"
 
 for name, crop in (("Border", False), ("Border, cropped", True)):
     bordered = both(film(name))

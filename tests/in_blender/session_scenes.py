@@ -133,8 +133,8 @@ save("cropped_movie.blend")
 scene.render.use_multiview = True
 if hasattr(scene.render.image_settings, "media_type"):
     scene.render.image_settings.media_type = "IMAGE"
-scene.render.image_settings.file_format = "PNG"
-scene.render.image_settings.views_format = "INDIVIDUAL"
+scene.render.image_settings.file_format = "OPEN_EXR"
+scene.render.image_settings.views_format = "MULTIVIEW"
 save("stereo.blend")
 
 bpy.ops.wm.read_factory_settings()

@@ -157,7 +157,8 @@ text = bpy.data.texts.new("rig.py")
 text.use_module = True
 mend("scripts")
 scene.render.use_multiview = True
-scene.render.image_settings.views_format = "INDIVIDUAL"
+scene.render.image_settings.file_format = "OPEN_EXR"
+scene.render.image_settings.views_format = "MULTIVIEW"
 mend("multiview")
 """,
         tmp_path,

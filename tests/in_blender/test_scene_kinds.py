@@ -40,6 +40,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "Side by side": (),
     "Top and bottom, squeezed": (),
     "Anaglyph in OpenEXR": (),
+    EACH_EYE: (),
     "Border": (),
     "Border, cropped": (),
     "Freestyle": (),
@@ -65,6 +66,8 @@ class Rendered:
 
     plain: Path
     """The folder of Blender's own pictures."""
+    beside: Path
+    """The folder of the pictures of other views than the first."""
     problems: dict[str, list[list[str]]]
     jobs: dict[str, list[Job]]
 
@@ -77,13 +80,15 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     found = in_blender(MAKE + RENDER, folder, blend=str(blend), plain=str(plain))
     jobs = {name: [Job(request) for request in scene["requests"]] for name, scene in found.items()}
     asyncio.run(_render(BLENDERS[0], blend, folder, jobs))
-    return Rendered(plain, {name: scene["problems"] for name, scene in found.items()}, jobs)
+    return Rendered(
+        plain, folder / "extras" / "views", {name: scene["problems"] for name, scene in found.items()}, jobs
+    )
 
 
 async def _render(blender: Blender, blend: Path, folder: Path, jobs: dict[str, list[Job]]) -> None:
     session = await Session.start(blender, folder / "blender.log")
     try:
-        await session.open(blend, {})
+        await session.open(blend, {}, folder / "extras")
         for name, of_scene in jobs.items():
             for number, job in enumerate(of_scene):
                 place = folder / "farm" / name / str(number)
@@ -124,7 +129,8 @@ def test_the_farms_pictures_are_blenders_own(rendered: Rendered, name: str) -> N
     for job, camera in zip(jobs, cameras, strict=True):
         assert [path.stem for path in job.frames] == [f"{frame:04}" for frame in FRAMES]
         for path in job.frames:
-            assert_same_pixels(path, rendered.plain / name / camera / path.name)
+            eye = "_L" if name == EACH_EYE else ""
+            assert_same_pixels(path, rendered.plain / name / camera / f"{path.stem}{eye}{path.suffix}")
 
 
 def test_the_scenes_differ(rendered: Rendered) -> None:
@@ -142,10 +148,9 @@ def test_every_pass_of_the_chosen_view_layers_is_in_one_file(rendered: Rendered)
     assert {name.partition(".")[0] for name in names} == {"Left", "Right"}
 
 
-def test_a_file_for_each_eye_is_refused_in_words(rendered: Rendered) -> None:
-    severity, code, words = rendered.problems[EACH_EYE][0]
-    assert (severity, code) == ("error", "multiview")
-    assert "Stereo 3D" in words
-    (job,) = rendered.jobs[EACH_EYE]
-    assert job.error.startswith("unsupported: ")
-    assert "Stereo 3D" in job.error
+def test_the_other_eye_comes_beside_the_frame(rendered: Rendered) -> None:
+    found = rendered.problems[EACH_EYE]
+    assert [(severity, code) for severity, code, _ in found] == [("info", "views")]
+    assert sorted(path.name for path in rendered.beside.iterdir()) == ["0001_R.png", "0002_R.png"]
+    for path in rendered.beside.iterdir():
+        assert_same_pixels(path, rendered.plain / EACH_EYE / path.name)

@@ -9,8 +9,9 @@ import bpy
 from agent.blender.inside.devices import use_device
 from agent.blender.inside.errors import CommandError
 from agent.blender.inside.overrides import Overrides
-from agent.blender.inside.pictures import check_one_file, use_format
+from agent.blender.inside.pictures import use_format
 from agent.blender.inside.strips import strips_of
+from agent.blender.inside.views import check_views
 
 
 def find_scene(name: str | None) -> Any:
@@ -44,7 +45,7 @@ def configure(
     Raises:
         CommandError: the scene cannot be rendered like that.
     """
-    check_one_file(scene.render)
+    check_views(scene.render)
     use_format(scene.render.image_settings, file_format, overrides)
     if render["camera"] is not None:
         _use_camera(scene, render["camera"], overrides)

@@ -31,16 +31,6 @@ def use_format(settings: Any, wanted: str, overrides: Overrides) -> None:
     overrides.add(partial(_write, settings, before))
 
 
-def check_one_file(render: Any) -> None:
-    """Raise CommandError for a scene that would write several files, or several pictures in one, for each frame."""
-    if render.use_multiview and render.image_settings.views_format != "STEREO_3D":
-        raise CommandError(
-            "unsupported",
-            "The scene is stereoscopic and writes a picture of each view, but the farm takes one picture for each "
-            "frame; set Output > Views > Views Format to Stereo 3D, or turn Stereoscopy off.",
-        )
-
-
 def render_path(path: str) -> str:
     """Return ``path`` as ``render.filepath`` must say it: from Blender 4.5 ``{`` begins a template."""
     return path.replace("{", "{{").replace("}", "}}") if bpy.app.version >= (4, 5) else path
