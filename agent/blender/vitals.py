@@ -19,8 +19,9 @@ class Vitals:
     """Sums over a process and its descendants; what has ended in between counts no more."""
 
     user_seconds: float
-    """Processor time outside of the system: an idle Blender that keeps data has a thread of Cycles go round in the
-    system (docs/FACTS.md)."""
+    """Processor time outside of the system."""
+    system_seconds: float
+    """Processor time in the system: that of a thread which goes round for nothing (docs/FACTS.md), nearly always."""
     io_bytes: int
     """Read and written, of files and pipes; 0 where the system does not tell."""
     memory_bytes: int
@@ -31,14 +32,16 @@ class Vitals:
 
 def read_vitals(pid: int) -> Vitals:
     """Return the vitals of a process tree; of one that has ended they are 0."""
-    user, transferred, memory, waiting = 0.0, 0, 0, False
+    user, system, transferred, memory, waiting = 0.0, 0.0, 0, 0, False
     for process in _tree(pid):
         with contextlib.suppress(*_GONE):
-            user += process.cpu_times().user
+            times = process.cpu_times()
+            user += times.user
+            system += times.system
             memory += process.memory_info().rss
             waiting = waiting or process.status() == psutil.STATUS_DISK_SLEEP
             transferred += _transferred(process)
-    return Vitals(user, transferred, memory, waiting)
+    return Vitals(user, system, transferred, memory, waiting)
 
 
 def describe(pid: int) -> list[str]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from agent.blender.vitals import Vitals
 from coordinator.protocol import Device
 
-#: The share of a processor that counts as doing something; what an idle Blender takes is a third of that at most.
+#: The share of a processor that counts as doing something, beyond what is taken in the system meanwhile: a thread that
+#: goes round for nothing takes more there, and what computes takes next to none.
 WORKS = 0.1
 
 #: It is measured whenever so much processor time (seconds) was used: systems count in hundredths.
@@ -53,8 +54,8 @@ class Watchdog:
         self._began = now
         self._heard = now
         self._worked = now
-        self._measured: tuple[float, float] | None = None
-        """When, and how much processor time had been used then."""
+        self._measured: tuple[float, float, float] | None = None
+        """When, and how much processor time had been used then, outside of the system and in it."""
         self._transferred = 0
 
     def heard(self, now: float, remaining_seconds: float | None) -> None:
@@ -65,7 +66,11 @@ class Watchdog:
 
     def look(self, now: float, vitals: Vitals) -> str | None:
         """Take note of what Blender does; return why it is taken for hung, a clause, or None while it is not."""
-        if self._works(now, vitals.user_seconds) or vitals.io_bytes != self._transferred or vitals.waits_for_disk:
+        if (
+            self._works(now, vitals.user_seconds, vitals.system_seconds)
+            or vitals.io_bytes != self._transferred
+            or vitals.waits_for_disk
+        ):
             self._worked = now
         self._transferred = vitals.io_bytes
         if now - self._worked >= self._idle:
@@ -74,14 +79,15 @@ class Watchdog:
             return f"it has been busy for {now - self._heard:.0f} s without getting any further"
         return None
 
-    def _works(self, now: float, user_seconds: float) -> bool:
+    def _works(self, now: float, user_seconds: float, system_seconds: float) -> bool:
         if self._measured is None:
-            self._measured = now, user_seconds
+            self._measured = now, user_seconds, system_seconds
             return True
-        since, before = self._measured
-        used = user_seconds - before
-        # A process that ends takes its share out of the sum.
-        if abs(used) < MEASURED:
+        since, user_before, system_before = self._measured
+        user, system = user_seconds - user_before, system_seconds - system_before
+        # A process that ends takes its share out of the sums.
+        ended = min(user, system) < 0
+        if max(abs(user), abs(system)) < MEASURED:
             return False
-        self._measured = now, user_seconds
-        return used < 0 or used >= WORKS * (now - since)
+        self._measured = now, user_seconds, system_seconds
+        return ended or user - system >= WORKS * (now - since)

@@ -9,14 +9,15 @@ from coordinator.protocol import Device
 PATIENCE = Patience(look=5, idle=120, busy=3600, times=10)
 
 
-def vitals(cpu: float = 0.0, io: int = 0, *, waits_for_disk: bool = False) -> Vitals:
-    return Vitals(cpu, io, 0, waits_for_disk)
+def vitals(cpu: float = 0.0, io: int = 0, system: float = 0.0, *, waits_for_disk: bool = False) -> Vitals:
+    return Vitals(cpu, system, io, 0, waits_for_disk)
 
 
 def hung_at(watchdog: Watchdog, upto: int, **per_second: float) -> int | None:
     """Return at which second it is taken for hung while these grow; None if it is not until ``upto``."""
     for now in range(0, upto, 5):
-        if watchdog.look(now, vitals(now * per_second.get("cpu", 0.0), int(now * per_second.get("io", 0.0)))):
+        cpu, io, system = (now * per_second.get(name, 0.0) for name in ("cpu", "io", "system"))
+        if watchdog.look(now, vitals(cpu, int(io), system)):
             return now
     return None
 
@@ -30,6 +31,12 @@ def test_one_that_does_nothing_is_taken_for_hung_soon() -> None:
 @pytest.mark.parametrize("share", [0.0005, 0.03, 0.09])
 def test_what_an_idle_blender_takes_of_a_processor_is_no_work(share: float) -> None:
     assert hung_at(Watchdog(PATIENCE, None, 0), 10_000, cpu=share) == 120
+
+
+@pytest.mark.parametrize(("cpu", "system"), [(0.03, 0.23), (0.37, 0.6), (0.02, 0.5)])
+def test_a_thread_that_goes_round_in_the_system_is_no_work(cpu: float, system: float) -> None:
+    assert hung_at(Watchdog(PATIENCE, None, 0), 10_000, cpu=cpu, system=system) == 120
+    assert hung_at(Watchdog(PATIENCE, None, 0), 10_000, cpu=cpu + 1, system=system) == 3600
 
 
 @pytest.mark.parametrize("sign", [{"cpu": 0.11}, {"cpu": 8.0}, {"io": 1.0}])
@@ -64,7 +71,7 @@ def test_a_helper_that_ends_shows_that_something_happens() -> None:
 
 def test_a_blender_that_waits_for_its_card_is_given_longer() -> None:
     watch = Watchdog(patience_for(Device.CUDA), None, 0.0)
-    still = Vitals(1.0, 0, 0, False)
+    still = vitals(1.0)
     assert [watch.look(now, still) for now in (0.0, 181.0, GPU_IDLE - 1)] == [None] * 3
     assert watch.look(GPU_IDLE + 1, still) is not None
     watch = Watchdog(patience_for(Device.CPU), None, 0.0)
