@@ -16,9 +16,11 @@ from coordinator.protocol.previews import PREVIEW_PIXELS
 def make(path: Path, image_format: ImageFormat, width: int, height: int) -> Path:
     """Write a noisy picture."""
     pixels = np.random.default_rng(1).random((height, width, 3))
-    if image_format is ImageFormat.OPEN_EXR:
+    if image_format.is_exr:
+        layer = "" if image_format is ImageFormat.OPEN_EXR else "ViewLayer.Combined."
+        channels = {f"{layer}{name}": pixels[..., index].astype(np.float32) for index, name in enumerate("RGB")}
         header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-        with OpenEXR.File(header, {"RGB": pixels.astype(np.float32)}) as file:
+        with OpenEXR.File(header, channels) as file:
             file.write(str(path))
     else:
         Image.fromarray((pixels * 255).astype(np.uint8)).save(path, image_format.value)

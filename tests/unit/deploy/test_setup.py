@@ -127,7 +127,7 @@ def make(*arguments: str) -> str:
     done = subprocess.run(
         ["make", "--no-print-directory", *arguments],
         cwd=PROJECT,
-        env={name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))},
+        env={name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "ARGS"))},
         capture_output=True,
         text=True,
         timeout=60,
