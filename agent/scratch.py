@@ -68,7 +68,7 @@ class Scratch:
     @property
     def shaders(self) -> Path:
         """Where graphics drivers keep what they have compiled for the session."""
-        return self._folder / "tmp" / SHADERS
+        return self.temporary / SHADERS
 
     @property
     def kept(self) -> Path:

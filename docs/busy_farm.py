@@ -1,6 +1,6 @@
 """A farm as it is on a working day, for the picture of the list of jobs that README shows::
 
-    python docs/shots.py FOLDER && python -m docs.busy_farm FOLDER
+    python -m docs.shots FOLDER && python -m docs.busy_farm FOLDER
 
 Its coordinator is real, its agents deliver the pictures of FOLDER instead of rendering.
 """
@@ -146,7 +146,7 @@ def show(browser: Browser, farm: Farm) -> Page:
 def main() -> None:
     """Take the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pictures", type=Path, help="the folder with what docs/shots.py rendered")
+    parser.add_argument("pictures", type=Path, help="the folder with what docs.shots rendered")
     parser.add_argument("--folder", type=Path, default=IMAGES, help="where the picture goes (docs/images)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, running_farm(Path(folder)) as farm, sync_playwright() as playwright:

@@ -1,4 +1,4 @@
-"""Renders the little scenes that the pictures of the page show: ``python docs/shots.py FOLDER``, in Blender's module.
+"""Renders the little scenes that the pictures of the page show: ``python -m docs.shots FOLDER``, in Blender's module.
 
 Each scene is made of what Blender brings, and of nothing else.
 """
@@ -11,25 +11,14 @@ from pathlib import Path
 
 import bpy
 
+from examples.demo_scene import material
+
 WIDTH, HEIGHT = 240, 135
 SAMPLES = 12
 #: Of each; the camera moves from one to the next.
 FRAMES = 1
 
 Colour = tuple[float, float, float]
-
-
-def material(colour: Colour, *, rough: float = 0.5, metal: float = 0.0, glow: float = 0.0) -> bpy.types.Material:
-    """Return a new material; ``glow`` is the strength of its own light."""
-    made = bpy.data.materials.new("shot")
-    made.use_nodes = True
-    inputs = made.node_tree.nodes["Principled BSDF"].inputs
-    inputs["Base Color"].default_value = (*colour, 1.0)
-    inputs["Roughness"].default_value = rough
-    inputs["Metallic"].default_value = metal
-    inputs["Emission Color"].default_value = (*colour, 1.0)
-    inputs["Emission Strength"].default_value = glow
-    return made
 
 
 def look(add: Callable[..., object], surface: bpy.types.Material, *, smooth: bool = False, **options: object) -> None:
@@ -75,8 +64,8 @@ def begin(sky: Colour, strength: float) -> None:
 def city(chance: random.Random) -> None:
     """Towers at dusk, some windows lit."""
     begin((0.10, 0.13, 0.30), 0.7)
-    look(bpy.ops.mesh.primitive_plane_add, material((0.03, 0.03, 0.05), rough=0.25), size=80)
-    stone, lit = material((0.16, 0.17, 0.24), rough=0.6), material((1.0, 0.55, 0.22), glow=5)
+    look(bpy.ops.mesh.primitive_plane_add, material("shot", (0.03, 0.03, 0.05), roughness=0.25), size=80)
+    stone, lit = material("shot", (0.16, 0.17, 0.24), roughness=0.6), material("shot", (1.0, 0.55, 0.22), glow=5)
     for x in range(-6, 7):
         for y in range(-6, 7):
             height = 0.5 + chance.random() ** 3 * 4.5
@@ -90,7 +79,7 @@ def city(chance: random.Random) -> None:
 def marbles(chance: random.Random) -> None:
     """Balls of all colours on a light floor."""
     begin((0.9, 0.92, 1.0), 0.35)
-    look(bpy.ops.mesh.primitive_plane_add, material((0.75, 0.72, 0.68), rough=0.35), size=60)
+    look(bpy.ops.mesh.primitive_plane_add, material("shot", (0.75, 0.72, 0.68), roughness=0.35), size=60)
     colours: list[Colour] = [
         (0.9, 0.2, 0.12),
         (0.02, 0.3, 0.35),
@@ -102,7 +91,10 @@ def marbles(chance: random.Random) -> None:
         size = 0.2 + chance.random() * 0.45
         place = (chance.uniform(-5, 5), chance.uniform(-5, 5), size)
         surface = material(
-            colours[number % len(colours)], rough=chance.choice([0.08, 0.4]), metal=float(number % 4 == 0)
+            "shot",
+            colours[number % len(colours)],
+            roughness=chance.choice([0.08, 0.4]),
+            metallic=float(number % 4 == 0),
         )
         look(bpy.ops.mesh.primitive_uv_sphere_add, surface, radius=size, location=place, smooth=True)
     light("AREA", (4, -4, 7), 900, 4)
@@ -113,12 +105,17 @@ def head(_: random.Random) -> None:
     begin((0.2, 0.08, 0.25), 0.4)
     look(
         bpy.ops.mesh.primitive_plane_add,
-        material((0.35, 0.08, 0.3)),
+        material("shot", (0.35, 0.08, 0.3)),
         size=40,
         location=(0, 6, 0),
         rotation=(math.pi / 2, 0, 0),
     )
-    look(bpy.ops.mesh.primitive_monkey_add, material((0.9, 0.62, 0.3), rough=0.25, metal=0.9), size=4.4, smooth=True)
+    look(
+        bpy.ops.mesh.primitive_monkey_add,
+        material("shot", (0.9, 0.62, 0.3), roughness=0.25, metallic=0.9),
+        size=4.4,
+        smooth=True,
+    )
     bpy.context.object.modifiers.new("smooth", "SUBSURF").render_levels = 2
     light("AREA", (-5, -6, 5), 900, 3, (1.0, 0.8, 0.6))
     light("AREA", (6, -2, 1), 600, 2, (0.35, 0.5, 1.0))
@@ -127,7 +124,11 @@ def head(_: random.Random) -> None:
 def hills(chance: random.Random) -> None:
     """Low hills with trees in the morning."""
     begin((0.55, 0.75, 1.0), 0.9)
-    grass, trunk, leaves = material((0.16, 0.3, 0.06)), material((0.12, 0.06, 0.03)), material((0.06, 0.2, 0.05))
+    grass, trunk, leaves = (
+        material("shot", (0.16, 0.3, 0.06)),
+        material("shot", (0.12, 0.06, 0.03)),
+        material("shot", (0.06, 0.2, 0.05)),
+    )
     for _ in range(14):
         place = (chance.uniform(-9, 9), chance.uniform(-6, 10), -3.2)
         look(bpy.ops.mesh.primitive_uv_sphere_add, grass, radius=chance.uniform(3.2, 4.2), location=place, smooth=True)
@@ -142,15 +143,20 @@ def hills(chance: random.Random) -> None:
 def rings(_: random.Random) -> None:
     """Rings of metal that float above a dark floor."""
     begin((0.02, 0.04, 0.06), 1.0)
-    look(bpy.ops.mesh.primitive_plane_add, material((0.02, 0.03, 0.04), rough=0.15), size=60, location=(0, 0, -2.4))
+    look(
+        bpy.ops.mesh.primitive_plane_add,
+        material("shot", (0.02, 0.03, 0.04), roughness=0.15),
+        size=60,
+        location=(0, 0, -2.4),
+    )
     for number in range(7):
         turn = (number * 0.5, number * 0.8, number * 0.3)
-        surface = material((0.95, 0.55 - number * 0.05, 0.2 + number * 0.1), rough=0.15, metal=1.0)
+        surface = material("shot", (0.95, 0.55 - number * 0.05, 0.2 + number * 0.1), roughness=0.15, metallic=1.0)
         size = 0.7 + number * 0.35
         look(
             bpy.ops.mesh.primitive_torus_add, surface, major_radius=size, minor_radius=0.09, rotation=turn, smooth=True
         )
-    look(bpy.ops.mesh.primitive_uv_sphere_add, material((0.3, 0.9, 1.0), glow=8), radius=0.4)
+    look(bpy.ops.mesh.primitive_uv_sphere_add, material("shot", (0.3, 0.9, 1.0), glow=8), radius=0.4)
     light("AREA", (5, -6, 6), 700, 3)
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,20 +44,13 @@ def in_blender(body: str, folder: Path, /, **arguments: Any) -> Any:
     """
     result, program = folder / "answer.json", folder / "program.py"
     result.unlink(missing_ok=True)
-    program.write_text(_PROGRAM.format(body="\n".join(f"    {line}" for line in body.splitlines())))
+    program.write_text(_program(body))
     (folder / "tmp").mkdir(exist_ok=True)
-    done = subprocess.run(
+    return _answer(
         [sys.executable, "-W", "default", str(program), str(PROJECT), json.dumps(arguments), str(result)],
-        env=clean_environment(BLENDER_USER_RESOURCES=str(folder / "blender"), TMPDIR=str(folder / "tmp")),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
+        clean_environment(BLENDER_USER_RESOURCES=str(folder / "blender"), TMPDIR=str(folder / "tmp")),
+        result,
     )
-    assert result.exists(), done.stdout
-    return json.loads(result.read_text())
 
 
 def in_sandbox(body: str, packs: Path, /, **arguments: Any) -> tuple[Any, Path]:
@@ -68,13 +62,23 @@ def in_sandbox(body: str, packs: Path, /, **arguments: Any) -> tuple[Any, Path]:
     folder = packs.parent / "agent"
     sandbox = find_sandbox(BLENDERS[0], folder, cards=False)
     scratch = Scratch.make(folder / "sessions", 0, sandboxed=sandbox.as_root)
-    program = _PROGRAM.format(body="\n".join(f"    {line}" for line in body.splitlines()))
+    program = _program(body)
     result = scratch.output / "answer.json"
     given = json.dumps({**arguments, "output": str(scratch.output)})
     argv = [str(BLENDERS[0].path), "-I", "-c", program, str(PROJECT), given, str(result)]
+    answer = _answer(sandbox.command(scratch.cell(packs, 0), argv), sandbox_environment(os.environ), result)
+    return answer, scratch.output
+
+
+def _program(body: str) -> str:
+    return _PROGRAM.format(body="\n".join(f"    {line}" for line in body.splitlines()))
+
+
+def _answer(argv: Sequence[str], environment: Mapping[str, str], result: Path) -> Any:
+    """Run a program and return what it wrote to ``result``."""
     done = subprocess.run(
-        sandbox.command(scratch.cell(packs, 0), argv),
-        env=sandbox_environment(os.environ),
+        argv,
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -83,4 +87,4 @@ def in_sandbox(body: str, packs: Path, /, **arguments: Any) -> tuple[Any, Path]:
         check=False,
     )
     assert result.exists(), done.stdout
-    return json.loads(result.read_text()), scratch.output
+    return json.loads(result.read_text())
